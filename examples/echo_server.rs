@@ -1,0 +1,123 @@
+//! Echoes every message, and serves a page that shows it:
+//! `cargo run --release --example echo_server [ADDR]`, then open
+//! <http://127.0.0.1:9001>. Ctrl-C closes every connection with 1001.
+
+use std::collections::HashMap;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+use std::{env, thread};
+
+use sansocket::{CloseCode, Config, OriginPolicy, Request, RequestError, Response, blocking};
+
+const PAGE: &str = include_str!("echo.html");
+
+fn main() -> Result<(), Box<dyn std::error::Error>> {
+    let addr = env::args()
+        .nth(1)
+        .unwrap_or_else(|| "127.0.0.1:9001".into());
+    let listener = TcpListener::bind(addr)?;
+    let addr = listener.local_addr()?;
+    println!("listening on ws://{addr}");
+
+    let server = Arc::new(Server::default());
+    let stopping = server.clone();
+    ctrlc::set_handler(move || {
+        stopping.is_stopping.store(true, Ordering::SeqCst);
+        // Wakes up the loop below.
+        let _ = TcpStream::connect(addr);
+    })?;
+
+    for stream in listener.incoming() {
+        if server.is_stopping.load(Ordering::SeqCst) {
+            break;
+        }
+        let (stream, server) = (stream?, server.clone());
+        thread::spawn(move || {
+            if let Err(error) = server.echo(stream) {
+                eprintln!("{error}");
+            }
+        });
+    }
+    server.stop();
+    println!("stopped");
+    Ok(())
+}
+
+/// What the threads share: whom to close when it is time to stop.
+#[derive(Default)]
+struct Server {
+    is_stopping: AtomicBool,
+    writers: Mutex<HashMap<SocketAddr, blocking::Writer<TcpStream>>>,
+}
+
+type Error = sansocket::adapter::Error;
+
+impl Server {
+    /// Serves one connection, from the first byte to the last.
+    fn echo(&self, stream: TcpStream) -> Result<(), Error> {
+        // An echo keeps no secret, so pages from anywhere may ask for it.
+        let config = Config::new()
+            .origin(OriginPolicy::Any)
+            .max_message_len(16 * 1024 * 1024);
+        let peer = stream.peer_addr()?;
+        let Some(ws) = blocking::accept_with(stream, &config, answer)? else {
+            return Ok(());
+        };
+        let (mut reader, mut writer) = ws.split();
+        self.writers().insert(peer, writer.clone());
+        let result = echo_all(&mut reader, &mut writer);
+        self.writers().remove(&peer);
+        result
+    }
+
+    /// Begins the closing handshake on every connection and waits for all.
+    fn stop(&self) {
+        let mut writers: Vec<_> = self.writers().values().cloned().collect();
+        for writer in &mut writers {
+            let _ = writer.close(CloseCode::GOING_AWAY, "the server stops");
+        }
+        while !self.writers().is_empty() {
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn writers(&self) -> MutexGuard<'_, HashMap<SocketAddr, blocking::Writer<TcpStream>>> {
+        self.writers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+fn echo_all(
+    reader: &mut blocking::Reader<TcpStream>,
+    writer: &mut blocking::Writer<TcpStream>,
+) -> Result<(), Error> {
+    while let Some(message) = reader.next()? {
+        writer.send(message)?;
+    }
+    Ok(())
+}
+
+/// One port serves both: the page on a plain GET, the echo on an upgrade.
+fn answer(request: &Request) -> Response {
+    let response = match (request.is_upgrade(), request.method(), request.target()) {
+        (true, ..) => accept(request),
+        (false, "GET", "/") => page(),
+        _ => Ok(request.reject(404)),
+    };
+    response.unwrap_or_else(|_| request.reject(500))
+}
+
+/// Chooses the subprotocol `echo` if it is offered.
+fn accept(request: &Request) -> Result<Response, RequestError> {
+    match request.subprotocols().find(|name| *name == "echo") {
+        Some(name) => request.accept().subprotocol(name),
+        None => Ok(request.accept()),
+    }
+}
+
+fn page() -> Result<Response, RequestError> {
+    Ok(Response::new(200)
+        .header("Content-Type", "text/html; charset=utf-8")?
+        .body(PAGE))
+}

@@ -1,0 +1,178 @@
+//! An echo server with one thread and one read buffer for thousands of
+//! connections: `cargo run --release --example mio_echo [ADDR]`
+//!
+//! Shows that the core fits a readiness loop as it is: a connection that is
+//! idle owns no buffer at all.
+
+use std::collections::HashMap;
+use std::env;
+use std::io::{self, ErrorKind, Read, Write};
+use std::time::{Duration, Instant};
+
+use mio::event::Event as Readiness;
+use mio::net::{TcpListener, TcpStream};
+use mio::{Events, Interest, Poll, Registry, Token};
+use sansocket::{Config, Connection, Event, Input, OriginPolicy};
+
+const LISTENER: Token = Token(usize::MAX);
+
+/// How often the deadlines of all connections are looked at.
+const TICK: Duration = Duration::from_secs(1);
+
+fn main() -> io::Result<()> {
+    let addr = env::args()
+        .nth(1)
+        .unwrap_or_else(|| "127.0.0.1:9001".into());
+    let addr = addr
+        .parse()
+        .map_err(|error| io::Error::new(ErrorKind::InvalidInput, error))?;
+    let mut listener = TcpListener::bind(addr)?;
+    println!("listening on ws://{}", listener.local_addr()?);
+
+    let mut poll = Poll::new()?;
+    poll.registry()
+        .register(&mut listener, LISTENER, Interest::READABLE)?;
+    let mut server = Server::new(poll.registry().try_clone()?);
+    let mut events = Events::with_capacity(1024);
+    let mut next_tick = Instant::now() + TICK;
+    loop {
+        match poll.poll(
+            &mut events,
+            Some(next_tick.saturating_duration_since(Instant::now())),
+        ) {
+            Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+            polled => polled?,
+        }
+        for readiness in &events {
+            match readiness.token() {
+                LISTENER => server.accept_all(&listener)?,
+                _ => server.serve(readiness),
+            }
+        }
+        if Instant::now() >= next_tick {
+            server.tick();
+            next_tick = Instant::now() + TICK;
+        }
+    }
+}
+
+struct Server {
+    registry: Registry,
+    config: Config,
+    origin: Instant,
+    clients: HashMap<Token, Client>,
+    next_token: usize,
+    /// The one buffer that all connections read into.
+    buf: Vec<u8>,
+}
+
+struct Client {
+    stream: TcpStream,
+    ws: Connection,
+    /// Unsent bytes; without any capacity when there are none.
+    out: Vec<u8>,
+}
+
+impl Server {
+    fn new(registry: Registry) -> Self {
+        Self {
+            registry,
+            config: Config::new().origin(OriginPolicy::Any),
+            origin: Instant::now(),
+            clients: HashMap::new(),
+            next_token: 0,
+            buf: vec![0; 64 * 1024],
+        }
+    }
+
+    fn accept_all(&mut self, listener: &TcpListener) -> io::Result<()> {
+        loop {
+            let mut stream = match listener.accept() {
+                Ok((stream, _)) => stream,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => {
+                    // Such as too many open files: serve those that are there.
+                    eprintln!("{error}");
+                    return Ok(());
+                }
+            };
+            let token = Token(self.next_token);
+            self.next_token += 1;
+            let interest = Interest::READABLE | Interest::WRITABLE;
+            self.registry.register(&mut stream, token, interest)?;
+            stream.set_nodelay(true)?;
+            let ws = Connection::server(&self.config);
+            self.clients.insert(
+                token,
+                Client {
+                    stream,
+                    ws,
+                    out: Vec::new(),
+                },
+            );
+        }
+    }
+
+    fn serve(&mut self, readiness: &Readiness) {
+        let token = readiness.token();
+        let Some(client) = self.clients.get_mut(&token) else {
+            return;
+        };
+        let served = client.serve(&mut self.buf);
+        if served.is_err() || client.ws.is_closed() && client.out.is_empty() {
+            self.clients.remove(&token);
+        } else {
+            client
+                .ws
+                .handle_timeout(self.origin.elapsed(), &mut client.out);
+        }
+    }
+
+    fn tick(&mut self) {
+        let now = self.origin.elapsed();
+        self.clients.retain(|_, client| {
+            client.ws.handle_timeout(now, &mut client.out);
+            client.flush().is_ok() && !client.ws.is_closed()
+        });
+    }
+}
+
+impl Client {
+    /// Reads until nothing more is there, or until what is owed cannot leave:
+    /// a peer that does not read is not read from.
+    fn serve(&mut self, buf: &mut [u8]) -> io::Result<()> {
+        while self.flush()? && !self.ws.is_closed() {
+            let len = match self.stream.read(buf) {
+                Ok(len) => len,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+                Err(error) => return Err(error),
+            };
+            let mut input = Input::new(&mut buf[..len]);
+            while let Some(event) = self.ws.receive(&mut input, &mut self.out) {
+                let sent = match event {
+                    Event::Request(request) => self.ws.respond(request.accept(), &mut self.out),
+                    Event::Message(message) => self.ws.send(message, &mut self.out),
+                    _ => Ok(()),
+                };
+                sent.map_err(io::Error::other)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what is unsent. Tells whether all of it left.
+    fn flush(&mut self) -> io::Result<bool> {
+        while !self.out.is_empty() {
+            match self.stream.write(&self.out) {
+                Ok(0) => return Err(ErrorKind::WriteZero.into()),
+                Ok(len) => drop(self.out.drain(..len)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.out = Vec::new();
+        Ok(true)
+    }
+}

@@ -1,0 +1,516 @@
+//! WebSockets over `std::io::{Read, Write}`: one thread for a connection, or
+//! two with [`split`](WebSocket::split).
+//!
+//! Knows how to move bytes and time; knows no rule of the protocol.
+//!
+//! ```no_run
+//! use std::net::TcpListener;
+//! use sansocket::{Config, blocking};
+//!
+//! let config = Config::new();
+//! for stream in TcpListener::bind("127.0.0.1:9001")?.incoming() {
+//!     let mut ws = blocking::accept(stream?, &config)?;
+//!     while let Some(message) = ws.next()? {
+//!         ws.send(message)?;
+//!     }
+//! }
+//! # Ok::<(), sansocket::adapter::Error>(())
+//! ```
+
+mod connect;
+mod incoming;
+mod socket;
+mod split;
+
+use std::io::{self, IoSlice, Read, Write};
+use std::time::{Duration, Instant};
+use std::vec::Vec;
+
+pub use connect::{accept, accept_with, connect};
+pub use socket::Socket;
+pub use split::{Reader, Writer};
+
+use super::Error;
+use crate::close::{CloseCode, Outcome};
+use crate::config::Config;
+use crate::connection::Connection;
+use crate::error::{Deadline, DeadlineReason, Error as Failure, SendError};
+use crate::event::Event;
+use crate::frame::Role;
+use crate::handshake::{Agreement, Request, Response};
+use crate::input::Input;
+use crate::message::{Message, Prepared, join_fragments};
+use incoming::Incoming;
+use socket::Waiting;
+
+/// A WebSocket over a stream.
+///
+/// [`next`](Self::next) receives and [`send`](Self::send) sends. With a
+/// blocking stream both wait; with a non-blocking one they return
+/// [`WouldBlock`](Error::is_would_block) and can be called again at any time,
+/// in the middle of the handshake too: all state is kept here.
+///
+/// Pongs, close frames and refusals leave before the next read.
+///
+/// Deadlines need a stream whose reads and writes can time out: [`accept`] and
+/// [`connect`] see to that for TCP, [`with_socket`](Self::with_socket) for
+/// others.
+///
+/// Holds a read buffer of 16 KiB, of up to 128 KiB once large frames came, and
+/// unsent bytes up to [`max_unsent_len`](Config::max_unsent_len) and one
+/// message.
+#[derive(Debug)]
+pub struct WebSocket<S> {
+    stream: S,
+    ws: Connection,
+    incoming: Incoming,
+    out: Vec<u8>,
+    max_unsent_len: usize,
+    socket: Option<Socket<S>>,
+    reads: Waiting<S>,
+    writes: Waiting<S>,
+    origin: Instant,
+    /// Nothing is read or written any more.
+    is_finished: bool,
+}
+
+/// Messages of this many bytes leave from the caller's memory.
+const LARGE: usize = 16 * 1024;
+
+/// Start.
+impl<S: Read + Write> WebSocket<S> {
+    /// A server on a stream, before the handshake: [`next_event`](Self::next_event)
+    /// brings the request, which [`respond`](Self::respond) answers.
+    pub fn server(stream: S, config: &Config) -> Self {
+        Self::new(stream, Connection::server(config), Vec::new())
+    }
+
+    /// A client on a stream that is connected, by TLS or a proxy for example.
+    /// The request leaves with the first call of any method that moves bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NoEntropy`].
+    pub fn client(stream: S, request: &Request, config: &Config) -> Result<Self, SendError> {
+        let mut out = Vec::new();
+        let ws = Connection::client(request, config, &mut out)?;
+        Ok(Self::new(stream, ws, out))
+    }
+
+    /// A stream on which somebody else did the handshake. `read_ahead` are the
+    /// bytes that were read behind the head.
+    pub fn upgraded(
+        stream: S,
+        role: Role,
+        agreement: Agreement,
+        read_ahead: Vec<u8>,
+        config: &Config,
+    ) -> Self {
+        let mut this = Self::new(
+            stream,
+            Connection::upgraded(role, agreement, config),
+            Vec::new(),
+        );
+        this.incoming = Incoming::read_ahead(read_ahead);
+        this
+    }
+
+    /// Lets deadlines work on this stream, through its timeouts.
+    #[must_use]
+    pub fn with_socket(mut self, socket: Socket<S>) -> Self {
+        self.socket = Some(socket);
+        self.reads = Waiting::to_read(self.socket);
+        self.writes = Waiting::to_write(self.socket);
+        self
+    }
+
+    fn new(stream: S, ws: Connection, out: Vec<u8>) -> Self {
+        Self {
+            stream,
+            incoming: Incoming::default(),
+            out,
+            max_unsent_len: ws.config().settings().max_unsent_len,
+            ws,
+            socket: None,
+            reads: Waiting::to_read(None),
+            writes: Waiting::to_write(None),
+            origin: Instant::now(),
+            is_finished: false,
+        }
+    }
+}
+
+/// Receive.
+impl<S: Read + Write> WebSocket<S> {
+    /// The next message, or `None` once the connection is closed. Pings,
+    /// pongs and the close frame pass unseen, an upgrade request is accepted,
+    /// and under [`Delivery::Fragments`](crate::Delivery::Fragments) the pieces
+    /// of a message are joined.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Failed`] if the connection failed and [`Error::Io`] if the
+    /// stream did, once; then `None` for ever.
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<Message<'static>>, Error> {
+        let mut joined = None;
+        while let Some(event) = self.next_event()? {
+            match event {
+                Event::Request(request) => self.respond(request.accept())?,
+                Event::Refused(response) => return Err(Error::Refused(response)),
+                Event::Message(message) => return Ok(Some(message)),
+                Event::Fragment(fragment) => {
+                    if let Some(message) = join_fragments(&mut joined, fragment) {
+                        return Ok(Some(message));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next event, owned, or `None` once the connection is closed. A
+    /// failure is an error, not an event.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next), and [`SendError::NotOpen`] while a request
+    /// waits for its answer.
+    pub fn next_event(&mut self) -> Result<Option<Event<'static>>, Error> {
+        loop {
+            let event = self
+                .incoming
+                .receive(&mut self.ws, &mut self.out)
+                .map(Event::into_owned);
+            if self.ws.is_closed() {
+                self.finish();
+            }
+            match event {
+                Some(Event::Failed(error)) => return Err(error.into()),
+                Some(event) => return Ok(Some(event)),
+                None if self.is_finished => return Ok(None),
+                None => self.fill()?,
+            }
+        }
+    }
+
+    /// One read, and all events that it brings, lent: no message is copied.
+    /// `false` once the connection is closed. What `handle` sends leaves
+    /// together before the next read.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next), and what `handle` returns.
+    ///
+    /// ```no_run
+    /// # use sansocket::{Config, Event, blocking};
+    /// # let stream = std::net::TcpStream::connect("127.0.0.1:9001")?;
+    /// let mut ws = blocking::accept(stream, &Config::new())?;
+    /// while ws.drive(|ws, event, out| match event {
+    ///     Event::Message(message) => ws.send(message, out),
+    ///     _ => Ok(()),
+    /// })? {}
+    /// # Ok::<(), sansocket::adapter::Error>(())
+    /// ```
+    pub fn drive(
+        &mut self,
+        mut handle: impl FnMut(&mut Connection, Event<'_>, &mut Vec<u8>) -> Result<(), SendError>,
+    ) -> Result<bool, Error> {
+        if !self.is_finished {
+            self.fill()?;
+        }
+        while let Some(event) = self.incoming.receive(&mut self.ws, &mut self.out) {
+            if let Event::Failed(error) = event {
+                self.finish();
+                return Err(error.into());
+            }
+            handle(&mut self.ws, event, &mut self.out)?;
+        }
+        if self.ws.is_closed() {
+            self.finish();
+        }
+        Ok(!self.is_finished)
+    }
+}
+
+/// Send.
+impl<S: Read + Write> WebSocket<S> {
+    /// Sends a message: returns when the stream was flushed. On a non-blocking
+    /// stream it returns once the message is taken, and what could not leave
+    /// is [`unsent`](Self::unsent).
+    ///
+    /// # Errors
+    ///
+    /// [`WouldBlock`](Error::is_would_block) if the unsent bytes are at their
+    /// bound: the message was not taken; [`try_send`](Self::try_send) gives it
+    /// back. [`Error::Send`] if the connection is not open.
+    pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        let message = message.into();
+        self.make_room(message.len())?;
+        self.take(&message)?;
+        match self.flush() {
+            Err(error) if error.is_would_block() => Ok(()),
+            flushed => flushed,
+        }
+    }
+
+    /// As [`send`](Self::send), for non-blocking streams: the message comes
+    /// back if the unsent bytes are at their bound.
+    ///
+    /// # Errors
+    ///
+    /// As `send`, without `WouldBlock`.
+    pub fn try_send<'m>(
+        &mut self,
+        message: impl Into<Message<'m>>,
+    ) -> Result<Option<Message<'m>>, Error> {
+        let message = message.into();
+        match self.send(&message) {
+            Ok(()) => Ok(None),
+            Err(error) if error.is_would_block() => Ok(Some(message)),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Queues a message, to leave with others in one write: by
+    /// [`flush`](Self::flush), by the next read, or when the unsent bytes
+    /// reach their bound.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn feed<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        let message = message.into();
+        self.make_room(message.len())?;
+        Ok(self.ws.send(message, &mut self.out)?)
+    }
+
+    /// Queues a prepared message, as [`feed`](Self::feed).
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn feed_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
+        self.make_room(prepared.payload().len())?;
+        Ok(self.ws.send_prepared(prepared, &mut self.out)?)
+    }
+
+    /// Writes all unsent bytes and flushes the stream.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`], and [`Error::Failed`] if the stream took no byte until
+    /// the write deadline.
+    pub fn flush(&mut self) -> Result<(), Error> {
+        while !self.out.is_empty() {
+            let (now, deadline) = self.tick();
+            if let Some(timeout) = self.passed_deadline() {
+                return Err(timeout);
+            }
+            self.writes.arm(&self.stream, now, deadline)?;
+            match self.stream.write(&self.out) {
+                Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
+                Ok(len) => drop(self.out.drain(..len)),
+                Err(error) => self.writes.check(error)?,
+            }
+        }
+        Ok(self.stream.flush()?)
+    }
+
+    /// Sends a ping with at most 125 bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if it is longer or the connection is not open, and
+    /// those of [`flush`](Self::flush).
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        self.ws.ping(payload, &mut self.out)?;
+        self.flush()
+    }
+
+    /// Begins the closing handshake. Messages may still come: call
+    /// [`next`](Self::next) until it returns `None` to see it through.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if the code must not be sent or the reason is longer
+    /// than 123 bytes, and those of [`flush`](Self::flush).
+    pub fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), Error> {
+        self.ws.close(code, reason, &mut self.out)?;
+        self.flush()
+    }
+
+    /// Answers the request that [`next_event`](Self::next_event) brought.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if there was none, and those of [`flush`](Self::flush).
+    pub fn respond(&mut self, response: Response) -> Result<(), Error> {
+        self.ws.respond(response, &mut self.out)?;
+        self.flush()
+    }
+}
+
+/// Questions.
+impl<S> WebSocket<S> {
+    /// The state machine, with all that it can be asked.
+    pub const fn connection(&self) -> &Connection {
+        &self.ws
+    }
+
+    /// How the connection ended, once that is certain.
+    pub const fn outcome(&self) -> Option<&Outcome> {
+        self.ws.outcome()
+    }
+
+    /// The subprotocol that the handshake settled.
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.ws.subprotocol()
+    }
+
+    /// How many bytes wait to leave.
+    pub const fn unsent(&self) -> usize {
+        self.out.len()
+    }
+
+    /// The stream.
+    pub const fn stream(&self) -> &S {
+        &self.stream
+    }
+
+    /// The stream and the bytes that were read from it and not taken: those
+    /// behind a plain HTTP request, for example.
+    pub fn into_stream(self) -> (S, Vec<u8>) {
+        (self.stream, self.incoming.into_rest())
+    }
+}
+
+impl<S: Read + Write> WebSocket<S> {
+    /// Reads once, after everything was written.
+    fn fill(&mut self) -> Result<(), Error> {
+        if self.incoming.is_refused() {
+            return Err(SendError::NotOpen.into());
+        }
+        loop {
+            self.flush_before_read()?;
+            let (now, deadline) = self.tick();
+            if self.ws.is_closed() {
+                return Ok(());
+            }
+            // Not empty if a ping was due.
+            if self.out.is_empty() {
+                self.reads.arm(&self.stream, now, deadline)?;
+                let wanted = self.ws.remaining_payload_len();
+                match self.incoming.read(&mut self.stream, wanted) {
+                    Ok(()) => return Ok(()),
+                    Err(error) => self
+                        .reads
+                        .check(error)
+                        .map_err(|error| self.break_off(error))?,
+                }
+            }
+        }
+    }
+
+    fn flush_before_read(&mut self) -> Result<(), Error> {
+        match self.flush() {
+            // The peer reads no more; what it had sent is still to be read.
+            Err(Error::Io(error)) if error.kind() != io::ErrorKind::WouldBlock => {
+                self.out.clear();
+                Ok(())
+            }
+            // Told as an event, behind those that came before it.
+            Err(Error::Failed(_)) => Ok(()),
+            flushed => flushed,
+        }
+    }
+
+    /// An error of the stream: its end, unless it is only not ready.
+    fn break_off(&mut self, error: io::Error) -> Error {
+        if error.kind() != io::ErrorKind::WouldBlock {
+            // The outcome is that of a stream that ended; the error tells why.
+            self.ws.receive(&mut Input::new(&mut []), &mut self.out);
+            self.is_finished = true;
+        }
+        error.into()
+    }
+
+    /// The connection is closed: sends what is owed and, if it failed, waits
+    /// until the peer has read it. To drop a stream with unread bytes would
+    /// reset it, and the close frame might be lost on the way.
+    fn finish(&mut self) {
+        if core::mem::replace(&mut self.is_finished, true) {
+            return;
+        }
+        let cause = self.outcome().and_then(|outcome| outcome.cause);
+        let is_stalled = cause == Some(Failure::Timeout(DeadlineReason::WriteStall));
+        let out = core::mem::take(&mut self.out);
+        let _ = match (self.socket, self.ws.config().settings().timeouts.close) {
+            _ if is_stalled => Ok(()),
+            (Some(socket), Some(timeout)) => {
+                let until = Instant::now() + timeout;
+                socket
+                    .write_until(&mut self.stream, &out, until)
+                    .and_then(|()| match cause {
+                        None | Some(Failure::UnexpectedEof) => Ok(()),
+                        Some(_) => socket.linger_until(&mut self.stream, |stream| stream, until),
+                    })
+            }
+            _ => self
+                .stream
+                .write_all(&out)
+                .and_then(|()| self.stream.flush()),
+        };
+    }
+
+    /// Flushes until there is room for a message of this length.
+    fn make_room(&mut self, len: usize) -> Result<(), Error> {
+        let is_full = self.out.len().saturating_add(len) > self.max_unsent_len;
+        if is_full && !self.out.is_empty() {
+            self.flush()
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Frames a message, a large one of a server without copying it.
+    fn take(&mut self, message: &Message<'_>) -> Result<(), Error> {
+        let is_whole = message.len() <= self.ws.config().settings().fragment_len;
+        if message.len() < LARGE || !is_whole || self.ws.role() == Role::Client {
+            return Ok(self.ws.send(message, &mut self.out)?);
+        }
+        self.ws
+            .send_header(message.kind(), message.len(), &mut self.out)?;
+        let mut payload = message.as_bytes();
+        while !payload.is_empty() {
+            let slices = [IoSlice::new(&self.out), IoSlice::new(payload)];
+            let Ok(len @ 1..) = self.stream.write_vectored(&slices) else {
+                break;
+            };
+            let head_len = len.min(self.out.len());
+            self.out.drain(..head_len);
+            payload = payload.get(len - head_len..).unwrap_or_default();
+        }
+        // What did not leave at once waits with the rest; `flush` tells why.
+        self.out.extend_from_slice(payload);
+        Ok(())
+    }
+
+    /// Tells the core the time, if deadlines can be kept.
+    fn tick(&mut self) -> (Duration, Option<Deadline>) {
+        let now = self.origin.elapsed();
+        if self.socket.is_none() {
+            return (now, None);
+        }
+        (now, self.ws.handle_timeout(now, &mut self.out))
+    }
+
+    /// The deadline that ended the connection.
+    fn passed_deadline(&self) -> Option<Error> {
+        match self.ws.outcome()?.cause? {
+            cause @ Failure::Timeout(_) => Some(cause.into()),
+            _ => None,
+        }
+    }
+}

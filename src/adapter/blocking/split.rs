@@ -1,0 +1,419 @@
+//! Two owned halves for two threads.
+//!
+//! They share the state machine and the unsent bytes behind a mutex that is
+//! held for as long as a message takes to frame or parse, never while a thread
+//! waits for the stream. Whoever finds unsent bytes and nobody writing writes
+//! them: an automatic reply leaves with the reader if the writer is idle, and
+//! with the writer if it is at work.
+
+use std::io::{self, Read, Write};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+use std::vec::Vec;
+
+use super::incoming::Incoming;
+use super::socket::Waiting;
+use super::{Error, Socket, WebSocket};
+use crate::close::{CloseCode, Outcome};
+use crate::connection::Connection;
+use crate::error::{Deadline, DeadlineReason, Error as Failure};
+use crate::event::Event;
+use crate::input::Input;
+use crate::message::{Message, Prepared, join_fragments};
+
+/// The receiving half of a [`WebSocket`], for one thread.
+#[derive(Debug)]
+pub struct Reader<S> {
+    shared: Arc<Shared<S>>,
+    incoming: Incoming,
+    reads: Waiting<S>,
+    is_finished: bool,
+}
+
+/// The sending half of a [`WebSocket`], for another thread. Clones send on the
+/// same connection, each message in one piece. Dropping them closes nothing.
+#[derive(Debug)]
+pub struct Writer<S> {
+    shared: Arc<Shared<S>>,
+}
+
+impl<S> Clone for Writer<S> {
+    fn clone(&self) -> Self {
+        Self {
+            shared: self.shared.clone(),
+        }
+    }
+}
+
+#[derive(Debug)]
+struct Shared<S> {
+    stream: S,
+    state: Mutex<State<S>>,
+    /// Told when bytes left or a thread stopped writing.
+    written: Condvar,
+    socket: Option<Socket<S>>,
+    origin: Instant,
+}
+
+#[derive(Debug)]
+struct State<S> {
+    ws: Connection,
+    out: Vec<u8>,
+    /// How many bytes left `out` since the split.
+    left: u64,
+    /// Whether a thread is writing the front of `out`.
+    is_writing: bool,
+    writes: Waiting<S>,
+    /// Writing failed: nothing more leaves.
+    broken: Option<io::ErrorKind>,
+}
+
+/// As much as is copied out of `out` for one write without the lock.
+const WRITE_LEN: usize = 64 * 1024;
+
+/// A reader wakes up this often, as the writer may have begun something that
+/// has a deadline: those are then at most this late.
+const GLANCE: Duration = Duration::from_secs(1);
+
+impl<S> WebSocket<S>
+where
+    for<'a> &'a S: Read + Write,
+{
+    /// Splits into owned halves for two threads, over one stream that both may
+    /// use, as `TcpStream` and `UnixStream` allow. The stream must block.
+    ///
+    /// No lock is held while a half waits for the stream, and automatic
+    /// replies leave whichever half is at work.
+    pub fn split(self) -> (Reader<S>, Writer<S>) {
+        let Self {
+            stream,
+            ws,
+            incoming,
+            out,
+            socket,
+            reads,
+            writes,
+            origin,
+            ..
+        } = self;
+        let state = State {
+            ws,
+            out,
+            left: 0,
+            is_writing: false,
+            writes,
+            broken: None,
+        };
+        let (state, written) = (Mutex::new(state), Condvar::new());
+        let shared = Arc::new(Shared {
+            stream,
+            state,
+            written,
+            socket,
+            origin,
+        });
+        let is_finished = self.is_finished;
+        (
+            Reader {
+                shared: shared.clone(),
+                incoming,
+                reads,
+                is_finished,
+            },
+            Writer { shared },
+        )
+    }
+}
+
+impl<S> Reader<S>
+where
+    for<'a> &'a S: Read + Write,
+{
+    /// The next message, as [`WebSocket::next`].
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::next`].
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<Message<'static>>, Error> {
+        let mut joined = None;
+        while let Some(event) = self.next_event()? {
+            match event {
+                Event::Message(message) => return Ok(Some(message)),
+                Event::Fragment(fragment) => {
+                    if let Some(message) = join_fragments(&mut joined, fragment) {
+                        return Ok(Some(message));
+                    }
+                }
+                _ => {}
+            }
+        }
+        Ok(None)
+    }
+
+    /// The next event, as [`WebSocket::next_event`].
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::next_event`].
+    pub fn next_event(&mut self) -> Result<Option<Event<'static>>, Error> {
+        loop {
+            let mut state = self.shared.lock();
+            let State { ws, out, .. } = &mut *state;
+            let event = self.incoming.receive(ws, out).map(Event::into_owned);
+            let is_closed = ws.is_closed();
+            // A peer that is gone takes no answer; its messages still count.
+            let _ = self.shared.settle(state);
+            if is_closed {
+                self.finish();
+            }
+            match event {
+                Some(Event::Failed(error)) => return Err(error.into()),
+                Some(event) => return Ok(Some(event)),
+                None if self.is_finished => return Ok(None),
+                None => self.fill()?,
+            }
+        }
+    }
+
+    /// How the connection ended, once that is certain.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.shared.lock().ws.outcome().cloned()
+    }
+
+    /// Reads once, without the lock.
+    fn fill(&mut self) -> Result<(), Error> {
+        let mut state = self.shared.lock();
+        let (now, deadline) = self.shared.tick(&mut state);
+        if state.ws.is_closed() {
+            return Ok(());
+        }
+        let wanted = state.ws.remaining_payload_len();
+        // A ping may be due.
+        let _ = self.shared.settle(state);
+        let glance = Deadline {
+            at: now + GLANCE,
+            reason: DeadlineReason::Idle,
+        };
+        let deadline = deadline.map(|next| if next.at < glance.at { next } else { glance });
+        self.reads.arm(&self.shared.stream, now, deadline)?;
+        match self.incoming.read(&self.shared.stream, wanted) {
+            Ok(()) => Ok(()),
+            Err(error) => self
+                .reads
+                .check(error)
+                .map_err(|error| self.break_off(error)),
+        }
+    }
+
+    fn break_off(&mut self, error: io::Error) -> Error {
+        let mut state = self.shared.lock();
+        let State { ws, out, .. } = &mut *state;
+        ws.receive(&mut Input::new(&mut []), out);
+        self.is_finished = true;
+        error.into()
+    }
+
+    /// As that of [`WebSocket`], but what is owed was written by `settle`.
+    fn finish(&mut self) {
+        if std::mem::replace(&mut self.is_finished, true) {
+            return;
+        }
+        let state = self.shared.lock();
+        let cause = state.ws.outcome().and_then(|outcome| outcome.cause);
+        let timeout = state.ws.config().settings().timeouts.close;
+        drop(state);
+        if let (Some(Failure::Protocol(_) | Failure::Limit(_)), Some(timeout), Some(socket)) =
+            (cause, timeout, self.shared.socket)
+        {
+            let mut stream = &self.shared.stream;
+            let _ = socket.linger_until(&mut stream, |stream| stream, Instant::now() + timeout);
+        }
+    }
+}
+
+impl<S> Writer<S>
+where
+    for<'a> &'a S: Read + Write,
+{
+    /// Sends a message: returns when the stream was flushed.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::send`].
+    pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        self.feed(message)?;
+        self.flush()
+    }
+
+    /// Queues a message, as [`WebSocket::feed`]; waits when the unsent bytes
+    /// are at their bound.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::feed`].
+    pub fn feed<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        let message = message.into();
+        let mut state = self.shared.room_for(message.len())?;
+        let State { ws, out, .. } = &mut *state;
+        Ok(ws.send(message, out)?)
+    }
+
+    /// Queues a prepared message, as [`feed`](Self::feed).
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::feed`].
+    pub fn feed_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
+        let mut state = self.shared.room_for(prepared.payload().len())?;
+        let State { ws, out, .. } = &mut *state;
+        Ok(ws.send_prepared(prepared, out)?)
+    }
+
+    /// Writes all unsent bytes and flushes the stream.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::flush`].
+    pub fn flush(&mut self) -> Result<(), Error> {
+        self.shared.write(self.shared.lock())?;
+        Ok((&self.shared.stream).flush()?)
+    }
+
+    /// Sends a ping with at most 125 bytes.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::ping`].
+    pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        let mut state = self.shared.lock();
+        let State { ws, out, .. } = &mut *state;
+        ws.ping(payload, out)?;
+        drop(state);
+        self.flush()
+    }
+
+    /// Begins the closing handshake, which the [`Reader`] sees through.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::close`].
+    pub fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), Error> {
+        let mut state = self.shared.lock();
+        let State { ws, out, .. } = &mut *state;
+        ws.close(code, reason, out)?;
+        drop(state);
+        self.flush()
+    }
+
+    /// How many bytes wait to leave.
+    pub fn unsent(&self) -> usize {
+        self.shared.lock().out.len()
+    }
+}
+
+impl<S> Shared<S>
+where
+    for<'a> &'a S: Read + Write,
+{
+    /// Waits until there is room for a message of this length.
+    fn room_for(&self, len: usize) -> Result<MutexGuard<'_, State<S>>, Error> {
+        let state = self.lock();
+        if state.out.is_empty() || state.out.len().saturating_add(len) <= state.max_unsent_len() {
+            return Ok(state);
+        }
+        self.write(state)?;
+        Ok(self.lock())
+    }
+
+    /// Sees to it that what the core appended leaves: by this thread, unless
+    /// another is writing and the unsent bytes are below their bound.
+    fn settle(&self, state: MutexGuard<'_, State<S>>) -> Result<(), Error> {
+        let leaves_anyway = state.is_writing && state.out.len() < state.max_unsent_len();
+        if state.out.is_empty() || leaves_anyway {
+            Ok(())
+        } else {
+            self.write(state)
+        }
+    }
+
+    /// Returns when all that is unsent now has left, and either nothing else
+    /// is unsent or another thread writes it.
+    fn write<'a>(&'a self, mut state: MutexGuard<'a, State<S>>) -> Result<(), Error> {
+        let target = state.left + state.out.len() as u64;
+        loop {
+            if state.left >= target && (state.out.is_empty() || state.is_writing) {
+                return Ok(());
+            }
+            if let Some(kind) = state.broken {
+                return Err(io::Error::from(kind).into());
+            }
+            state = if state.is_writing {
+                self.written
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner)
+            } else {
+                self.write_some(state)?
+            };
+        }
+    }
+
+    /// One write, without the lock.
+    fn write_some<'a>(
+        &'a self,
+        mut state: MutexGuard<'a, State<S>>,
+    ) -> Result<MutexGuard<'a, State<S>>, Error> {
+        let (now, deadline) = self.tick(&mut state);
+        if let Some(cause @ Failure::Timeout(DeadlineReason::WriteStall)) = state.cause() {
+            state.broken = Some(io::ErrorKind::TimedOut);
+            self.written.notify_all();
+            return Err(cause.into());
+        }
+        state.writes.arm(&self.stream, now, deadline)?;
+        let len = state.out.len().min(WRITE_LEN);
+        let chunk = state.out.get(..len).unwrap_or_default().to_vec();
+        state.is_writing = true;
+        drop(state);
+        let result = (&self.stream).write(&chunk);
+        let mut state = self.lock();
+        state.is_writing = false;
+        let result = match result {
+            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
+            Ok(len) => {
+                state.out.drain(..len);
+                state.left += len as u64;
+                Ok(())
+            }
+            Err(error) => state.writes.check(error),
+        };
+        state.broken = result.as_ref().err().map(io::Error::kind);
+        self.written.notify_all();
+        result?;
+        Ok(state)
+    }
+
+    fn tick(&self, state: &mut State<S>) -> (Duration, Option<Deadline>) {
+        let now = self.origin.elapsed();
+        if self.socket.is_none() {
+            return (now, None);
+        }
+        (now, state.ws.handle_timeout(now, &mut state.out))
+    }
+}
+
+impl<S> Shared<S> {
+    fn lock(&self) -> MutexGuard<'_, State<S>> {
+        // No method of the state machine panics, so none leaves it half done.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl<S> State<S> {
+    fn max_unsent_len(&self) -> usize {
+        self.ws.config().settings().max_unsent_len
+    }
+
+    fn cause(&self) -> Option<Failure> {
+        self.ws.outcome()?.cause
+    }
+}

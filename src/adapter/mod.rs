@@ -1,0 +1,54 @@
+//! Adapters: the loop of [`Connection`](crate::Connection) with some I/O.
+//!
+//! | module | transport | for |
+//! |---|---|---|
+//! | [`blocking`] | `std::io::{Read, Write}` | threads; non-blocking streams |
+//!
+//! An adapter moves bytes and time and owns the buffers. It has no rule of the
+//! protocol: what it needs to know it asks the core.
+
+pub mod blocking;
+
+use std::io;
+
+use crate::error::{Error as Failure, SendError};
+use crate::handshake::{RequestError, Response};
+
+/// Error returned by the adapters' methods. At most 32 bytes.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The transport. `WouldBlock` from a non-blocking stream: nothing was
+    /// lost, call again when the stream is ready.
+    #[error("transport: {0}")]
+    Io(#[from] io::Error),
+    /// The peer, a limit or a deadline ended the connection.
+    #[error("{0}")]
+    Failed(#[from] Failure),
+    /// The call was a mistake; nothing was sent.
+    #[error("{0}")]
+    Send(#[from] SendError),
+    /// The server refused the upgrade, with this response.
+    #[error("refused with HTTP status {}", .0.status())]
+    Refused(Response),
+    /// The request cannot be sent as it is.
+    #[error("{0}")]
+    Request(#[from] RequestError),
+}
+
+impl Error {
+    /// Whether this is `WouldBlock` from a non-blocking stream.
+    pub fn is_would_block(&self) -> bool {
+        matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::WouldBlock)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_small() {
+        assert!(size_of::<Error>() <= 32);
+    }
+}

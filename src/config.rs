@@ -1,0 +1,276 @@
+//! The settings of a connection, with their defaults and the reasons for them.
+//!
+//! Knows every setting; decides nothing: each machine is handed its own part.
+
+use alloc::sync::Arc;
+use core::time::Duration;
+
+use crate::entropy::Entropy;
+use crate::handshake::{self, OriginPolicy};
+use crate::message;
+use crate::timer::Timeouts;
+
+/// Limits, deadlines and switches. The defaults are safe for a server that
+/// faces the internet.
+///
+/// Cheap to clone: connections share it.
+///
+/// ```
+/// use core::time::Duration;
+/// use sansocket::{Config, Delivery, OriginPolicy};
+///
+/// let config = Config::new()
+///     .max_message_len(64 * 1024)
+///     .origin(OriginPolicy::Any)
+///     .ping_interval(Duration::from_secs(30))
+///     .delivery(Delivery::Fragments);
+/// # let _ = config;
+/// ```
+#[derive(Clone, Debug, Default)]
+pub struct Config(Arc<Settings>);
+
+/// How messages are handed over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Delivery {
+    /// Whole, as [`Event::Message`](crate::Event::Message).
+    #[default]
+    Messages,
+    /// Piece by piece as they arrive, as
+    /// [`Event::Fragment`](crate::Event::Fragment): nothing is kept, so that a
+    /// message of any length passes through the memory of one read.
+    Fragments,
+}
+
+/// What [`Config`] holds.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) handshake: handshake::Limits,
+    pub(crate) origin: OriginPolicy,
+    pub(crate) message: message::Limits,
+    pub(crate) max_control_frames: u32,
+    pub(crate) delivery: Delivery,
+    pub(crate) fragment_len: usize,
+    pub(crate) timeouts: Timeouts,
+    pub(crate) auto_pong: bool,
+    pub(crate) allow_unmasked: bool,
+    pub(crate) allow_invalid_utf8: bool,
+    pub(crate) max_unsent_len: usize,
+    pub(crate) entropy: Entropy,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            handshake: handshake::Limits {
+                max_head_len: 16 * 1024,
+                max_headers: 100,
+                max_body_len: 64 * 1024,
+            },
+            origin: OriginPolicy::SameOrigin,
+            message: message::Limits {
+                max_message_len: 16 * 1024 * 1024,
+                max_frame_len: usize::MAX,
+                max_fragments: 128 * 1024,
+            },
+            max_control_frames: 1000,
+            delivery: Delivery::Messages,
+            fragment_len: usize::MAX,
+            timeouts: Timeouts {
+                handshake: Some(Duration::from_secs(10)),
+                ping: Some(Duration::from_secs(20)),
+                pong: Some(Duration::from_secs(20)),
+                idle: None,
+                close: Some(Duration::from_secs(5)),
+                write_stall: Some(Duration::from_secs(30)),
+            },
+            auto_pong: true,
+            allow_unmasked: false,
+            allow_invalid_utf8: false,
+            max_unsent_len: 64 * 1024,
+            entropy: Entropy::default(),
+        }
+    }
+}
+
+/// Limits: what one peer can make a connection hold or do.
+impl Config {
+    /// The defaults.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The longest message to receive, in bytes of payload after
+    /// decompression. Default 16 MiB: what Autobahn's largest cases and most
+    /// uploads need. A longer one fails the connection with close code 1009 as
+    /// soon as its frame header shows it.
+    #[must_use]
+    pub fn max_message_len(self, bytes: usize) -> Self {
+        self.with(|settings| settings.message.max_message_len = bytes)
+    }
+
+    /// The longest frame to receive, in bytes of payload. Default: no limit
+    /// besides that on messages. A longer one fails the connection with close
+    /// code 1009.
+    #[must_use]
+    pub fn max_frame_len(self, bytes: usize) -> Self {
+        self.with(|settings| settings.message.max_frame_len = bytes)
+    }
+
+    /// The most frames in one message, empty ones included. Default 131 072:
+    /// a message of 8 MiB in fragments of 64 bytes. More fail the connection
+    /// with close code 1008.
+    #[must_use]
+    pub fn max_fragments(self, frames: u32) -> Self {
+        self.with(|settings| settings.message.max_fragments = frames)
+    }
+
+    /// The most control frames to receive in one second. Default 1000, far
+    /// above any keepalive. More fail the connection with close code 1008.
+    ///
+    /// Seconds are told by
+    /// [`handle_timeout`](crate::Connection::handle_timeout): a driver that
+    /// never calls it has no such limit, and is protected by writing its
+    /// output before it reads again.
+    #[must_use]
+    pub fn max_control_frames(self, frames: u32) -> Self {
+        self.with(|settings| settings.max_control_frames = frames)
+    }
+
+    /// The longest HTTP head to read, in bytes. Default 16 KiB: twice what
+    /// common servers allow for cookies and tokens. A longer request is
+    /// answered with 431.
+    #[must_use]
+    pub fn max_head_len(self, bytes: usize) -> Self {
+        self.with(|settings| settings.handshake.max_head_len = bytes)
+    }
+
+    /// The most header fields in an HTTP head. Default 100, as in Apache
+    /// httpd. A request with more is answered with 431.
+    #[must_use]
+    pub fn max_headers(self, fields: usize) -> Self {
+        self.with(|settings| settings.handshake.max_headers = fields)
+    }
+
+    /// How much of a refusal's body a client keeps, in bytes. Default 64 KiB:
+    /// enough for any explanation. What is longer is cut off.
+    #[must_use]
+    pub fn max_body_len(self, bytes: usize) -> Self {
+        self.with(|settings| settings.handshake.max_body_len = bytes)
+    }
+
+    /// How many unsent bytes an adapter lets pile up before a sender has to
+    /// wait. Default 64 KiB: a few round trips of small messages. A single
+    /// longer message still goes. The core itself keeps no unsent bytes.
+    #[must_use]
+    pub fn max_unsent_len(self, bytes: usize) -> Self {
+        self.with(|settings| settings.max_unsent_len = bytes)
+    }
+}
+
+/// Deadlines, kept by [`handle_timeout`](crate::Connection::handle_timeout).
+/// `None` is for ever.
+impl Config {
+    /// How long the opening handshake may take. Default 10 s.
+    #[must_use]
+    pub fn handshake_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.with(|settings| settings.timeouts.handshake = timeout.into())
+    }
+
+    /// After how much silence a ping is sent. Default 20 s: less than the
+    /// 60 s after which common proxies drop a silent connection.
+    #[must_use]
+    pub fn ping_interval(self, interval: impl Into<Option<Duration>>) -> Self {
+        self.with(|settings| settings.timeouts.ping = interval.into())
+    }
+
+    /// How long after such a ping anything must have come: any byte is life,
+    /// not only the pong. Default 20 s.
+    #[must_use]
+    pub fn pong_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.with(|settings| settings.timeouts.pong = timeout.into())
+    }
+
+    /// How long nothing at all may come. Default: no limit, as keepalive pings
+    /// find out peers that are gone.
+    #[must_use]
+    pub fn idle_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.with(|settings| settings.timeouts.idle = timeout.into())
+    }
+
+    /// How long the peer may take to finish the closing handshake. Default 5 s.
+    #[must_use]
+    pub fn close_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.with(|settings| settings.timeouts.close = timeout.into())
+    }
+
+    /// How long the transport may take no byte while some are unsent.
+    /// Default 30 s.
+    #[must_use]
+    pub fn write_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+        self.with(|settings| settings.timeouts.write_stall = timeout.into())
+    }
+}
+
+/// Switches.
+impl Config {
+    /// Which pages' requests a server accepts. Default
+    /// [`OriginPolicy::SameOrigin`]: other sites' pages cannot use a visitor's
+    /// cookies here (§10.2), and clients that are no browsers are unaffected.
+    #[must_use]
+    pub fn origin(self, policy: OriginPolicy) -> Self {
+        self.with(|settings| settings.origin = policy)
+    }
+
+    /// How messages are handed over. Default [`Delivery::Messages`].
+    #[must_use]
+    pub fn delivery(self, delivery: Delivery) -> Self {
+        self.with(|settings| settings.delivery = delivery)
+    }
+
+    /// The longest frame that `send` writes, in bytes of payload: a longer
+    /// message leaves in several fragments, between which control frames can
+    /// pass. At least 1. Default: no limit.
+    #[must_use]
+    pub fn fragment_len(self, bytes: usize) -> Self {
+        self.with(|settings| settings.fragment_len = bytes.max(1))
+    }
+
+    /// Whether pings are answered (§5.5.2). Default yes. When switched off, the
+    /// application owes the pongs.
+    #[must_use]
+    pub fn auto_pong(self, on: bool) -> Self {
+        self.with(|settings| settings.auto_pong = on)
+    }
+
+    /// Whether frames are accepted with or without a mask, whichever the role
+    /// demands (§5.1). Default no. For peers on a trusted link that save the
+    /// work.
+    #[must_use]
+    pub fn allow_unmasked(self, on: bool) -> Self {
+        self.with(|settings| settings.allow_unmasked = on)
+    }
+
+    /// Whether text that is not UTF-8 (§8.1) is delivered, with U+FFFD for what
+    /// is wrong. Default no: it fails the connection with close code 1007. Who
+    /// needs the bytes as they came uses [`frame`](crate::frame).
+    #[must_use]
+    pub fn allow_invalid_utf8(self, on: bool) -> Self {
+        self.with(|settings| settings.allow_invalid_utf8 = on)
+    }
+
+    /// Where masking keys and nonces come from. Default: the system, with the
+    /// feature `std`.
+    #[must_use]
+    pub fn entropy(self, entropy: Entropy) -> Self {
+        self.with(|settings| settings.entropy = entropy)
+    }
+
+    pub(crate) fn settings(&self) -> &Settings {
+        &self.0
+    }
+
+    fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
+        change(Arc::make_mut(&mut self.0));
+        self
+    }
+}

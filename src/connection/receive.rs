@@ -1,0 +1,472 @@
+//! Bytes in, events out.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::{Connection, Frame, Opening};
+use crate::close::{Close, Closing};
+use crate::config::Delivery;
+use crate::error::{Error, HandshakeError, LimitError, ProtocolError};
+use crate::event::Event;
+use crate::frame::{Header, Mask, MaskingKey, Opcode, Part, Role};
+use crate::handshake::Answer;
+use crate::input::Input;
+use crate::message::assembler::{Assembler, Piece};
+use crate::message::{Fragment, Message, MessageKind, utf8};
+
+impl Connection {
+    /// Takes bytes from the input and tells the next event, or `None` when all
+    /// of the input is consumed.
+    ///
+    /// Answers that the protocol demands (pongs, close frames, refusals) are
+    /// appended to `out`. Never fails: a peer that breaks the rules is
+    /// [`Event::Failed`], the last event, behind all that came before it.
+    ///
+    /// ```
+    /// use sansocket::{Agreement, Config, Connection, Event, Input, Message};
+    /// use sansocket::frame::Role;
+    ///
+    /// let config = Config::new();
+    /// let mut ws = Connection::upgraded(Role::Client, Agreement::default(), &config);
+    /// let (mut bytes, mut out) = (*b"\x81\x05Hello", Vec::new());
+    /// let mut input = Input::new(&mut bytes);
+    /// let Some(Event::Message(message)) = ws.receive(&mut input, &mut out) else { panic!() };
+    /// assert_eq!(message, Message::from("Hello"));
+    /// assert!(ws.receive(&mut input, &mut out).is_none());
+    /// ```
+    #[inline]
+    pub fn receive<'i>(&mut self, input: &mut Input<'i>, out: &mut Vec<u8>) -> Option<Event<'i>> {
+        // The common case, a whole unfragmented message in one input, stays
+        // in line; everything else is out of line.
+        if self.lends
+            && let Some(whole) = WholeFrame::split(input, self.role, self.max_lent_len())
+        {
+            self.received = true;
+            return match whole.lend() {
+                Ok(message) => Some(Event::Message(message)),
+                Err(payload) => self.receive_invalid_text(payload, out),
+            };
+        }
+        self.receive_any(input, out)
+    }
+
+    /// Whether the next frame may be lent whole: nothing is under way that it
+    /// would have to be joined to.
+    pub(super) fn may_lend(&self) -> bool {
+        self.opening.is_none()
+            && self.outcome().is_none()
+            && self.config.settings().delivery == Delivery::Messages
+            && self.decoder.is_between_frames()
+            && self.sequence.kind().is_none()
+    }
+
+    #[inline]
+    fn max_lent_len(&self) -> usize {
+        let limits = &self.config.settings().message;
+        limits.max_message_len.min(limits.max_frame_len)
+    }
+
+    #[cold]
+    fn receive_invalid_text<'i>(
+        &mut self,
+        payload: &'i [u8],
+        out: &mut Vec<u8>,
+    ) -> Option<Event<'i>> {
+        if self.config.settings().allow_invalid_utf8 {
+            return Some(Event::Message(Message::Text(utf8::replace_invalid(
+                payload,
+            ))));
+        }
+        self.lends = false;
+        self.fail_now(ProtocolError::InvalidUtf8.into(), out)
+    }
+
+    #[inline(never)]
+    fn receive_any<'i>(&mut self, input: &mut Input<'i>, out: &mut Vec<u8>) -> Option<Event<'i>> {
+        self.received |= !input.remaining().is_empty();
+        let event = if self.outcome().is_some() {
+            self.receive_after_end(input)
+        } else if self.opening.is_some() {
+            self.receive_handshake(input, out)
+        } else {
+            self.receive_frames(input, out)
+        };
+        self.lends = self.may_lend();
+        event
+    }
+
+    /// RFC 6455 §1.4: what follows a close frame or a failure is discarded.
+    fn receive_after_end<'i>(&mut self, input: &mut Input<'_>) -> Option<Event<'i>> {
+        if !self.is_closed {
+            self.is_closed = input.is_end_of_stream();
+            input.take(usize::MAX);
+        }
+        self.failure.take().map(Event::Failed)
+    }
+
+    fn receive_handshake<'i>(
+        &mut self,
+        input: &mut Input<'_>,
+        out: &mut Vec<u8>,
+    ) -> Option<Event<'i>> {
+        let settings = self.config.settings();
+        let opening = self.opening.as_deref_mut()?;
+        let answer = match opening {
+            Opening::Answer => return None,
+            Opening::Request(reader) => {
+                match reader.read(input, &settings.handshake, &settings.origin) {
+                    Ok(Some(request)) => {
+                        *opening = Opening::Answer;
+                        return Some(Event::Request(request));
+                    }
+                    other => other.map(|_| None),
+                }
+            }
+            Opening::Response(reader) => reader.read(input, &settings.handshake),
+        };
+        match answer {
+            Err(error) => self.fail_now(error.into(), out),
+            Ok(Some(Answer::Open(response, agreement))) => {
+                self.opening = None;
+                self.agreement = agreement.into_box();
+                Some(Event::Open(response))
+            }
+            Ok(Some(Answer::Refused(response))) => {
+                let refused = HandshakeError::Refused(response.status());
+                self.fail(refused.into(), out);
+                Some(Event::Refused(response))
+            }
+            Ok(None) if input.is_end_of_stream() => self.fail_now(Error::UnexpectedEof, out),
+            Ok(None) => None,
+        }
+    }
+
+    fn receive_frames<'i>(
+        &mut self,
+        input: &mut Input<'i>,
+        out: &mut Vec<u8>,
+    ) -> Option<Event<'i>> {
+        loop {
+            let event = match self.decoder.decode_at_most(input, self.max_chunk_len()) {
+                Ok(Some(Part::Header(header))) => self.begin_frame(&header, out),
+                Ok(Some(Part::Payload(chunk))) => self.take_payload(chunk, out),
+                Ok(None) if input.is_end_of_stream() => Err(Error::UnexpectedEof),
+                Ok(None) => return None,
+                Err(error) => Err(error.into()),
+            };
+            match event {
+                Ok(None) => {}
+                Ok(event) => return event,
+                Err(error) => return self.fail_now(error, out),
+            }
+        }
+    }
+
+    /// Under [`Delivery::Fragments`] a character that was begun is completed
+    /// by itself, so that what follows can be lent.
+    fn max_chunk_len(&self) -> usize {
+        match (self.config.settings().delivery, self.utf8.missing()) {
+            (Delivery::Fragments, missing @ 1..) if !self.frame.opcode.is_control() => missing,
+            _ => usize::MAX,
+        }
+    }
+
+    fn begin_frame<'i>(
+        &mut self,
+        header: &Header,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'i>>, Error> {
+        let settings = self.config.settings();
+        // RFC 6455 §5.2: reserved bits "MUST be 0 unless an extension is
+        // negotiated that defines meanings for non-zero values".
+        if header.rsv1 || header.rsv2 || header.rsv3 {
+            return Err(ProtocolError::ReservedBits.into());
+        }
+        if !settings.allow_unmasked {
+            check_mask(self.role, header.masking_key)?;
+        }
+        if header.opcode.is_control() {
+            self.count_control_frame()?;
+        } else {
+            self.sequence.begin_frame(header, &settings.message)?;
+        }
+        let mask = header.masking_key.map(Mask::new);
+        self.frame = Frame {
+            opcode: header.opcode,
+            fin: header.fin,
+            mask,
+        };
+        if header.payload_len == 0 {
+            self.take_payload(&mut [], out)
+        } else {
+            Ok(None)
+        }
+    }
+
+    fn count_control_frame(&mut self) -> Result<(), LimitError> {
+        self.control_frames = self.control_frames.saturating_add(1);
+        let limit = self.config.settings().max_control_frames;
+        if self.timer.is_some() && self.control_frames > limit {
+            return Err(LimitError::TooManyControlFrames);
+        }
+        Ok(())
+    }
+
+    fn take_payload<'i>(
+        &mut self,
+        chunk: &'i mut [u8],
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'i>>, Error> {
+        let frame_ends = self.decoder.remaining_payload_len() == 0;
+        if self.frame.opcode.is_control() {
+            return self.take_control(chunk, frame_ends, out);
+        }
+        let message_ends = frame_ends && self.frame.fin;
+        let event = match self.config.settings().delivery {
+            Delivery::Messages => self.take_message(chunk, message_ends)?.map(Event::Message),
+            Delivery::Fragments => self.take_fragment(chunk, message_ends, out)?,
+        };
+        if message_ends {
+            self.sequence.end_message();
+        }
+        Ok(event)
+    }
+
+    fn take_message<'i>(
+        &mut self,
+        chunk: &'i mut [u8],
+        ends: bool,
+    ) -> Result<Option<Message<'i>>, Error> {
+        let Some(kind) = self.sequence.kind() else {
+            return Ok(None);
+        };
+        let lossy = self.config.settings().allow_invalid_utf8;
+        if ends && self.assembler.is_none() {
+            self.unmask(chunk);
+            return lend(kind, chunk, lossy).map(Some);
+        }
+        let expected = if self.frame.fin {
+            self.decoder.remaining_payload_len()
+        } else {
+            0
+        };
+        let expected = usize::try_from(expected).unwrap_or(usize::MAX);
+        let piece = Piece {
+            bytes: chunk,
+            mask: self.frame.mask.as_mut(),
+            expected,
+        };
+        let assembler = self
+            .assembler
+            .get_or_insert_with(|| Box::new(Assembler::new(kind)));
+        assembler.push(piece, &mut self.utf8, lossy)?;
+        if !ends {
+            return Ok(None);
+        }
+        let whole = self
+            .assembler
+            .take()
+            .map(|whole| whole.finish(&mut self.utf8, lossy));
+        Ok(whole.transpose()?)
+    }
+
+    fn take_fragment<'i>(
+        &mut self,
+        chunk: &'i mut [u8],
+        fin: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'i>>, Error> {
+        self.unmask(chunk);
+        let chunk: &'i [u8] = chunk;
+        let payload = match self.sequence.kind() {
+            Some(MessageKind::Text) => match self.take_text(chunk, fin) {
+                Ok(text) => Message::Text(text),
+                Err((prefix, error)) => {
+                    // What was valid before the fault is delivered before it.
+                    self.fail(error.into(), out);
+                    let prefix = Fragment::more(prefix);
+                    return Ok(Some(if prefix.payload.is_empty() {
+                        self.failure = None;
+                        Event::Failed(error.into())
+                    } else {
+                        Event::Fragment(prefix)
+                    }));
+                }
+            },
+            _ => Message::Binary(Cow::Borrowed(chunk)),
+        };
+        let is_nothing = payload.is_empty() && !fin;
+        Ok((!is_nothing).then_some(Event::Fragment(Fragment { payload, fin })))
+    }
+
+    /// The text of a chunk; on a fault, what of it was valid.
+    fn take_text<'i>(
+        &mut self,
+        chunk: &'i [u8],
+        fin: bool,
+    ) -> Result<Cow<'i, str>, (&'i str, ProtocolError)> {
+        if self.config.settings().allow_invalid_utf8 {
+            let mut text = self.utf8.push_lossy(chunk);
+            if fin && self.utf8.end().is_err() {
+                text.push(char::REPLACEMENT_CHARACTER);
+            }
+            return Ok(Cow::Owned(text));
+        }
+        let begun = self.utf8.missing() > 0;
+        let valid = || if begun { "" } else { utf8::valid_prefix(chunk) };
+        let (completed, text) = self.utf8.push(chunk).map_err(|error| (valid(), error))?;
+        if fin {
+            self.utf8.end().map_err(|error| (valid(), error))?;
+        }
+        // A completed character comes alone, see `max_chunk_len`.
+        Ok(completed.map_or(Cow::Borrowed(text), |completed| {
+            Cow::Owned(completed.into())
+        }))
+    }
+
+    fn take_control<'i>(
+        &mut self,
+        chunk: &'i mut [u8],
+        ends: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'i>>, Error> {
+        self.unmask(chunk);
+        if ends && self.control.is_empty() {
+            return self.finish_control(Cow::Borrowed(chunk), out).map(Some);
+        }
+        let mut payload = core::mem::take(&mut self.control).into_vec();
+        payload.extend_from_slice(chunk);
+        if ends {
+            return self.finish_control(Cow::Owned(payload), out).map(Some);
+        }
+        self.control = payload.into_boxed_slice();
+        Ok(None)
+    }
+
+    fn finish_control<'i>(
+        &mut self,
+        payload: Cow<'i, [u8]>,
+        out: &mut Vec<u8>,
+    ) -> Result<Event<'i>, Error> {
+        match self.frame.opcode {
+            Opcode::Close => self.finish_close(&payload, out),
+            Opcode::Ping => {
+                // RFC 6455 §5.5.3: the pong has the ping's payload.
+                if self.config.settings().auto_pong {
+                    self.write_control(Opcode::Pong, &payload, out)
+                        .map_err(|_| Error::NoEntropy)?;
+                }
+                Ok(Event::Ping(payload))
+            }
+            _ => Ok(Event::Pong(payload)),
+        }
+    }
+
+    fn finish_close<'i>(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<Event<'i>, Error> {
+        let close = Close::parse(payload)?;
+        // RFC 6455 §5.5.1: an endpoint that has not sent a close frame "MUST
+        // send a Close frame in response", typically with the same code.
+        if matches!(self.closing, Closing::Open) {
+            self.write_close(close.code, "", out)
+                .map_err(|_| Error::NoEntropy)?;
+        }
+        self.closing.receive(&close);
+        self.is_closed = self.role == Role::Server;
+        self.release();
+        Ok(Event::Close(close))
+    }
+
+    /// Fails the connection and tells it at once.
+    fn fail_now<'i>(&mut self, error: Error, out: &mut Vec<u8>) -> Option<Event<'i>> {
+        self.fail(error, out);
+        self.failure.take().map(Event::Failed)
+    }
+
+    fn unmask(&mut self, chunk: &mut [u8]) {
+        if let Some(mask) = &mut self.frame.mask {
+            mask.apply(chunk);
+        }
+    }
+}
+
+/// RFC 6455 §5.1: "a client MUST mask all frames", "A server MUST NOT mask any
+/// frames", and whoever sees the opposite closes the connection.
+const fn check_mask(role: Role, key: Option<MaskingKey>) -> Result<(), ProtocolError> {
+    match (role, key) {
+        (Role::Server, None) => Err(ProtocolError::MissingMask),
+        (Role::Client, Some(_)) => Err(ProtocolError::UnexpectedMask),
+        _ => Ok(()),
+    }
+}
+
+/// A message that lies whole in the input.
+fn lend(kind: MessageKind, payload: &[u8], lossy: bool) -> Result<Message<'_>, Error> {
+    Ok(match kind {
+        MessageKind::Text if lossy => Message::Text(utf8::replace_invalid(payload)),
+        MessageKind::Text => Message::Text(Cow::Borrowed(utf8::validate(payload)?)),
+        MessageKind::Binary => Message::Binary(Cow::Borrowed(payload)),
+    })
+}
+
+/// An unfragmented data frame that the input begins with, and holds whole.
+struct WholeFrame<'i> {
+    kind: MessageKind,
+    key: Option<MaskingKey>,
+    payload: &'i mut [u8],
+}
+
+impl<'i> WholeFrame<'i> {
+    /// Splits it off. `None`, and the input untouched, if anything about it is
+    /// unusual: the decoder then decides what.
+    #[inline(always)]
+    fn split(input: &mut Input<'i>, role: Role, max_len: usize) -> Option<Self> {
+        let bytes = input.remaining();
+        let (&[first, second], rest) = bytes.split_first_chunk()?;
+        let kind = match first {
+            0x81 => MessageKind::Text,
+            0x82 => MessageKind::Binary,
+            _ => return None,
+        };
+        let masked = role == Role::Server;
+        if (second & 0x80 != 0) != masked {
+            return None;
+        }
+        let (len, rest) = match second & 0x7f {
+            127 => return None,
+            126 => {
+                let (len, rest) = rest.split_first_chunk()?;
+                let len = usize::from(u16::from_be_bytes(*len));
+                (if len < 126 { return None } else { len }, rest)
+            }
+            len => (usize::from(len), rest),
+        };
+        let (key, rest) = if masked {
+            let (key, rest) = rest.split_first_chunk::<4>()?;
+            (Some(MaskingKey::from(*key)), rest)
+        } else {
+            (None, rest)
+        };
+        if len > rest.len() || len > max_len {
+            return None;
+        }
+        let head_len = bytes.len() - rest.len();
+        let payload = input.take(head_len + len).get_mut(head_len..)?;
+        Some(Self { kind, key, payload })
+    }
+
+    /// The message, or the bytes of a text that is none.
+    #[inline(always)]
+    fn lend(self) -> Result<Message<'i>, &'i [u8]> {
+        if let Some(key) = self.key {
+            key.apply(self.payload);
+        }
+        match self.kind {
+            MessageKind::Binary => Ok(Message::Binary(Cow::Borrowed(self.payload))),
+            MessageKind::Text => match utf8::validate(self.payload) {
+                Ok(text) => Ok(Message::Text(Cow::Borrowed(text))),
+                Err(_) => Err(self.payload),
+            },
+        }
+    }
+}

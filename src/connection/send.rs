@@ -1,0 +1,304 @@
+//! Messages and commands in, bytes out.
+
+use alloc::vec::Vec;
+
+use bytes::Bytes;
+
+use super::{Connection, Opening};
+use crate::close::{Close, CloseCode, Closing};
+use crate::error::SendError;
+use crate::frame::{Header, MaskingKey, Opcode, Role, encoder};
+use crate::handshake::Response;
+use crate::message::{Fragment, Message, MessageKind, Prepared};
+
+impl Connection {
+    /// Answers the request of [`Event::Request`](crate::Event::Request): with
+    /// [`accept`](crate::Request::accept) the connection is open, with anything
+    /// else it is over, and the bytes behind the request stay in the input.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NoRequest`] if none waits for an answer.
+    pub fn respond(&mut self, response: Response, out: &mut Vec<u8>) -> Result<(), SendError> {
+        if !matches!(self.opening.as_deref(), Some(Opening::Answer)) {
+            return Err(SendError::NoRequest);
+        }
+        response.write(out);
+        if response.status() == 101 {
+            self.opening = None;
+            self.agreement = response.agreement().into_box();
+            self.lends = self.may_lend();
+        } else {
+            self.closing.refuse(response.status());
+            self.is_closed = true;
+            self.release();
+        }
+        Ok(())
+    }
+
+    /// Sends a message, in frames of at most
+    /// [`fragment_len`](crate::Config::fragment_len) bytes.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is not open, or a message that
+    /// [`send_fragment`](Self::send_fragment) began is unfinished.
+    ///
+    /// ```
+    /// use sansocket::{Agreement, Config, Connection};
+    /// use sansocket::frame::Role;
+    ///
+    /// let config = Config::new();
+    /// let mut ws = Connection::upgraded(Role::Server, Agreement::default(), &config);
+    /// let mut out = Vec::new();
+    /// ws.send("text", &mut out)?;
+    /// ws.send(b"bytes", &mut out)?;
+    /// assert_eq!(out, b"\x81\x04text\x82\x05bytes");
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
+    #[inline]
+    pub fn send<'m>(
+        &mut self,
+        message: impl Into<Message<'m>>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        let message = message.into();
+        self.check_between_messages()?;
+        self.write_message(message.kind(), message.as_bytes(), out)
+    }
+
+    /// Sends a piece of a message whose length is not known yet. The first
+    /// piece decides whether it is text or binary; control frames may be sent
+    /// between pieces.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is not open, or the piece is not of the same kind as
+    /// the ones before.
+    ///
+    /// ```
+    /// use sansocket::{Agreement, Config, Connection, Fragment};
+    /// use sansocket::frame::Role;
+    ///
+    /// let config = Config::new();
+    /// let mut ws = Connection::upgraded(Role::Server, Agreement::default(), &config);
+    /// let mut out = Vec::new();
+    /// ws.send_fragment(Fragment::more("Hel"), &mut out)?;
+    /// ws.ping(b"", &mut out)?;
+    /// ws.send_fragment(Fragment::last("lo"), &mut out)?;
+    /// assert_eq!(out, b"\x01\x03Hel\x89\x00\x80\x02lo");
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
+    pub fn send_fragment(
+        &mut self,
+        fragment: Fragment<'_>,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        self.check_open()?;
+        let kind = fragment.payload.kind();
+        let opcode = match self.sending {
+            None => kind.opcode(),
+            Some(begun) if begun == kind => Opcode::Continuation,
+            Some(_) => return Err(SendError::UnfinishedMessage),
+        };
+        let key = self.masking_key()?;
+        encoder::write(
+            (opcode, fragment.fin),
+            fragment.payload.as_bytes(),
+            key,
+            out,
+        );
+        self.sending = (!fragment.fin).then_some(kind);
+        Ok(())
+    }
+
+    /// Sends the header of a message whose payload, of `len` bytes, leaves
+    /// from the caller's own memory behind it: for large payloads and vectored
+    /// writes. The caller owes all of it before anything else is written, and
+    /// vouches that text is UTF-8.
+    ///
+    /// A client must mask the payload with the key that is returned; a server
+    /// gets none.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_header(
+        &mut self,
+        kind: MessageKind,
+        len: usize,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<MaskingKey>, SendError> {
+        self.check_between_messages()?;
+        let masking_key = self.masking_key()?;
+        Header {
+            masking_key,
+            ..Header::new(kind.opcode(), len as u64)
+        }
+        .write(out);
+        Ok(masking_key)
+    }
+
+    /// Sends a prepared message. A server copies the frame that was made once.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn send_prepared(
+        &mut self,
+        prepared: &Prepared,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        self.check_between_messages()?;
+        match self.role {
+            Role::Server => out.extend_from_slice(prepared.frame()),
+            Role::Client => self.write_message(prepared.kind(), prepared.payload(), out)?,
+        }
+        Ok(())
+    }
+
+    /// The bytes of a prepared message for this connection, to be written
+    /// behind what is in `out` by the caller: a server shares the same memory
+    /// with all others.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub fn share_prepared(&mut self, prepared: &Prepared) -> Result<Bytes, SendError> {
+        self.check_between_messages()?;
+        if self.role == Role::Server {
+            return Ok(prepared.frame().clone());
+        }
+        let mut frame = Vec::new();
+        self.write_message(prepared.kind(), prepared.payload(), &mut frame)?;
+        Ok(frame.into())
+    }
+
+    /// Sends a ping (§5.5.2) with a payload of at most 125 bytes. The pong is
+    /// an [`Event::Pong`](crate::Event::Pong) with the same payload.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is not open or the payload is longer.
+    pub fn ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
+        self.send_control(Opcode::Ping, payload, out)
+    }
+
+    /// Sends a pong (§5.5.3): an unasked-for heartbeat, or the answer to a
+    /// ping where [`auto_pong`](crate::Config::auto_pong) is off.
+    ///
+    /// # Errors
+    ///
+    /// If the connection is not open or the payload is longer than 125 bytes.
+    pub fn pong(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
+        self.send_control(Opcode::Pong, payload, out)
+    }
+
+    /// Begins the closing handshake (§7.1.2). What the peer still sends is
+    /// received until its close frame comes. Without effect if a close frame
+    /// was sent already.
+    ///
+    /// # Errors
+    ///
+    /// If the code must not be sent, the reason is longer than 123 bytes, or
+    /// the connection was never open.
+    pub fn close(
+        &mut self,
+        code: impl Into<CloseCode>,
+        reason: &str,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        let code = code.into();
+        Close::check(code, reason)?;
+        match self.check_open() {
+            Err(SendError::Closed) => return Ok(()),
+            open => open?,
+        }
+        self.write_close(code, reason, out)?;
+        self.closing.send(code, reason);
+        Ok(())
+    }
+
+    pub(super) fn write_close(
+        &mut self,
+        code: CloseCode,
+        reason: &str,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        self.write_control(Opcode::Close, &Close::payload(code, reason), out)
+    }
+
+    /// RFC 6455 §5.3: a fresh key for each frame of a client.
+    #[inline]
+    pub(super) fn masking_key(&mut self) -> Result<Option<MaskingKey>, SendError> {
+        if self.role == Role::Server {
+            return Ok(None);
+        }
+        let key = self.keys.draw(self.config.settings().entropy);
+        key.map(|key| Some(key.into()))
+            .map_err(|_| SendError::NoEntropy)
+    }
+
+    fn send_control(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        self.check_open()?;
+        if payload.len() > Header::MAX_CONTROL_PAYLOAD_LEN {
+            return Err(SendError::ControlFrameTooLong);
+        }
+        self.write_control(opcode, payload, out)
+    }
+
+    #[inline]
+    fn write_message(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        if payload.len() > self.config.settings().fragment_len {
+            return self.write_fragments(kind, payload, out);
+        }
+        let key = self.masking_key()?;
+        encoder::write((kind.opcode(), true), payload, key, out);
+        Ok(())
+    }
+
+    fn write_fragments(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        let start = out.len();
+        let mut opcode = kind.opcode();
+        let mut rest = payload.chunks(self.config.settings().fragment_len);
+        while let Some(piece) = rest.next() {
+            let key = self.masking_key().inspect_err(|_| out.truncate(start))?;
+            encoder::write((opcode, rest.len() == 0), piece, key, out);
+            opcode = Opcode::Continuation;
+        }
+        Ok(())
+    }
+
+    #[inline]
+    fn check_between_messages(&self) -> Result<(), SendError> {
+        self.check_open()?;
+        if self.sending.is_some() {
+            return Err(SendError::UnfinishedMessage);
+        }
+        Ok(())
+    }
+
+    #[inline]
+    const fn check_open(&self) -> Result<(), SendError> {
+        match (&self.opening, &self.closing) {
+            (_, Closing::Sent(_) | Closing::Done(_) | Closing::Failed(_)) => Err(SendError::Closed),
+            (Some(_), _) => Err(SendError::NotOpen),
+            (None, Closing::Open) => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! What can go wrong, as types to match on.
+//!
+//! Knows every fault and its name; knows nothing of how one is found. A fault
+//! of the peer is an [`Error`] and arrives as an event; a mistake of the caller
+//! is a [`SendError`] (or, while a request is built, a
+//! [`RequestError`](crate::RequestError)) and is returned by the call.
+//! Which close code tells a fault to the peer stands in `close.rs`.
+
+use core::time::Duration;
+
+use thiserror::Error;
+
+/// Why a connection failed: the peer, a limit, a deadline or the transport.
+///
+/// Arrives as [`Event::Failed`](crate::Event::Failed), the last event of a
+/// connection, and stays in [`Outcome::cause`](crate::Outcome). When it
+/// arrives, the frame or HTTP answer that tells the peer is already in `out`.
+/// At most 16 bytes, without strings.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The opening handshake broke a rule or was refused (§4).
+    #[error("opening handshake: {0}")]
+    Handshake(#[from] HandshakeError),
+    /// The peer broke a rule of framing or closing (§5 to §8).
+    #[error("protocol: {0}")]
+    Protocol(#[from] ProtocolError),
+    /// The peer went past a limit of [`Config`](crate::Config) (§10.4).
+    #[error("limit: {0}")]
+    Limit(#[from] LimitError),
+    /// A deadline passed, see
+    /// [`handle_timeout`](crate::Connection::handle_timeout).
+    #[error("deadline passed: {0}")]
+    Timeout(DeadlineReason),
+    /// The stream ended without a closing handshake (§7.1.5: close code 1006).
+    #[error("the stream ended without a closing handshake")]
+    UnexpectedEof,
+    /// No masking key could be drawn for an automatic answer (§5.3).
+    #[error("no randomness for a masking key")]
+    NoEntropy,
+}
+
+/// A fault in the opening handshake (§4.1, §4.2).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum HandshakeError {
+    /// Not a well-formed HTTP head: a bare CR or LF, a folded line, a space
+    /// before a colon, a bad byte (RFC 9112 §2.2, §5.1). Answer: 400.
+    #[error("malformed HTTP head (RFC 9112)")]
+    MalformedHead,
+    /// The head is longer than `max_head_len`. Answer: 431.
+    #[error("HTTP head longer than the limit")]
+    HeadTooLong,
+    /// The head has more fields than `max_headers`. Answer: 431.
+    #[error("more HTTP header fields than the limit")]
+    TooManyHeaders,
+    /// The HTTP version is not 1.1 (§4.1). Answer: 505.
+    #[error("HTTP version is not 1.1 (RFC 6455 section 4.1)")]
+    UnsupportedHttpVersion,
+    /// An upgrade whose method is not GET (§4.1). Answer: 405.
+    #[error("method of an upgrade is not GET (RFC 6455 section 4.1)")]
+    MethodNotAllowed,
+    /// The request target is not a path (§4.1). Answer: 400.
+    #[error("request target is not a path (RFC 6455 section 4.1)")]
+    InvalidTarget,
+    /// A request that asks for no upgrade came where one was needed.
+    /// Answer: 426.
+    #[error("request asks for no WebSocket upgrade")]
+    NotAnUpgrade,
+    /// `Sec-WebSocket-Version` is not 13 (§4.4). Answer: 426 with the version.
+    #[error("unsupported Sec-WebSocket-Version (RFC 6455 section 4.4)")]
+    UnsupportedVersion,
+    /// The origin policy does not allow the request's `Origin` (§10.2).
+    /// Answer: 403.
+    #[error("origin is not allowed (RFC 6455 section 10.2)")]
+    OriginNotAllowed,
+    /// A field that the handshake needs is not there.
+    #[error("{0} is missing")]
+    Missing(HeaderField),
+    /// A field that may stand once stands more than once.
+    #[error("{0} occurs more than once")]
+    Duplicate(HeaderField),
+    /// A field has a value that the rules forbid.
+    #[error("{0} has an invalid value")]
+    Invalid(HeaderField),
+    /// A field that must not be there, such as `Content-Length` on an upgrade.
+    #[error("{0} is not allowed here")]
+    Unexpected(HeaderField),
+    /// The response picks a subprotocol that the request did not offer (§4.1).
+    #[error("subprotocol was not offered (RFC 6455 section 4.1)")]
+    SubprotocolNotOffered,
+    /// The response picks an extension that the request did not offer (§4.1).
+    #[error("extension was not offered (RFC 6455 section 4.1)")]
+    ExtensionNotOffered,
+    /// The answer to the request was not 101: the status that came (as a
+    /// client) or was sent (as a server).
+    #[error("refused with HTTP status {0}")]
+    Refused(u16),
+}
+
+impl HandshakeError {
+    /// The HTTP status code with which a server refuses a request that has
+    /// this fault (RFC 9110 §15).
+    pub const fn status(self) -> u16 {
+        match self {
+            Self::OriginNotAllowed => 403,
+            Self::MethodNotAllowed => 405,
+            Self::NotAnUpgrade | Self::UnsupportedVersion => 426,
+            Self::HeadTooLong | Self::TooManyHeaders => 431,
+            Self::UnsupportedHttpVersion => 505,
+            Self::Refused(status) => status,
+            _ => 400,
+        }
+    }
+}
+
+/// The header fields that the opening handshake speaks of (§11.3).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum HeaderField {
+    /// `Host` (RFC 9110 §7.2).
+    #[error("Host")]
+    Host,
+    /// `Upgrade` (RFC 9110 §7.8).
+    #[error("Upgrade")]
+    Upgrade,
+    /// `Connection` (RFC 9110 §7.6.1).
+    #[error("Connection")]
+    Connection,
+    /// `Sec-WebSocket-Key` (§11.3.1).
+    #[error("Sec-WebSocket-Key")]
+    Key,
+    /// `Sec-WebSocket-Extensions` (§11.3.2).
+    #[error("Sec-WebSocket-Extensions")]
+    Extensions,
+    /// `Sec-WebSocket-Accept` (§11.3.3).
+    #[error("Sec-WebSocket-Accept")]
+    Accept,
+    /// `Sec-WebSocket-Protocol` (§11.3.4).
+    #[error("Sec-WebSocket-Protocol")]
+    Subprotocol,
+    /// `Sec-WebSocket-Version` (§11.3.5).
+    #[error("Sec-WebSocket-Version")]
+    Version,
+    /// `Origin` (RFC 6454 §7).
+    #[error("Origin")]
+    Origin,
+    /// `Content-Length` (RFC 9110 §8.6).
+    #[error("Content-Length")]
+    ContentLength,
+    /// `Transfer-Encoding` (RFC 9112 §6.1).
+    #[error("Transfer-Encoding")]
+    TransferEncoding,
+}
+
+/// A rule of framing, messages or closing that the peer broke.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum ProtocolError {
+    /// A reserved bit is set and no extension gives it a meaning (§5.2).
+    #[error("reserved bit set (RFC 6455 section 5.2)")]
+    ReservedBits,
+    /// An opcode that is reserved (§5.2).
+    #[error("reserved opcode (RFC 6455 section 5.2)")]
+    ReservedOpcode,
+    /// A payload length that has a shorter form (§5.2).
+    #[error("payload length not in its minimal form (RFC 6455 section 5.2)")]
+    NonMinimalLength,
+    /// A 64-bit payload length with its top bit set (§5.2).
+    #[error("payload length above 2^63 - 1 (RFC 6455 section 5.2)")]
+    LengthOverflow,
+    /// A frame from a client without a mask (§5.1).
+    #[error("unmasked frame from a client (RFC 6455 section 5.1)")]
+    MissingMask,
+    /// A frame from a server with a mask (§5.1).
+    #[error("masked frame from a server (RFC 6455 section 5.1)")]
+    UnexpectedMask,
+    /// A continuation frame with nothing to continue (§5.4).
+    #[error("continuation frame without a message (RFC 6455 section 5.4)")]
+    UnexpectedContinuation,
+    /// A new data frame inside a fragmented message (§5.4).
+    #[error("new message inside a fragmented one (RFC 6455 section 5.4)")]
+    ExpectedContinuation,
+    /// A control frame with more than 125 bytes of payload (§5.5).
+    #[error("control frame longer than 125 bytes (RFC 6455 section 5.5)")]
+    ControlFrameTooLong,
+    /// A control frame that is fragmented (§5.5).
+    #[error("fragmented control frame (RFC 6455 section 5.5)")]
+    FragmentedControlFrame,
+    /// A close frame with a payload of one byte (§5.5.1).
+    #[error("close frame of one byte (RFC 6455 section 5.5.1)")]
+    TruncatedCloseCode,
+    /// A close code that must not be sent (§7.4).
+    #[error("invalid close code (RFC 6455 section 7.4)")]
+    InvalidCloseCode,
+    /// Text, or the reason of a close frame, that is not UTF-8 (§8.1).
+    #[error("text is not UTF-8 (RFC 6455 section 8.1)")]
+    InvalidUtf8,
+}
+
+/// A limit of [`Config`](crate::Config) that the peer went past.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum LimitError {
+    /// A message longer than `max_message_len` (bytes).
+    #[error("message too long")]
+    MessageTooLong,
+    /// A frame longer than `max_frame_len` (bytes).
+    #[error("frame too long")]
+    FrameTooLong,
+    /// A message of more than `max_fragments` frames, empty ones included.
+    #[error("too many fragments in one message")]
+    TooManyFragments,
+    /// More than `max_control_frames` control frames in one second.
+    #[error("too many control frames in one second")]
+    TooManyControlFrames,
+}
+
+/// What a deadline is for.
+///
+/// [`Deadline::reason`](crate::Deadline) tells it beforehand,
+/// [`Error::Timeout`] afterwards.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum DeadlineReason {
+    /// The opening handshake must be over.
+    #[error("opening handshake")]
+    Handshake,
+    /// A keepalive ping is due. It is sent; nothing fails.
+    #[error("keepalive ping")]
+    Ping,
+    /// Something must have come since the keepalive ping.
+    #[error("no sign of life after a keepalive ping")]
+    Pong,
+    /// Something must have come since the last byte.
+    #[error("idle")]
+    Idle,
+    /// The peer must have answered the close frame.
+    #[error("closing handshake")]
+    Close,
+    /// The transport must have taken some of the unsent bytes.
+    #[error("write stall")]
+    WriteStall,
+}
+
+/// The next moment at which
+/// [`handle_timeout`](crate::Connection::handle_timeout) has something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    /// When, on the caller's monotonic clock.
+    pub at: Duration,
+    /// What for.
+    pub reason: DeadlineReason,
+}
+
+/// A mistake of the caller. Nothing was written, and the connection is as it
+/// was before the call.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum SendError {
+    /// The opening handshake is not over yet.
+    #[error("the opening handshake is not over")]
+    NotOpen,
+    /// A close frame was sent, or the connection ended (§5.5.1: no data after
+    /// a close frame).
+    #[error("the connection is closing or closed")]
+    Closed,
+    /// `respond` was called with no request to answer.
+    #[error("there is no request to answer")]
+    NoRequest,
+    /// A new message, or a fragment of the other kind, inside a message that
+    /// `send_fragment` began (§5.4).
+    #[error("a fragmented message is unfinished")]
+    UnfinishedMessage,
+    /// The payload of a ping or pong is longer than 125 bytes (§5.5).
+    #[error("control payload longer than 125 bytes")]
+    ControlFrameTooLong,
+    /// A close code that must not be sent: below 1000, 1004 to 1006, 1015 to
+    /// 2999, or above 4999 (§7.4).
+    #[error("close code must not be sent")]
+    InvalidCloseCode,
+    /// A close reason longer than 123 bytes (§5.5.1).
+    #[error("close reason longer than 123 bytes")]
+    ReasonTooLong,
+    /// No masking key could be drawn: the entropy source failed, or there is
+    /// none (§5.3).
+    #[error("no randomness for a masking key")]
+    NoEntropy,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn errors_are_small() {
+        assert!(size_of::<Error>() <= 16);
+        assert!(size_of::<SendError>() <= 16);
+    }
+}

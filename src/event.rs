@@ -1,0 +1,62 @@
+//! What a connection has to tell its driver.
+
+use alloc::borrow::Cow;
+
+use crate::close::Close;
+use crate::error::Error;
+use crate::handshake::{Request, Response};
+use crate::message::{Fragment, Message};
+
+/// Something that the peer did, in the order in which it did it.
+///
+/// Borrows the input that it came in, not the connection: answers can be sent
+/// while it is held.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Event<'i> {
+    /// A server received a request and owes the answer:
+    /// [`respond`](crate::Connection::respond). An upgrade that breaks a rule
+    /// does not come here; it is refused and the connection fails. A plain
+    /// HTTP request does, with
+    /// [`is_upgrade`](crate::Request::is_upgrade) false.
+    Request(Request),
+    /// A client's request was accepted: messages may pass.
+    Open(Response),
+    /// A client's request was refused. [`Event::Failed`] follows.
+    Refused(Response),
+    /// A whole message ([`Delivery::Messages`](crate::Delivery::Messages)).
+    Message(Message<'i>),
+    /// A piece of a message
+    /// ([`Delivery::Fragments`](crate::Delivery::Fragments)).
+    Fragment(Fragment<'i>),
+    /// A ping with its payload, at most 125 bytes. It is answered already
+    /// unless [`auto_pong`](crate::Config::auto_pong) is off.
+    Ping(Cow<'i, [u8]>),
+    /// A pong with its payload, at most 125 bytes.
+    Pong(Cow<'i, [u8]>),
+    /// The peer's close frame. It is answered already. No message follows.
+    Close(Close),
+    /// The connection failed. The last event: what tells the peer is in `out`
+    /// already.
+    Failed(Error),
+}
+
+impl Event<'_> {
+    /// An event that borrows nothing. Copies what was borrowed.
+    pub fn into_owned(self) -> Event<'static> {
+        match self {
+            Self::Request(request) => Event::Request(request),
+            Self::Open(response) => Event::Open(response),
+            Self::Refused(response) => Event::Refused(response),
+            Self::Message(message) => Event::Message(message.into_owned()),
+            Self::Fragment(Fragment { payload, fin }) => Event::Fragment(Fragment {
+                payload: payload.into_owned(),
+                fin,
+            }),
+            Self::Ping(payload) => Event::Ping(Cow::Owned(payload.into_owned())),
+            Self::Pong(payload) => Event::Pong(Cow::Owned(payload.into_owned())),
+            Self::Close(close) => Event::Close(close),
+            Self::Failed(error) => Event::Failed(error),
+        }
+    }
+}

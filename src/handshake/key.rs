@@ -1,0 +1,81 @@
+//! `Sec-WebSocket-Key` and `Sec-WebSocket-Accept` (§4.1, §4.2.2).
+
+use base64::Engine;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use sha1::{Digest, Sha1};
+
+/// A key as it stands in the head: 16 bytes in base64.
+pub(super) type Key = [u8; 24];
+
+/// What a server makes of it: a SHA-1 in base64.
+pub(super) type Accept = [u8; 28];
+
+/// RFC 6455 §1.3.
+const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
+
+/// §4.2.1 wants a value "that, when decoded, is 16 bytes in length", and says
+/// nothing of the 4 bits of the last character that carry no data.
+const BASE64: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
+);
+
+/// The key of a nonce.
+pub(super) fn key(nonce: [u8; 16]) -> Key {
+    let mut key = Key::default();
+    // The lengths match, so there is room.
+    let _ = BASE64.encode_slice(nonce, &mut key);
+    key
+}
+
+/// Whether this is the base64 of 16 bytes.
+pub(super) fn is_key(value: &[u8]) -> bool {
+    let mut nonce = [0; 18];
+    value.len() == size_of::<Key>() && BASE64.decode_slice(value, &mut nonce) == Ok(16)
+}
+
+/// The answer to a key.
+pub(super) fn accept(key: &[u8]) -> Accept {
+    let hash = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+    let mut accept = [0; 28];
+    // The lengths match, so there is room.
+    let _ = BASE64.encode_slice(hash, &mut accept);
+    accept
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn known_keys() {
+        // RFC 6455 §1.3, and one from a browser.
+        assert_eq!(
+            &accept(b"dGhlIHNhbXBsZSBub25jZQ=="),
+            b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="
+        );
+        assert_eq!(
+            &accept(b"wDqumtseNBJdhkihL6PW7w=="),
+            b"0FFP+2nmNIf/h+4BP36k9uzrYGk="
+        );
+        assert_eq!(&key(*b"the sample nonce"), b"dGhlIHNhbXBsZSBub25jZQ==");
+    }
+
+    #[test]
+    fn keys_are_sixteen_bytes_in_base64() {
+        let table: [(&[u8], bool); 9] = [
+            (b"dGhlIHNhbXBsZSBub25jZQ==", true),
+            (b"dGhlIHNhbXBsZSBub25jZR==", true), // bits that carry no data
+            (b"dGhlIHNhbXBsZSBub25jZQ=", false),
+            (b"dGhlIHNhbXBsZSBub25jZQ", false),
+            (b"dGhlIHNhbXBsZSBub25jZQAA", false), // 18 bytes
+            (b"dGhlIHNhbXBsZSBub25jZQA=", false), // 17 bytes
+            (b"dGhlIHNhbXBsZSBub25*ZQ==", false),
+            (b"", false),
+            (b"dGhlIHNhbXBsZSBub25jZQ==dGhlIHNhbXBsZSBub25jZQ==", false),
+        ];
+        for (value, expected) in table {
+            assert_eq!(is_key(value), expected, "{value:?}");
+        }
+    }
+}

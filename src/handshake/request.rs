@@ -1,0 +1,405 @@
+//! The request: read by servers, made and written by clients.
+
+use alloc::borrow::ToOwned;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::convert::Infallible;
+
+use super::fields::Fields;
+use super::head::{HeadBuffer, Headers, Span, with_room, write_field};
+use super::key::Key;
+use super::negotiate::{is_token, tokens};
+use super::origin::OriginPolicy;
+use super::response::Response;
+use super::uri::{Uri, UriError};
+use super::{Limits, key};
+use crate::error::{HandshakeError, HeaderField};
+use crate::input::Input;
+
+/// A request to open a connection (§4.1).
+///
+/// A client makes one with [`to`](Self::to) and adds what it needs; the fields
+/// of the handshake itself are written by the connection. A server receives
+/// one with [`Event::Request`](crate::Event::Request) and answers it.
+///
+/// ```
+/// use sansocket::Request;
+///
+/// let request = Request::to("ws://example.com/chat")?
+///     .header("Authorization", "Bearer secret")?
+///     .subprotocol("chat.v2")?;
+/// assert_eq!(request.target(), "/chat");
+/// # Ok::<(), sansocket::RequestError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Request(Box<Inner>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inner {
+    headers: Headers,
+    origin: RequestOrigin,
+}
+
+/// Where a request comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum RequestOrigin {
+    /// It was received.
+    Peer {
+        method: Span,
+        target: Span,
+        is_upgrade: bool,
+    },
+    /// It was made here, to be sent.
+    Local { uri: Uri },
+}
+
+/// Error returned where a [`Request`] or [`Response`] is built: what is wrong
+/// with what the caller put into it.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RequestError {
+    /// The URI is none that names a WebSocket.
+    #[error("URI: {0}")]
+    Uri(#[from] UriError),
+    /// The name of a header is not a token (RFC 9110 §5.1).
+    #[error("invalid name of header {0:?}")]
+    InvalidHeaderName(Box<str>),
+    /// The value of this header has a CR, LF, NUL or other control character
+    /// (RFC 9110 §5.5).
+    #[error("invalid value of header {0}")]
+    InvalidHeaderValue(Box<str>),
+    /// This header is written by the handshake itself.
+    #[error("header {0} is written by the handshake")]
+    ReservedHeader(Box<str>),
+    /// This cookie has a name that is no token, or a value with a space,
+    /// quote, comma, semicolon or backslash (RFC 6265 §4.1.1).
+    #[error("invalid cookie {0:?}")]
+    InvalidCookie(Box<str>),
+    /// The name of a subprotocol is not a token (§4.1).
+    #[error("invalid name of subprotocol {0:?}")]
+    InvalidSubprotocol(Box<str>),
+    /// This subprotocol was named before (§4.1).
+    #[error("subprotocol {0} is named twice")]
+    DuplicateSubprotocol(Box<str>),
+    /// This subprotocol is not among those that the request offers, or the
+    /// response opens no connection (§4.2.2).
+    #[error("subprotocol {0} was not offered")]
+    SubprotocolNotOffered(Box<str>),
+}
+
+impl From<Infallible> for RequestError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
+
+/// Made by a client.
+impl Request {
+    /// A request to a `ws://` or `wss://` URI (§3).
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Uri`].
+    pub fn to(uri: &str) -> Result<Self, RequestError> {
+        let origin = RequestOrigin::Local {
+            uri: Uri::parse(uri)?,
+        };
+        Ok(Self(Box::new(Inner {
+            headers: Headers::default(),
+            origin,
+        })))
+    }
+
+    /// Adds a header field. Of one name there may be several, in this order.
+    ///
+    /// # Errors
+    ///
+    /// An invalid name or value, or a name that the handshake writes itself:
+    /// `Host`, `Upgrade`, `Connection`, `Sec-WebSocket-*`, `Content-Length`,
+    /// `Transfer-Encoding`. The error names the header.
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, RequestError> {
+        check_header(name, value.as_ref())?;
+        self.0.headers.push(name, value.as_ref());
+        Ok(self)
+    }
+
+    /// Adds a cookie. All go into one `Cookie` field (RFC 6265 §5.4).
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::InvalidCookie`].
+    pub fn cookie(mut self, name: &str, value: &str) -> Result<Self, RequestError> {
+        // RFC 6265 §4.1.1: what a cookie value is made of.
+        let is_value = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
+        if !is_token(name.as_bytes()) || !value.bytes().all(is_value) {
+            return Err(RequestError::InvalidCookie(name.into()));
+        }
+        self.extend_list("Cookie", "; ", &[name, "=", value]);
+        Ok(self)
+    }
+
+    /// Offers a subprotocol, behind those that were offered before (§1.9).
+    ///
+    /// # Errors
+    ///
+    /// If the name is not a token or was offered before.
+    pub fn subprotocol(mut self, name: &str) -> Result<Self, RequestError> {
+        if !is_token(name.as_bytes()) {
+            return Err(RequestError::InvalidSubprotocol(name.into()));
+        }
+        if self.subprotocols().any(|offered| offered == name) {
+            return Err(RequestError::DuplicateSubprotocol(name.into()));
+        }
+        self.extend_list(SUBPROTOCOL, ", ", &[name]);
+        Ok(self)
+    }
+
+    /// Names the page for which the connection is asked, as browsers do
+    /// (RFC 6454 §7).
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::InvalidHeaderValue`].
+    pub fn origin(mut self, origin: &str) -> Result<Self, RequestError> {
+        check_header("Origin", origin.as_bytes())?;
+        self.0.headers.replace("Origin", origin.as_bytes());
+        Ok(self)
+    }
+
+    /// Where a request that was made here goes; `None` of one that was
+    /// received.
+    pub fn uri(&self) -> Option<&Uri> {
+        match &self.0.origin {
+            RequestOrigin::Local { uri } => Some(uri),
+            RequestOrigin::Peer { .. } => None,
+        }
+    }
+
+    /// Appends the head (§4.1).
+    pub(super) fn write(&self, key: &Key, out: &mut Vec<u8>) {
+        out.extend_from_slice(b"GET ");
+        out.extend_from_slice(self.target().as_bytes());
+        out.extend_from_slice(b" HTTP/1.1\r\n");
+        if let Some(uri) = self.uri() {
+            write_field("Host", uri.authority().as_bytes(), out);
+        }
+        out.extend_from_slice(b"Upgrade: websocket\r\nConnection: Upgrade\r\n");
+        write_field("Sec-WebSocket-Key", key, out);
+        out.extend_from_slice(b"Sec-WebSocket-Version: 13\r\n");
+        self.0.headers.write(out);
+        out.extend_from_slice(b"\r\n");
+    }
+
+    /// Adds an item to a field that holds a list.
+    fn extend_list(&mut self, name: &str, separator: &str, item: &[&str]) {
+        let mut list = self.0.headers.get(name).unwrap_or_default().to_vec();
+        if !list.is_empty() {
+            list.extend_from_slice(separator.as_bytes());
+        }
+        list.extend_from_slice(item.concat().as_bytes());
+        self.0.headers.replace(name, &list);
+    }
+}
+
+/// Received by a server.
+impl Request {
+    /// The method; of an upgrade always `GET`.
+    pub fn method(&self) -> &str {
+        match self.0.origin {
+            RequestOrigin::Peer { method, .. } => self.0.headers.text(method),
+            RequestOrigin::Local { .. } => "GET",
+        }
+    }
+
+    /// The path and query that are asked for.
+    pub fn target(&self) -> &str {
+        match &self.0.origin {
+            RequestOrigin::Peer { target, .. } => self.0.headers.text(*target),
+            RequestOrigin::Local { uri } => uri.resource_name(),
+        }
+    }
+
+    /// The host and port that the request is addressed to.
+    pub fn host(&self) -> Option<&str> {
+        match &self.0.origin {
+            RequestOrigin::Peer { .. } => core::str::from_utf8(self.headers().get("host")?).ok(),
+            RequestOrigin::Local { uri } => Some(uri.authority()),
+        }
+    }
+
+    /// The header fields: all of a request that was received; of one that was
+    /// made here, those that were added.
+    pub fn headers(&self) -> &Headers {
+        &self.0.headers
+    }
+
+    /// The subprotocols that are offered, in order of preference.
+    pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
+        self.0.headers.get_all(SUBPROTOCOL).flat_map(tokens)
+    }
+
+    /// Whether this asks for a WebSocket and keeps every rule of §4.2.1. If
+    /// not, it is plain HTTP: answer it with a page, or refuse it. The bytes
+    /// behind its head stay in the [`Input`](crate::Input).
+    pub fn is_upgrade(&self) -> bool {
+        match self.0.origin {
+            RequestOrigin::Peer { is_upgrade, .. } => is_upgrade,
+            RequestOrigin::Local { .. } => true,
+        }
+    }
+
+    /// The response that opens the connection (§4.2.2). For a request that
+    /// asks for no WebSocket, the refusal that says so: 426.
+    pub fn accept(&self) -> Response {
+        match self.headers().get("sec-websocket-key") {
+            Some(key) if self.is_upgrade() => Response::opening(
+                key::accept(key),
+                self.subprotocols().map(Into::into).collect(),
+            ),
+            _ => Response::refusal(HandshakeError::NotAnUpgrade),
+        }
+    }
+
+    /// A response that refuses with this HTTP status and says so in a line of
+    /// plain text.
+    pub fn reject(&self, status: u16) -> Response {
+        Response::plain(status)
+    }
+
+    /// Reads a head, if the bytes hold one whole, and tells its length.
+    fn parse(
+        bytes: &[u8],
+        limits: &Limits,
+        policy: &OriginPolicy,
+    ) -> Result<Option<(Self, usize)>, HandshakeError> {
+        with_room(limits, |room| {
+            let mut parsed = httparse::Request::new(&mut []);
+            let status = parsed.parse_with_uninit_headers(bytes, room)?;
+            let httparse::Status::Complete(len) = status else {
+                return Ok(httparse::Status::Partial);
+            };
+            let checked = Self::check(bytes, len, &parsed, policy);
+            Ok(httparse::Status::Complete(
+                checked.map(|request| (request, len)),
+            ))
+        })?
+        .transpose()
+    }
+
+    fn check(
+        bytes: &[u8],
+        len: usize,
+        parsed: &httparse::Request<'_, '_>,
+        policy: &OriginPolicy,
+    ) -> Result<Self, HandshakeError> {
+        // RFC 6455 §4.2.1: "An HTTP/1.1 or higher GET request".
+        if parsed.version != Some(1) {
+            return Err(HandshakeError::UnsupportedHttpVersion);
+        }
+        let (method, target) = (
+            parsed.method.unwrap_or_default(),
+            parsed.path.unwrap_or_default(),
+        );
+        let pairs = parsed.headers.iter().map(|field| (field.name, field.value));
+        let is_upgrade = Fields::of(pairs).check_request(method, target, policy)?;
+        let head = bytes.get(..len).unwrap_or_default();
+        let origin = RequestOrigin::Peer {
+            method: Span::within(head, method.as_bytes()),
+            target: Span::within(head, target.as_bytes()),
+            is_upgrade,
+        };
+        Ok(Self(Box::new(Inner {
+            headers: Headers::parsed(head, parsed.headers),
+            origin,
+        })))
+    }
+}
+
+const SUBPROTOCOL: &str = "Sec-WebSocket-Protocol";
+
+impl TryFrom<&str> for Request {
+    type Error = RequestError;
+
+    fn try_from(uri: &str) -> Result<Self, RequestError> {
+        Self::to(uri)
+    }
+}
+
+impl TryFrom<&String> for Request {
+    type Error = RequestError;
+
+    fn try_from(uri: &String) -> Result<Self, RequestError> {
+        Self::to(uri)
+    }
+}
+
+impl TryFrom<String> for Request {
+    type Error = RequestError;
+
+    fn try_from(uri: String) -> Result<Self, RequestError> {
+        Self::to(&uri)
+    }
+}
+
+/// Checks a header field that the caller adds.
+pub(super) fn check_header(name: &str, value: &[u8]) -> Result<(), RequestError> {
+    let is_reserved = match HeaderField::from_name(name) {
+        Some(HeaderField::Origin) => false,
+        Some(_) => true,
+        None => name
+            .get(..14)
+            .is_some_and(|start| start.eq_ignore_ascii_case("sec-websocket-")),
+    };
+    if is_reserved {
+        return Err(RequestError::ReservedHeader(name.into()));
+    }
+    if !is_token(name.as_bytes()) {
+        return Err(RequestError::InvalidHeaderName(name.into()));
+    }
+    // RFC 9110 §5.5: a CR or LF here would begin a header of its own.
+    if value
+        .iter()
+        .any(|byte| byte.is_ascii_control() && *byte != b'\t')
+    {
+        return Err(RequestError::InvalidHeaderValue(name.to_owned().into()));
+    }
+    Ok(())
+}
+
+/// Reads a request in any pieces.
+#[derive(Debug, Default)]
+pub(crate) struct RequestReader {
+    head: HeadBuffer,
+}
+
+impl RequestReader {
+    /// Takes the head out of the input and not one byte more. `None`: more is
+    /// needed.
+    pub(crate) fn read(
+        &mut self,
+        input: &mut Input<'_>,
+        limits: &Limits,
+        policy: &OriginPolicy,
+    ) -> Result<Option<Request>, HandshakeError> {
+        let lent = self
+            .head
+            .lend(input, limits, |bytes| Request::parse(bytes, limits, policy));
+        if lent.is_some() {
+            return Ok(lent);
+        }
+        let Some(head) = self.head.collect(input, limits.max_head_len)? else {
+            return Ok(None);
+        };
+        let parsed = Request::parse(&head, limits, policy)?;
+        // The head is complete, so it ends where its last line does.
+        parsed
+            .map(|(request, _)| Some(request))
+            .ok_or(HandshakeError::MalformedHead)
+    }
+
+    /// Heap bytes held.
+    pub(crate) const fn held_bytes(&self) -> usize {
+        self.head.held_bytes()
+    }
+}

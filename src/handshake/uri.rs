@@ -1,0 +1,234 @@
+//! WebSocket URIs (§3).
+
+use alloc::format;
+use alloc::string::String;
+use core::fmt;
+use core::net::Ipv6Addr;
+
+/// A `ws://` or `wss://` URI (§3).
+///
+/// ```
+/// use sansocket::Uri;
+///
+/// let uri = Uri::parse("ws://[::1]:9001/chat?room=1")?;
+/// assert_eq!((uri.host(), uri.port()), ("::1", 9001));
+/// assert_eq!(uri.authority(), "[::1]:9001");
+/// assert_eq!(uri.resource_name(), "/chat?room=1");
+/// # Ok::<(), sansocket::UriError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Uri {
+    is_secure: bool,
+    host: String,
+    port: u16,
+    authority: String,
+    resource_name: String,
+}
+
+/// Error returned by [`Uri::parse`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum UriError {
+    /// The scheme is neither `ws` nor `wss` (§3).
+    #[error("scheme is neither ws nor wss (RFC 6455 section 3)")]
+    UnknownScheme,
+    /// A character that a URI cannot have: a space, a control character, or
+    /// one that is not ASCII (RFC 3986 §2).
+    #[error("character that must be percent-encoded (RFC 3986 section 2)")]
+    InvalidCharacter,
+    /// A user name or password, which the scheme has no place for (§3).
+    #[error("user information is not allowed (RFC 6455 section 3)")]
+    UserInformation,
+    /// The host is empty, or brackets hold no IPv6 address (RFC 3986 §3.2.2).
+    #[error("invalid host (RFC 3986 section 3.2.2)")]
+    InvalidHost,
+    /// The port is not a number of 1 to 65535 (RFC 3986 §3.2.3).
+    #[error("invalid port (RFC 3986 section 3.2.3)")]
+    InvalidPort,
+    /// A fragment identifier: `#` must be written `%23` (§3).
+    #[error("fragment identifiers are not allowed (RFC 6455 section 3)")]
+    Fragment,
+}
+
+impl Uri {
+    /// Parses a URI.
+    ///
+    /// # Errors
+    ///
+    /// See [`UriError`].
+    pub fn parse(uri: &str) -> Result<Self, UriError> {
+        if uri.contains('#') {
+            return Err(UriError::Fragment);
+        }
+        if !uri.bytes().all(|byte| byte.is_ascii_graphic()) {
+            return Err(UriError::InvalidCharacter);
+        }
+        let (scheme, rest) = uri.split_once("://").ok_or(UriError::UnknownScheme)?;
+        let is_secure = match scheme {
+            _ if scheme.eq_ignore_ascii_case("ws") => false,
+            _ if scheme.eq_ignore_ascii_case("wss") => true,
+            _ => return Err(UriError::UnknownScheme),
+        };
+        let path_at = rest.find(['/', '?']).unwrap_or(rest.len());
+        let (authority, resource) = rest.split_at(path_at);
+        if authority.contains('@') {
+            return Err(UriError::UserInformation);
+        }
+        let (host, port) = split_port(authority)?;
+        let default = if is_secure { 443 } else { 80 };
+        let port = parse_port(port)?.unwrap_or(default);
+        Ok(Self::new(is_secure, host, port, default, resource))
+    }
+
+    fn new(is_secure: bool, host: &str, port: u16, default: u16, resource: &str) -> Self {
+        // RFC 9110 §4.2.3: the scheme's own port may be left out, and many
+        // servers compare `Host` to their name alone.
+        let authority = if port == default {
+            host.into()
+        } else {
+            format!("{host}:{port}")
+        };
+        let slash = if resource.starts_with('/') { "" } else { "/" };
+        Self {
+            is_secure,
+            host: host.trim_matches(['[', ']']).into(),
+            port,
+            authority,
+            resource_name: format!("{slash}{resource}"),
+        }
+    }
+
+    /// Whether the connection is to be made over TLS: `wss`.
+    pub const fn is_secure(&self) -> bool {
+        self.is_secure
+    }
+
+    /// The host, an IPv6 address without brackets.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The port: 80 or 443 if none is named.
+    pub const fn port(&self) -> u16 {
+        self.port
+    }
+
+    /// The host and port as they stand in `Host`.
+    pub fn authority(&self) -> &str {
+        &self.authority
+    }
+
+    /// The path and query: what is asked for (§3).
+    pub fn resource_name(&self) -> &str {
+        &self.resource_name
+    }
+}
+
+impl fmt::Display for Uri {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = if self.is_secure { "wss" } else { "ws" };
+        write!(f, "{scheme}://{}{}", self.authority, self.resource_name)
+    }
+}
+
+/// The host, with the brackets of an IPv6 address, and the port behind it.
+fn split_port(authority: &str) -> Result<(&str, Option<&str>), UriError> {
+    if authority.starts_with('[') {
+        let end = authority.find(']').ok_or(UriError::InvalidHost)?;
+        let (host, port) = authority.split_at(end + 1);
+        let address = host.trim_matches(['[', ']']).parse::<Ipv6Addr>();
+        return match (address, port.strip_prefix(':'), port.is_empty()) {
+            (Ok(_), port, true) | (Ok(_), port @ Some(_), _) => Ok((host, port)),
+            _ => Err(UriError::InvalidHost),
+        };
+    }
+    let (host, port) = match authority.split_once(':') {
+        Some((host, port)) => (host, Some(port)),
+        None => (authority, None),
+    };
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte);
+    if host.is_empty() || !host.bytes().all(is_host) {
+        return Err(UriError::InvalidHost);
+    }
+    Ok((host, port))
+}
+
+/// RFC 3986 §3.2.3: the port may be empty.
+fn parse_port(port: Option<&str>) -> Result<Option<u16>, UriError> {
+    match port {
+        None | Some("") => Ok(None),
+        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
+            let port = port.parse().ok().filter(|port| *port != 0);
+            port.map(Some).ok_or(UriError::InvalidPort)
+        }
+        Some(_) => Err(UriError::InvalidPort),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn uris() {
+        let table = [
+            (
+                "ws://example.com",
+                Ok(("example.com", 80, "example.com", "/")),
+            ),
+            (
+                "WSS://Example.com",
+                Ok(("Example.com", 443, "Example.com", "/")),
+            ),
+            ("ws://h:80/a", Ok(("h", 80, "h", "/a"))),
+            ("wss://h:443/a?b=c", Ok(("h", 443, "h", "/a?b=c"))),
+            ("ws://h:443", Ok(("h", 443, "h:443", "/"))),
+            ("ws://h?q", Ok(("h", 80, "h", "/?q"))),
+            ("ws://h:", Ok(("h", 80, "h", "/"))),
+            ("ws://[::1]", Ok(("::1", 80, "[::1]", "/"))),
+            (
+                "ws://[2001:db8::1]:9001/x",
+                Ok(("2001:db8::1", 9001, "[2001:db8::1]:9001", "/x")),
+            ),
+            ("ws://h/a:b@c", Ok(("h", 80, "h", "/a:b@c"))),
+            ("http://h", Err(UriError::UnknownScheme)),
+            ("h:80", Err(UriError::UnknownScheme)),
+            ("", Err(UriError::UnknownScheme)),
+            ("ws://", Err(UriError::InvalidHost)),
+            ("ws:///path", Err(UriError::InvalidHost)),
+            ("ws://:80", Err(UriError::InvalidHost)),
+            ("ws://[::1", Err(UriError::InvalidHost)),
+            ("ws://[::1]9", Err(UriError::InvalidHost)),
+            ("ws://[h]", Err(UriError::InvalidHost)),
+            ("ws://h]", Err(UriError::InvalidHost)),
+            ("ws://::1", Err(UriError::InvalidHost)),
+            ("ws://h:0", Err(UriError::InvalidPort)),
+            ("ws://h:65536", Err(UriError::InvalidPort)),
+            ("ws://h:+1", Err(UriError::InvalidPort)),
+            ("ws://h:9001:2", Err(UriError::InvalidPort)),
+            ("ws://user@h", Err(UriError::UserInformation)),
+            ("ws://user:password@h", Err(UriError::UserInformation)),
+            ("ws://h/a#b", Err(UriError::Fragment)),
+            ("ws://h/a b", Err(UriError::InvalidCharacter)),
+            ("ws://h/\r\nX: y", Err(UriError::InvalidCharacter)),
+            ("ws://b\u{fc}cher.de", Err(UriError::InvalidCharacter)),
+        ];
+        for (text, expected) in table {
+            let uri = Uri::parse(text);
+            let parts = uri
+                .as_ref()
+                .map(|uri| (uri.host(), uri.port(), uri.authority(), uri.resource_name()));
+            assert_eq!(parts, expected.as_ref().map(|parts| *parts), "{text}");
+        }
+    }
+
+    #[test]
+    fn uri_is_shown_as_it_was() {
+        for text in ["ws://h/", "wss://h:9001/a?b", "ws://[::1]:9001/"] {
+            assert_eq!(
+                Uri::parse(text).map(|uri| format!("{uri}")),
+                Ok(text.into())
+            );
+        }
+    }
+}

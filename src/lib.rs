@@ -1,0 +1,137 @@
+//! The WebSocket protocol *sans* socket: one pure state machine from bytes to
+//! events and from messages to bytes (RFC 6455), with thin adapters.
+//!
+//! - [`Connection`] is the state machine: no I/O, no clock, no thread, and no
+//!   buffer when idle. Its page explains the loop, closing, time and memory.
+//! - [`blocking`] drives it over `std::net` (feature `std`).
+//! - [`frame`] is the layer below, for relays and test tools.
+//!
+//! # The loop
+//!
+//! A server that echoes, over any blocking stream. Every adapter is this loop
+//! with other I/O.
+//!
+//! ```
+//! use sansocket::{Config, Connection, Event, Input};
+//! # use std::io::{self, Read, Write};
+//!
+//! # fn echo(socket: &mut (impl Read + Write)) -> Result<(), Box<dyn std::error::Error>> {
+//! # let (config, mut buf, mut out) = (Config::new(), [0; 4096], Vec::new());
+//! let mut ws = Connection::server(&config);
+//! while !ws.is_closed() {
+//!     let n = socket.read(&mut buf)?;
+//!     let mut input = Input::new(&mut buf[..n]);                       // empty = end of stream
+//!     while let Some(event) = ws.receive(&mut input, &mut out) {
+//!         match event {
+//!             Event::Request(request) => ws.respond(request.accept(), &mut out)?,
+//!             Event::Message(message) => ws.send(message, &mut out)?,
+//!             _ => {}
+//!         }
+//!     }
+//!     socket.write_all(&out)?;
+//!     out.clear();
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! The client is the same loop behind [`Connection::client`], with
+//! [`Event::Open`] where the server has [`Event::Request`].
+//!
+//! # The driver's four rules
+//!
+//! 1. Hand over what one read returned; no bytes are the end of the stream.
+//! 2. Take events until there are none.
+//! 3. Write all of `out` before reading again.
+//! 4. Stop when [`Connection::is_closed`].
+//!
+//! # What to expect
+//!
+//! - A message that lies whole in one read is lent out of it: no allocation, no
+//!   copy. Nothing else of the caller's memory is kept.
+//! - Any cut of the byte stream gives the same events, output and errors.
+//! - No panic on any input; `unsafe` is forbidden. What a peer does wrong is
+//!   [`Event::Failed`], and the frame or HTTP answer that tells it is in `out`
+//!   by then; what the caller does wrong is a [`SendError`].
+//! - Everything that a peer can make a connection hold has a limit in
+//!   [`Config`], and everything that it can keep one waiting for a deadline.
+//!
+//! # The code
+//!
+//! ```text
+//!  4  adapter     blocking                        Read and Write, sockets, clocks
+//! ──────────────────────────────────────────────  below: no I/O, no clock, no_std + alloc
+//!  3  connection  (with event, config)            composes the machines; owns no rule itself
+//!  2  handshake   message   close   timer         one machine each; they do not know one another
+//!  1  frame       (header, mask, decoder, encoder)
+//!  0  error   entropy   input                     leaves
+//! ```
+//!
+//! Modules use only what stands below them. `§` in these pages is a section of
+//! [RFC 6455](https://www.rfc-editor.org/rfc/rfc6455) unless another is named.
+//!
+//! # Features
+//!
+//! | feature | default | adds |
+//! |---|---|---|
+//! | `std` | yes | [`blocking`], randomness from the system, run-time SIMD detection |
+//!
+//! Without `std` the crate is `no_std` + `alloc`; a client then names its
+//! source of randomness in [`Config::entropy`].
+
+#![no_std]
+// A peer chooses the bytes: nothing that can panic on them.
+#![cfg_attr(
+    not(test),
+    warn(
+        clippy::expect_used,
+        clippy::indexing_slicing,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::unwrap_used
+    )
+)]
+// A core import keeps the build without std honest.
+#![warn(
+    clippy::alloc_instead_of_core,
+    clippy::std_instead_of_alloc,
+    clippy::std_instead_of_core
+)]
+
+extern crate alloc;
+#[cfg(feature = "std")]
+extern crate std;
+
+#[cfg(feature = "std")]
+#[allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
+pub mod adapter;
+mod close;
+mod config;
+mod connection;
+mod entropy;
+mod error;
+mod event;
+pub mod frame;
+mod handshake;
+mod input;
+mod message;
+mod timer;
+
+// The public interface:
+#[cfg(feature = "std")]
+pub use adapter::blocking;
+pub use close::{Close, CloseCode, Initiator, Outcome};
+pub use config::{Config, Delivery};
+pub use connection::Connection;
+pub use entropy::{Entropy, NoEntropy};
+pub use error::{
+    Deadline, DeadlineReason, Error, HandshakeError, HeaderField, LimitError, ProtocolError,
+    SendError,
+};
+pub use event::Event;
+pub use frame::Role;
+pub use handshake::{
+    Agreement, Headers, OriginPolicy, Request, RequestError, Response, Uri, UriError,
+};
+pub use input::Input;
+pub use message::{Fragment, Message, MessageKind, Prepared};

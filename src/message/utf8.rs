@@ -1,0 +1,243 @@
+//! UTF-8 in pieces (§8.1): each byte is checked once, and a wrong one is
+//! found as soon as it arrives, even inside a character or a frame.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::str;
+
+use crate::error::ProtocolError;
+
+/// The beginning of a character whose other bytes have not arrived.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Utf8 {
+    partial: [u8; 3],
+    len: u8,
+}
+
+/// Checks bytes that end where a character ends.
+#[inline]
+pub(crate) fn validate(bytes: &[u8]) -> Result<&str, ProtocolError> {
+    // Below this many bytes the standard library's word-wise check is faster
+    // than starting up the vector one (bench `receive`, ASCII text).
+    const SHORT: usize = 128;
+    let text = if bytes.len() < SHORT {
+        str::from_utf8(bytes).ok()
+    } else {
+        simdutf8::basic::from_utf8(bytes).ok()
+    };
+    text.ok_or(ProtocolError::InvalidUtf8)
+}
+
+/// What of the bytes stands before the first wrong or incomplete sequence.
+pub(crate) fn valid_prefix(bytes: &[u8]) -> &str {
+    bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid())
+}
+
+/// Text whose wrong sequences are replaced by U+FFFD.
+pub(crate) fn replace_invalid(bytes: &[u8]) -> Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+impl Utf8 {
+    /// Checks the next piece. Gives back the character that it completes, if
+    /// one was begun, and the whole characters behind that; the beginning of
+    /// one more is kept.
+    pub(crate) fn push<'b>(
+        &mut self,
+        bytes: &'b [u8],
+    ) -> Result<(Option<char>, &'b str), ProtocolError> {
+        let (completed, bytes) = self.complete(bytes)?;
+        if bytes.is_empty() {
+            return Ok((completed, ""));
+        }
+        let (whole, begun) = split_incomplete(bytes);
+        let text = validate(whole)?;
+        self.keep(begun)?;
+        Ok((completed, text))
+    }
+
+    /// As `push`, with U+FFFD in the place of what is wrong.
+    pub(crate) fn push_lossy(&mut self, bytes: &[u8]) -> String {
+        let mut joined = Vec::with_capacity(bytes.len() + 3);
+        joined.extend_from_slice(self.partial());
+        joined.extend_from_slice(bytes);
+        self.len = 0;
+        let (whole, begun) = split_incomplete(&joined);
+        match self.keep(begun) {
+            Ok(()) => replace_invalid(whole).into_owned(),
+            Err(_) => replace_invalid(&joined).into_owned(),
+        }
+    }
+
+    /// The message ends here: no character may be half done.
+    pub(crate) fn end(&mut self) -> Result<(), ProtocolError> {
+        if core::mem::take(&mut self.len) == 0 {
+            Ok(())
+        } else {
+            Err(ProtocolError::InvalidUtf8)
+        }
+    }
+
+    /// How many bytes the character under way still lacks.
+    pub(crate) fn missing(&self) -> usize {
+        self.partial()
+            .first()
+            .map_or(0, |lead| char_len(*lead) - usize::from(self.len))
+    }
+
+    fn partial(&self) -> &[u8] {
+        self.partial
+            .get(..usize::from(self.len))
+            .unwrap_or_default()
+    }
+
+    /// Adds bytes to the character under way until it is whole.
+    fn complete<'b>(&mut self, bytes: &'b [u8]) -> Result<(Option<char>, &'b [u8]), ProtocolError> {
+        let missing = self.missing();
+        if missing == 0 {
+            return Ok((None, bytes));
+        }
+        let (added, rest) = bytes.split_at(missing.min(bytes.len()));
+        let mut joined = [0; 4];
+        let have = self.partial().len();
+        for (to, from) in joined.iter_mut().zip(self.partial().iter().chain(added)) {
+            *to = *from;
+        }
+        let joined = joined.get(..have + added.len()).unwrap_or_default();
+        if added.len() < missing {
+            self.keep(joined)?;
+            return Ok((None, rest));
+        }
+        self.len = 0;
+        Ok((validate(joined)?.chars().next(), rest))
+    }
+
+    /// Keeps the beginning of a character, if it can become one.
+    fn keep(&mut self, begun: &[u8]) -> Result<(), ProtocolError> {
+        // RFC 6455 §8.1 lets an endpoint fail only when invalid bytes are
+        // found, and they are found here: no continuation makes these valid.
+        if str::from_utf8(begun).is_err_and(|error| error.error_len().is_some()) {
+            return Err(ProtocolError::InvalidUtf8);
+        }
+        self.len = begun.len() as u8;
+        for (to, from) in self.partial.iter_mut().zip(begun) {
+            *to = *from;
+        }
+        Ok(())
+    }
+}
+
+/// Cuts off the beginning of a character that the bytes end with, at most 3.
+fn split_incomplete(bytes: &[u8]) -> (&[u8], &[u8]) {
+    for back in 1..=bytes.len().min(3) {
+        let cut = bytes.len() - back;
+        match bytes.get(cut) {
+            Some(byte) if byte & 0xC0 == 0x80 => {}
+            Some(lead) if char_len(*lead) > back => return bytes.split_at(cut),
+            _ => break,
+        }
+    }
+    (bytes, &[])
+}
+
+/// How many bytes the character that begins with this byte has; 1 for bytes
+/// that begin none.
+const fn char_len(lead: u8) -> usize {
+    match lead {
+        0xC2..=0xDF => 2,
+        0xE0..=0xEF => 3,
+        0xF0..=0xF4 => 4,
+        _ => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    /// What came out, and after how many bytes it failed.
+    fn run(pieces: &[&[u8]]) -> (String, Option<usize>) {
+        let (mut utf8, mut text, mut seen) = (Utf8::default(), String::new(), 0);
+        for piece in pieces {
+            seen += piece.len();
+            match utf8.push(piece) {
+                Ok((completed, rest)) => {
+                    text.extend(completed);
+                    text.push_str(rest);
+                }
+                Err(_) => return (text, Some(seen)),
+            }
+        }
+        let end = utf8.end();
+        (text, end.err().map(|_| seen))
+    }
+
+    fn bytewise(bytes: &[u8]) -> (String, Option<usize>) {
+        run(&bytes.chunks(1).collect::<Vec<_>>())
+    }
+
+    #[test]
+    fn text_survives_every_cut() {
+        let text = "aß\u{7ff}\u{800}語\u{ffff}\u{10000}🦀\u{10ffff}z";
+        for cut in 0..=text.len() {
+            let (first, second) = text.as_bytes().split_at(cut);
+            assert_eq!(run(&[first, second]), (text.into(), None), "cut at {cut}");
+        }
+        assert_eq!(bytewise(text.as_bytes()), (text.into(), None));
+    }
+
+    #[test]
+    fn wrong_byte_is_found_when_it_arrives() {
+        // (bytes, how many must have arrived when they are refused)
+        let table: [(&[u8], usize); 14] = [
+            (b"\x80", 1),             // a continuation with nothing before it
+            (b"a\xC0\x80", 2),        // overlong NUL
+            (b"\xC1\xBF", 1),         // overlong DEL
+            (b"\xC3a", 2),            // a begun character, broken off
+            (b"\xE0\x9F\xBF", 2),     // overlong U+07FF
+            (b"\xED\xA0\x80", 2),     // a surrogate
+            (b"\xED\xBF\xBF", 2),     // the last surrogate
+            (b"\xE2\x82a", 3),        // broken off after two bytes
+            (b"\xF0\x8F\xBF\xBF", 2), // overlong U+FFFF
+            (b"\xF4\x90\x80\x80", 2), // U+110000
+            (b"\xF5\x80\x80\x80", 1), // no such lead byte
+            (b"\xFE", 1),             // never in UTF-8
+            (b"\xFF", 1),             // never in UTF-8
+            (b"ok\xF0\x9F\xA6a", 6),  // broken off after three bytes
+        ];
+        for (bytes, at) in table {
+            assert_eq!(bytewise(bytes).1, Some(at), "{bytes:02x?}");
+            assert_eq!(run(&[bytes]).1, Some(bytes.len()), "{bytes:02x?}");
+        }
+    }
+
+    #[test]
+    fn text_must_not_end_inside_a_character() {
+        for bytes in [&b"\xC3"[..], b"\xE2\x82", b"abc\xF0\x9F\xA6"] {
+            assert_eq!(run(&[bytes]).1, Some(bytes.len()), "{bytes:02x?}");
+        }
+    }
+
+    #[test]
+    fn lossy_text_is_that_of_the_standard_library() {
+        for bytes in [
+            &b"a\x80b"[..],
+            b"\xE2\x82",
+            b"\xF0\x9F\xA6\x80",
+            b"\xED\xA0\x80x",
+            b"\xC3a",
+        ] {
+            for cut in 0..=bytes.len() {
+                let (mut utf8, mut text) = (Utf8::default(), String::new());
+                text.push_str(&utf8.push_lossy(&bytes[..cut]));
+                text.push_str(&utf8.push_lossy(&bytes[cut..]));
+                text.extend(utf8.end().err().map(|_| char::REPLACEMENT_CHARACTER));
+                assert_eq!(
+                    text,
+                    String::from_utf8_lossy(bytes),
+                    "{bytes:02x?} cut at {cut}"
+                );
+            }
+        }
+    }
+}
