@@ -59,8 +59,8 @@ impl Incoming {
         event
     }
 
-    /// Whether bytes wait that the connection does not take.
-    pub(super) const fn is_refused(&self) -> bool {
+    /// Whether there are bytes that were not taken.
+    pub(super) const fn has_rest(&self) -> bool {
         self.start < self.end
     }
 

@@ -217,7 +217,8 @@ impl<S: Read + Write> WebSocket<S> {
         &mut self,
         mut handle: impl FnMut(&mut Connection, Event<'_>, &mut Vec<u8>) -> Result<(), SendError>,
     ) -> Result<bool, Error> {
-        if !self.is_finished {
+        // Frames may stand behind the head of the handshake.
+        if !self.is_finished && !self.incoming.has_rest() {
             self.fill()?;
         }
         while let Some(event) = self.incoming.receive(&mut self.ws, &mut self.out) {
@@ -389,7 +390,7 @@ impl<S> WebSocket<S> {
 impl<S: Read + Write> WebSocket<S> {
     /// Reads once, after everything was written.
     fn fill(&mut self) -> Result<(), Error> {
-        if self.incoming.is_refused() {
+        if self.incoming.has_rest() {
             return Err(SendError::NotOpen.into());
         }
         loop {
