@@ -3,16 +3,25 @@
 //! Knows how to draw unpredictable bytes, from the system or from the caller;
 //! knows nothing of what they mask.
 
+#[cfg(feature = "std")]
 use alloc::boxed::Box;
 use core::fmt;
 
+#[cfg(feature = "std")]
+use chacha20::{
+    ChaCha8Rng,
+    rand_core::{Rng, SeedableRng},
+};
 use thiserror::Error;
 
 /// A source of unpredictable bytes for masking keys (§5.3) and nonces (§4.1).
 ///
-/// The default with the feature `std` is the operating system's. Without it
-/// there is none, and a client must name one in
-/// [`Config::entropy`](crate::Config::entropy). Servers never draw from it.
+/// The default with the feature `std` is the operating system: nonces come
+/// from it, and masking keys from a ChaCha8 generator that each connection
+/// seeds from it, as a system call for each frame would cost more than the
+/// frame. Without `std` there is no default, and a client must name a source in
+/// [`Config::entropy`](crate::Config::entropy), which is then asked for each
+/// key. Servers draw nothing.
 ///
 /// A masking key that an attacker can predict lets a page choose the bytes on
 /// the wire and so poison caches of proxies on the way (§10.3): a source that
@@ -28,8 +37,10 @@ use thiserror::Error;
 /// }));
 /// # let _ = config;
 /// ```
-#[derive(Clone, Copy)]
-pub struct Entropy(fn(&mut [u8]) -> Result<(), NoEntropy>);
+#[derive(Clone, Copy, Default)]
+pub struct Entropy(Option<Fill>);
+
+type Fill = fn(&mut [u8]) -> Result<(), NoEntropy>;
 
 /// Error returned by an [`Entropy`] source that has nothing to give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
@@ -38,25 +49,13 @@ pub struct NoEntropy;
 
 impl Entropy {
     /// A source that fills the whole slice with fresh bytes at each call.
-    pub const fn new(fill: fn(&mut [u8]) -> Result<(), NoEntropy>) -> Self {
-        Self(fill)
+    pub const fn new(fill: Fill) -> Self {
+        Self(Some(fill))
     }
 
     /// Fills the slice.
     pub(crate) fn fill(self, bytes: &mut [u8]) -> Result<(), NoEntropy> {
-        (self.0)(bytes)
-    }
-}
-
-impl Default for Entropy {
-    #[cfg(feature = "std")]
-    fn default() -> Self {
-        Self(|bytes| getrandom::fill(bytes).map_err(|_| NoEntropy))
-    }
-
-    #[cfg(not(feature = "std"))]
-    fn default() -> Self {
-        Self(|_| Err(NoEntropy))
+        self.0.unwrap_or(system)(bytes)
     }
 }
 
@@ -66,81 +65,100 @@ impl fmt::Debug for Entropy {
     }
 }
 
-/// Masking keys, drawn from the source some at a time because a system call
-/// for each frame would cost more than the frame.
-#[derive(Default)]
-pub(crate) struct KeyPool {
-    keys: Option<Box<[[u8; 4]; KEYS]>>,
-    next: usize,
+#[cfg(feature = "std")]
+fn system(bytes: &mut [u8]) -> Result<(), NoEntropy> {
+    getrandom::fill(bytes).map_err(|_| NoEntropy)
 }
 
-/// 128 keys, 512 bytes: one system call then costs about 2 ns a frame, and an
-/// idle client stays below 1 KiB.
-const KEYS: usize = 128;
+#[cfg(not(feature = "std"))]
+fn system(_: &mut [u8]) -> Result<(), NoEntropy> {
+    Err(NoEntropy)
+}
 
-impl KeyPool {
-    /// A key that was never handed out before.
+/// Draws the masking keys of one connection.
+#[derive(Default)]
+pub(crate) struct MaskingKeys {
+    #[cfg(feature = "std")]
+    generator: Option<Box<ChaCha8Rng>>,
+}
+
+impl MaskingKeys {
+    /// A fresh key.
     #[inline]
     pub(crate) fn draw(&mut self, entropy: Entropy) -> Result<[u8; 4], NoEntropy> {
-        if let Some(keys) = &self.keys
-            && let Some(key) = keys.get(self.next)
-        {
-            self.next += 1;
-            return Ok(*key);
+        #[cfg(feature = "std")]
+        if entropy.0.is_none() {
+            return self.generate();
         }
-        self.refill(entropy)
+        let mut key = [0; 4];
+        entropy.fill(&mut key)?;
+        Ok(key)
     }
 
     /// Heap bytes held.
     pub(crate) fn held_bytes(&self) -> usize {
-        self.keys.as_ref().map_or(0, |keys| size_of_val(&**keys))
-    }
-
-    #[cold]
-    fn refill(&mut self, entropy: Entropy) -> Result<[u8; 4], NoEntropy> {
-        let keys = self.keys.get_or_insert_with(|| Box::new([[0; 4]; KEYS]));
-        // Spent until the source has answered: a failure hands out no old key.
-        self.next = KEYS;
-        entropy.fill(keys.as_flattened_mut())?;
-        self.next = 1;
-        let [first, ..] = **keys;
-        Ok(first)
+        #[cfg(feature = "std")]
+        return self
+            .generator
+            .as_ref()
+            .map_or(0, |generator| size_of_val(&**generator));
+        #[cfg(not(feature = "std"))]
+        0
     }
 }
 
-impl fmt::Debug for KeyPool {
+#[cfg(feature = "std")]
+impl MaskingKeys {
+    #[inline]
+    fn generate(&mut self) -> Result<[u8; 4], NoEntropy> {
+        let generator = match &mut self.generator {
+            Some(generator) => generator,
+            none => none.insert(seeded()?),
+        };
+        Ok(generator.next_u32().to_le_bytes())
+    }
+}
+
+#[cfg(feature = "std")]
+#[cold]
+fn seeded() -> Result<Box<ChaCha8Rng>, NoEntropy> {
+    let mut seed = [0; 32];
+    system(&mut seed)?;
+    Ok(Box::new(ChaCha8Rng::from_seed(seed)))
+}
+
+impl fmt::Debug for MaskingKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("KeyPool")
+        f.write_str("MaskingKeys")
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use core::sync::atomic::{AtomicU8, Ordering};
 
     #[test]
-    fn keys_are_used_once_each() {
-        static NEXT: AtomicU8 = AtomicU8::new(0);
-        let counting = Entropy::new(|bytes| {
-            bytes.fill_with(|| NEXT.fetch_add(1, Ordering::Relaxed));
+    fn keys_of_a_source_are_what_it_gives() {
+        let source = Entropy::new(|bytes| {
+            bytes.fill(7);
             Ok(())
         });
-        let mut pool = KeyPool::default();
-        let mut expected = 0u8;
-        for _ in 0..3 * KEYS {
-            let key = pool.draw(counting).unwrap();
-            let next = [0, 1, 2, 3].map(|i| expected.wrapping_add(i));
-            assert_eq!(key, next);
-            expected = expected.wrapping_add(4);
-        }
+        assert_eq!(MaskingKeys::default().draw(source), Ok([7; 4]));
     }
 
     #[test]
     fn failing_source_hands_out_no_key() {
-        let mut pool = KeyPool::default();
         let failing = Entropy::new(|_| Err(NoEntropy));
-        assert_eq!(pool.draw(failing), Err(NoEntropy));
-        assert_eq!(pool.draw(failing), Err(NoEntropy));
+        assert_eq!(MaskingKeys::default().draw(failing), Err(NoEntropy));
+    }
+
+    #[cfg(feature = "std")]
+    #[test]
+    fn generators_are_seeded_apart() {
+        let first_keys = || {
+            let mut keys = MaskingKeys::default();
+            [(); 4].map(|()| keys.draw(Entropy::default()))
+        };
+        assert_ne!(first_keys(), first_keys());
     }
 }

@@ -9,7 +9,7 @@ use core::time::Duration;
 
 use crate::close::{Closing, Outcome};
 use crate::config::Config;
-use crate::entropy::KeyPool;
+use crate::entropy::MaskingKeys;
 use crate::error::{Deadline, DeadlineReason, Error, SendError};
 use crate::frame::{Decoder, Mask, Opcode, Role, encoder};
 use crate::handshake::{Agreement, Request, RequestReader, Response, ResponseReader};
@@ -106,7 +106,7 @@ pub struct Connection {
     agreement: Option<Box<Agreement>>,
     closing: Closing,
     timer: Option<Box<Timer>>,
-    keys: KeyPool,
+    keys: MaskingKeys,
 
     decoder: Decoder,
     frame: Frame,
@@ -204,7 +204,7 @@ impl Connection {
             agreement: None,
             closing: Closing::default(),
             timer: None,
-            keys: KeyPool::default(),
+            keys: MaskingKeys::default(),
             decoder: Decoder::new(),
             frame: Frame {
                 opcode: Opcode::Continuation,
@@ -320,6 +320,7 @@ impl Connection {
             + self.control.len()
     }
 
+    #[cfg(feature = "std")]
     pub(crate) const fn config(&self) -> &Config {
         &self.config
     }

@@ -16,10 +16,19 @@ pub(crate) fn write(
 ) {
     out.reserve(Header::MAX_LEN + payload.len());
     let first = u8::from(fin) << 7 | opcode as u8;
-    write_head(first, key.is_some(), payload.len() as u64, out);
     match key {
-        None => out.extend_from_slice(payload),
+        None => {
+            write_head(first, false, payload.len() as u64, out);
+            out.extend_from_slice(payload);
+        }
+        Some(key) if payload.len() <= Header::MAX_CONTROL_PAYLOAD_LEN => {
+            // The header of a short frame in one piece.
+            let [a, b, c, d] = key.to_bytes();
+            out.extend_from_slice(&[first, 0x80 | payload.len() as u8, a, b, c, d]);
+            Mask::new(key).append(payload, out);
+        }
         Some(key) => {
+            write_head(first, true, payload.len() as u64, out);
             out.extend_from_slice(&key.to_bytes());
             Mask::new(key).append(payload, out);
         }

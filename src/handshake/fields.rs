@@ -70,20 +70,20 @@ impl<'h> Fields<'h> {
         fields
     }
 
-    /// RFC 6455 §4.2.1: what a server demands of a request. Tells whether it
-    /// is an upgrade; if not, it is plain HTTP and only well-formed.
+    /// RFC 6455 §4.2.1: what a server demands of a request. Tells the key of an
+    /// upgrade; what asks for none is plain HTTP and only well-formed.
     pub(super) fn check_request(
         &self,
         method: &str,
         target: &str,
         policy: &OriginPolicy,
-    ) -> Result<bool, HandshakeError> {
+    ) -> Result<Option<&'h [u8]>, HandshakeError> {
         let host = self.required(HeaderField::Host)?;
         if host.is_empty() || !host.iter().all(|byte| is_host_byte(*byte)) {
             return Err(HandshakeError::Invalid(HeaderField::Host));
         }
         if !self.upgrades_to_websocket {
-            return Ok(false);
+            return Ok(None);
         }
         if method != "GET" {
             return Err(HandshakeError::MethodNotAllowed);
@@ -92,7 +92,8 @@ impl<'h> Fields<'h> {
             return Err(HandshakeError::InvalidTarget);
         }
         self.check_connection()?;
-        if !key::is_key(self.required(HeaderField::Key)?) {
+        let key = self.required(HeaderField::Key)?;
+        if !key::is_key(key) {
             return Err(HandshakeError::Invalid(HeaderField::Key));
         }
         if self.required(HeaderField::Version)? != b"13" {
@@ -104,7 +105,7 @@ impl<'h> Fields<'h> {
         if !policy.allows(self.single(HeaderField::Origin)?, host) {
             return Err(HandshakeError::OriginNotAllowed);
         }
-        Ok(true)
+        Ok(Some(key))
     }
 
     /// RFC 6455 §4.1: what a client demands of a response whose status is 101.

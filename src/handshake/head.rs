@@ -38,16 +38,20 @@ pub(super) struct Span {
 impl Headers {
     /// The value of the first field of this name.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        self.iter()
-            .find(|(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        let (_, value) = self
+            .fields
+            .iter()
+            .find(|field| self.is_named(field, name))?;
+        Some(self.slice(*value))
     }
 
     /// The values of all fields of this name.
     pub fn get_all<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h [u8]> {
-        self.iter()
-            .filter(move |(other, _)| other.eq_ignore_ascii_case(name))
-            .map(|(_, value)| value)
+        let named = move |field: &&(Span, Span)| self.is_named(field, name);
+        self.fields
+            .iter()
+            .filter(named)
+            .map(|(_, value)| self.slice(*value))
     }
 
     /// All fields, as name and value.
@@ -91,8 +95,9 @@ impl Headers {
     pub(super) fn replace(&mut self, name: &str, value: &[u8]) {
         let span = self.append(value);
         let index = self
+            .fields
             .iter()
-            .position(|(other, _)| other.eq_ignore_ascii_case(name));
+            .position(|field| self.is_named(field, name));
         match index.and_then(|index| self.fields.get_mut(index)) {
             Some((_, old)) => *old = span,
             None => self.push(name, value),
@@ -111,7 +116,12 @@ impl Headers {
         core::str::from_utf8(self.slice(span)).unwrap_or_default()
     }
 
-    fn slice(&self, span: Span) -> &[u8] {
+    fn is_named(&self, (span, _): &(Span, Span), name: &str) -> bool {
+        self.slice(*span).eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    /// The bytes at a place.
+    pub(super) fn slice(&self, span: Span) -> &[u8] {
         self.bytes
             .get(span.start as usize..span.end as usize)
             .unwrap_or_default()
@@ -177,8 +187,7 @@ impl HeadBuffer {
             return None;
         }
         let (head, len) = parse(input.remaining()).ok()??;
-        let bytes = input.remaining().get(..len)?;
-        if len > limits.max_head_len || !has_strict_lines(bytes) {
+        if len > limits.max_head_len {
             return None;
         }
         input.take(len);
@@ -228,17 +237,20 @@ fn check_line_end(before: Option<u8>, byte: u8) -> Result<(), HandshakeError> {
     }
 }
 
-/// The same for a whole head, in a form that the compiler turns into vector
-/// code: there are as many CR, as many LF and as many CR LF.
-fn has_strict_lines(head: &[u8]) -> bool {
-    let count = |wanted: u8| head.iter().filter(|byte| **byte == wanted).count();
-    let behind = head.get(1..).unwrap_or_default();
-    let pairs = head
-        .iter()
-        .zip(behind)
-        .filter(|(a, b)| (**a == b'\r') & (**b == b'\n'))
-        .count();
-    count(b'\r') == pairs && count(b'\n') == pairs && head.first() != Some(&b'\r')
+/// The same for a head that httparse split into this many fields: it takes a
+/// bare LF for a line end but never a bare CR, so there must be a CR for the
+/// first line, for each field, and for the empty line.
+pub(super) fn check_line_ends(head: &[u8], fields: usize) -> Result<(), HandshakeError> {
+    // In runs whose count fits a byte, which the compiler turns into vector
+    // code.
+    let count =
+        |run: &[u8]| usize::from(run.iter().map(|byte| u8::from(*byte == b'\r')).sum::<u8>());
+    let lines: usize = head.chunks(255).map(count).sum();
+    if lines == fields + 2 && head.first() != Some(&b'\r') {
+        Ok(())
+    } else {
+        Err(HandshakeError::MalformedHead)
+    }
 }
 
 /// Gives httparse room for header fields: on the stack for those that are

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::convert::Infallible;
 
 use super::fields::Fields;
-use super::head::{HeadBuffer, Headers, Span, with_room, write_field};
+use super::head::{HeadBuffer, Headers, Span, check_line_ends, with_room, write_field};
 use super::key::Key;
 use super::negotiate::{is_token, tokens};
 use super::origin::OriginPolicy;
@@ -48,7 +48,7 @@ enum RequestOrigin {
     Peer {
         method: Span,
         target: Span,
-        is_upgrade: bool,
+        upgrade_key: Option<Span>,
     },
     /// It was made here, to be sent.
     Local { uri: Uri },
@@ -244,7 +244,7 @@ impl Request {
     /// behind its head stay in the [`Input`](crate::Input).
     pub fn is_upgrade(&self) -> bool {
         match self.0.origin {
-            RequestOrigin::Peer { is_upgrade, .. } => is_upgrade,
+            RequestOrigin::Peer { upgrade_key, .. } => upgrade_key.is_some(),
             RequestOrigin::Local { .. } => true,
         }
     }
@@ -252,13 +252,15 @@ impl Request {
     /// The response that opens the connection (§4.2.2). For a request that
     /// asks for no WebSocket, the refusal that says so: 426.
     pub fn accept(&self) -> Response {
-        match self.headers().get("sec-websocket-key") {
-            Some(key) if self.is_upgrade() => Response::opening(
-                key::accept(key),
-                self.subprotocols().map(Into::into).collect(),
-            ),
-            _ => Response::refusal(HandshakeError::NotAnUpgrade),
-        }
+        let RequestOrigin::Peer {
+            upgrade_key: Some(key),
+            ..
+        } = self.0.origin
+        else {
+            return Response::refusal(HandshakeError::NotAnUpgrade);
+        };
+        let accept = key::accept(self.0.headers.slice(key));
+        Response::opening(accept, self.subprotocols().map(Into::into).collect())
     }
 
     /// A response that refuses with this HTTP status and says so in a line of
@@ -293,6 +295,8 @@ impl Request {
         parsed: &httparse::Request<'_, '_>,
         policy: &OriginPolicy,
     ) -> Result<Self, HandshakeError> {
+        let head = bytes.get(..len).unwrap_or_default();
+        check_line_ends(head, parsed.headers.len())?;
         // RFC 6455 §4.2.1: "An HTTP/1.1 or higher GET request".
         if parsed.version != Some(1) {
             return Err(HandshakeError::UnsupportedHttpVersion);
@@ -301,13 +305,12 @@ impl Request {
             parsed.method.unwrap_or_default(),
             parsed.path.unwrap_or_default(),
         );
-        let pairs = parsed.headers.iter().map(|field| (field.name, field.value));
-        let is_upgrade = Fields::of(pairs).check_request(method, target, policy)?;
-        let head = bytes.get(..len).unwrap_or_default();
+        let fields = Fields::of(parsed.headers.iter().map(|field| (field.name, field.value)));
+        let key = fields.check_request(method, target, policy)?;
         let origin = RequestOrigin::Peer {
             method: Span::within(head, method.as_bytes()),
             target: Span::within(head, target.as_bytes()),
-            is_upgrade,
+            upgrade_key: key.map(|key| Span::within(head, key)),
         };
         Ok(Self(Box::new(Inner {
             headers: Headers::parsed(head, parsed.headers),
