@@ -85,6 +85,7 @@ pub(crate) struct MaskingKeys {
 impl MaskingKeys {
     /// A fresh key.
     #[inline]
+    #[cfg_attr(not(feature = "std"), allow(clippy::needless_pass_by_ref_mut))]
     pub(crate) fn draw(&mut self, entropy: Entropy) -> Result<[u8; 4], NoEntropy> {
         #[cfg(feature = "std")]
         if entropy.0.is_none() {

@@ -1,7 +1,9 @@
 //! What the tests share: frames written by hand, and drivers that cut a
 //! stream in every way.
 
-#![allow(dead_code)]
+#![allow(dead_code, unreachable_pub)]
+
+pub mod duplex;
 
 use sansocket::frame::{Header, MaskingKey, Opcode};
 use sansocket::{
@@ -36,7 +38,10 @@ pub struct Wire {
 
 /// Frames from a peer of this role.
 pub fn wire(from: Role) -> Wire {
-    Wire { from, bytes: Vec::new() }
+    Wire {
+        from,
+        bytes: Vec::new(),
+    }
 }
 
 impl Wire {
@@ -63,7 +68,10 @@ impl Wire {
 
     /// Any frame, of whatever bytes.
     pub fn frame(self, opcode: Opcode, fin: bool, payload: &[u8]) -> Self {
-        let header = Header { fin, ..Header::new(opcode, payload.len() as u64) };
+        let header = Header {
+            fin,
+            ..Header::new(opcode, payload.len() as u64)
+        };
         self.with_header(header, payload)
     }
 
@@ -130,13 +138,18 @@ impl Transcript {
         for event in self.events.drain(..) {
             match (events.last_mut(), event) {
                 (
-                    Some(Event::Fragment(Fragment { payload, fin: fin @ false })),
+                    Some(Event::Fragment(Fragment {
+                        payload,
+                        fin: fin @ false,
+                    })),
                     Event::Fragment(next),
                 ) => {
                     *fin = next.fin;
                     match (payload, next.payload) {
                         (Message::Text(a), Message::Text(b)) => a.to_mut().push_str(&b),
-                        (Message::Binary(a), Message::Binary(b)) => a.to_mut().extend_from_slice(&b),
+                        (Message::Binary(a), Message::Binary(b)) => {
+                            a.to_mut().extend_from_slice(&b)
+                        }
                         (a, b) => panic!("a message of two kinds: {a:?}, {b:?}"),
                     }
                 }
@@ -156,7 +169,8 @@ pub fn feed<'p>(ws: &mut Connection, pieces: impl IntoIterator<Item = &'p [u8]>)
         let mut input = Input::new(&mut piece);
         while let Some(event) = ws.receive(&mut input, &mut transcript.out) {
             if let Event::Request(request) = &event {
-                ws.respond(request.accept(), &mut transcript.out).expect("a request");
+                ws.respond(request.accept(), &mut transcript.out)
+                    .expect("a request");
             }
             transcript.events.push(event.into_owned());
         }

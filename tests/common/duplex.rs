@@ -1,0 +1,146 @@
+//! A stream in memory whose every read and write can be made to block, break
+//! or come in pieces, and that counts them.
+
+use std::cell::RefCell;
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, IoSlice, Read, Write};
+use std::rc::Rc;
+
+/// One end of the stream, as an adapter holds it.
+#[derive(Clone, Debug, Default)]
+pub struct Duplex(Rc<RefCell<Ends>>);
+
+/// The other end, as a test sees it.
+#[derive(Debug)]
+pub struct Ends {
+    /// What is there to be read.
+    pub incoming: VecDeque<u8>,
+    /// Nothing will come behind it: end of stream, or this error.
+    pub ended: Option<Result<(), ErrorKind>>,
+    /// At most so many bytes a read.
+    pub read_len: usize,
+    /// What was written, in its writes.
+    pub writes: Vec<Vec<u8>>,
+    /// How much of it was flushed.
+    pub flushed_len: usize,
+    /// So many bytes can be written until it blocks.
+    pub capacity: usize,
+    /// Writing fails with this.
+    pub write_error: Option<ErrorKind>,
+    /// Every other call blocks.
+    pub stutters: bool,
+    pub reads: usize,
+    blocked: bool,
+}
+
+impl Default for Ends {
+    fn default() -> Self {
+        Self {
+            incoming: VecDeque::new(),
+            ended: None,
+            read_len: usize::MAX,
+            writes: Vec::new(),
+            flushed_len: 0,
+            capacity: usize::MAX,
+            write_error: None,
+            stutters: false,
+            reads: 0,
+            blocked: false,
+        }
+    }
+}
+
+impl Duplex {
+    /// With these bytes to be read.
+    pub fn of(bytes: &[u8]) -> Self {
+        let duplex = Self::default();
+        duplex.add(bytes);
+        duplex
+    }
+
+    /// Adds bytes to be read.
+    pub fn add(&self, bytes: &[u8]) {
+        self.0.borrow_mut().incoming.extend(bytes);
+    }
+
+    /// Changes something about the stream.
+    pub fn set(&self, change: impl FnOnce(&mut Ends)) -> &Self {
+        change(&mut self.0.borrow_mut());
+        self
+    }
+
+    /// All that was written.
+    pub fn written(&self) -> Vec<u8> {
+        self.0.borrow().writes.concat()
+    }
+
+    /// What was written, and takes it away.
+    pub fn take_written(&self) -> Vec<u8> {
+        std::mem::take(&mut self.0.borrow_mut().writes).concat()
+    }
+
+    /// Asks something about the stream.
+    pub fn ask<T>(&self, question: impl FnOnce(&Ends) -> T) -> T {
+        question(&self.0.borrow())
+    }
+}
+
+impl Ends {
+    fn stutter(&mut self) -> io::Result<()> {
+        self.blocked = self.stutters && !self.blocked;
+        if self.blocked {
+            Err(ErrorKind::WouldBlock.into())
+        } else {
+            Ok(())
+        }
+    }
+}
+
+impl Read for Duplex {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let mut ends = self.0.borrow_mut();
+        ends.reads += 1;
+        ends.stutter()?;
+        if ends.incoming.is_empty() {
+            return match ends.ended {
+                None => Err(ErrorKind::WouldBlock.into()),
+                Some(Ok(())) => Ok(0),
+                Some(Err(kind)) => Err(kind.into()),
+            };
+        }
+        let len = buf.len().min(ends.read_len);
+        ends.incoming.read(&mut buf[..len])
+    }
+}
+
+impl Write for Duplex {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.write_vectored(&[IoSlice::new(bytes)])
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let mut ends = self.0.borrow_mut();
+        if let Some(kind) = ends.write_error {
+            return Err(kind.into());
+        }
+        ends.stutter()?;
+        if ends.capacity == 0 {
+            return Err(ErrorKind::WouldBlock.into());
+        }
+        let mut bytes: Vec<u8> = slices
+            .iter()
+            .flat_map(|slice| slice.iter().copied())
+            .collect();
+        bytes.truncate(ends.capacity);
+        ends.capacity -= bytes.len();
+        let len = bytes.len();
+        ends.writes.push(bytes);
+        Ok(len)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        let mut ends = self.0.borrow_mut();
+        ends.flushed_len = ends.writes.iter().map(Vec::len).sum();
+        Ok(())
+    }
+}
