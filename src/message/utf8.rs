@@ -18,15 +18,23 @@ pub(crate) struct Utf8 {
 /// Checks bytes that end where a character ends.
 #[inline]
 pub(crate) fn validate(bytes: &[u8]) -> Result<&str, ProtocolError> {
-    // Below this many bytes the standard library's word-wise check is faster
-    // than starting up the vector one (bench `receive`, ASCII text).
-    const SHORT: usize = 128;
-    let text = if bytes.len() < SHORT {
+    // The vector check pays from 64 bytes up, its smallest step, but for ASCII
+    // the standard library's is the faster one for longer: 5 ns against 8 at
+    // 125 bytes, where other text takes it 45 against 14 (bench `receive`).
+    let is_short = bytes.len() < 64 || bytes.len() < 128 && looks_ascii(bytes);
+    let text = if is_short {
         str::from_utf8(bytes).ok()
     } else {
         simdutf8::basic::from_utf8(bytes).ok()
     };
     text.ok_or(ProtocolError::InvalidUtf8)
+}
+
+/// Whether the text begins and ends with ASCII: a guess at what it is.
+#[inline]
+fn looks_ascii(bytes: &[u8]) -> bool {
+    let ends: [Option<&[u8; 8]>; 2] = [bytes.first_chunk(), bytes.last_chunk()];
+    ends.into_iter().flatten().all(|end| u64::from_le_bytes(*end) & 0x8080_8080_8080_8080 == 0)
 }
 
 /// What of the bytes stands before the first wrong or incomplete sequence.
