@@ -34,7 +34,9 @@ pub(crate) fn validate(bytes: &[u8]) -> Result<&str, ProtocolError> {
 #[inline]
 fn looks_ascii(bytes: &[u8]) -> bool {
     let ends: [Option<&[u8; 8]>; 2] = [bytes.first_chunk(), bytes.last_chunk()];
-    ends.into_iter().flatten().all(|end| u64::from_le_bytes(*end) & 0x8080_8080_8080_8080 == 0)
+    ends.into_iter()
+        .flatten()
+        .all(|end| u64::from_le_bytes(*end) & 0x8080_8080_8080_8080 == 0)
 }
 
 /// What of the bytes stands before the first wrong or incomplete sequence.
