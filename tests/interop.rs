@@ -1,0 +1,151 @@
+//! Real peers against the example `echo_server`: a browser, Node `ws` and
+//! Python `websockets`.
+//!
+//! A peer that is not installed is skipped, and the test says so, unless
+//! REQUIRE_INTEROP=1. `.ci/run` installs them: Chromium from the system, the
+//! others below `target/interop`.
+
+#![cfg(feature = "std")]
+
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+/// A running `echo_server`.
+struct Server {
+    child: Child,
+    addr: String,
+}
+
+impl Server {
+    fn start() -> Self {
+        let mut child = Command::new(example("echo_server"))
+            .arg("127.0.0.1:0")
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("echo_server starts");
+        let mut line = String::new();
+        BufReader::new(child.stdout.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        let addr = line
+            .trim()
+            .strip_prefix("listening on ws://")
+            .expect(&line)
+            .to_owned();
+        Self { child, addr }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `cargo test` builds the examples beside the tests.
+fn example(name: &str) -> PathBuf {
+    let test = env::current_exe().unwrap();
+    let built = test.ancestors().nth(2).unwrap().join("examples").join(name);
+    if !built.exists() {
+        let built = Command::new(env!("CARGO"))
+            .args(["build", "--example", name])
+            .status();
+        assert!(built.unwrap().success());
+    }
+    built
+}
+
+/// The folder into which `.ci/run` installs peers.
+fn installed() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("target/interop")
+}
+
+fn is_missing(what: &str, is_there: bool) -> bool {
+    if !is_there {
+        assert!(
+            env::var("REQUIRE_INTEROP").is_err(),
+            "{what} is not installed"
+        );
+        println!("skipped: {what} is not installed");
+    }
+    !is_there
+}
+
+fn script(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/interop")
+        .join(name)
+}
+
+fn node_modules() -> PathBuf {
+    installed().join("node_modules")
+}
+
+fn is_program(name: &str) -> bool {
+    Command::new(name)
+        .arg("--version")
+        .stdout(Stdio::null())
+        .status()
+        .is_ok()
+}
+
+fn run(command: &mut Command) {
+    let output = command
+        .env("NODE_MODULES", node_modules())
+        .output()
+        .unwrap();
+    let (out, err) = (output.stdout, output.stderr);
+    let told = format!(
+        "{}{}",
+        String::from_utf8_lossy(&out),
+        String::from_utf8_lossy(&err)
+    );
+    assert!(output.status.success(), "{told}");
+    println!("{told}");
+}
+
+#[test]
+fn node_ws_is_served() {
+    let is_there = is_program("node") && node_modules().join("ws").exists();
+    if is_missing("Node ws", is_there) {
+        return;
+    }
+    let server = Server::start();
+    run(Command::new("node")
+        .arg(script("node_ws.mjs"))
+        .arg(format!("ws://{}/", server.addr)));
+}
+
+#[test]
+fn python_websockets_is_served() {
+    let python = installed().join("venv/bin/python");
+    if is_missing("Python websockets", python.exists()) {
+        return;
+    }
+    let server = Server::start();
+    let url = format!("ws://{}/", server.addr);
+    run(Command::new(python)
+        .arg(script("python_websockets.py"))
+        .arg(url));
+}
+
+#[test]
+fn chromium_shows_the_echo() {
+    let is_there =
+        is_program("chromium") && is_program("node") && node_modules().join("ws").exists();
+    if is_missing("Chromium or Node ws", is_there) {
+        return;
+    }
+    let server = Server::start();
+    let profile = env::temp_dir().join(format!("sansocket-chromium-{}", std::process::id()));
+    let mut command = Command::new("node");
+    command
+        .arg(script("chromium.mjs"))
+        .arg("chromium")
+        .arg(format!("http://{}/", server.addr));
+    run(command.arg(&profile));
+    let _ = std::fs::remove_dir_all(profile);
+}
