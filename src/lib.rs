@@ -135,3 +135,8 @@ pub use handshake::{
 };
 pub use input::Input;
 pub use message::{Fragment, Message, MessageKind, Prepared};
+
+/// The README's code is compiled as a test.
+#[cfg(all(doctest, feature = "std"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

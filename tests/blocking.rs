@@ -1,5 +1,7 @@
 //! The blocking adapter over a stream in memory: waiting, blocking, breaking.
 
+#![cfg(feature = "std")]
+
 mod common;
 
 use std::io::ErrorKind;

@@ -1,6 +1,8 @@
 //! The blocking adapter over TCP: connecting, deadlines, halves for two
 //! threads, and an end that the peer can read.
 
+#![cfg(feature = "std")]
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};

@@ -22,8 +22,10 @@ enum Framing {
     Length(u64),
     /// A line that tells the size of a chunk is arriving.
     ChunkSize(Vec<u8>),
-    /// So many bytes of a chunk are to come, with the line end behind it.
+    /// So many bytes of a chunk are to come.
     Chunk(u64),
+    /// So many bytes of the line end behind a chunk are to come.
+    ChunkEnd(usize),
     /// The stream's end.
     EndOfStream,
     /// It is over.
@@ -61,9 +63,15 @@ impl Body {
                 Framing::EndOfStream if input.is_end_of_stream() => return true,
                 _ if input.is_end_of_stream() => return self.truncate(),
                 _ if input.remaining().is_empty() => return false,
-                _ if self.bytes.len() >= max_len => return self.truncate(),
-                Framing::Length(left) | Framing::Chunk(left @ 3..) => {
-                    // The last two bytes of a chunk are its line end.
+                Framing::Length(_) | Framing::Chunk(1..) | Framing::EndOfStream
+                    if self.bytes.len() >= max_len =>
+                {
+                    return self.truncate();
+                }
+                Framing::Chunk(0) => self.framing = Framing::ChunkEnd(2),
+                Framing::ChunkEnd(0) => self.framing = Framing::ChunkSize(Vec::new()),
+                Framing::ChunkEnd(left) => *left -= input.take(*left).len(),
+                Framing::Length(left) | Framing::Chunk(left) => {
                     let wanted = usize::try_from(*left).unwrap_or(usize::MAX);
                     let taken = input.take(wanted.min(max_len - self.bytes.len()));
                     *left -= taken.len() as u64;
@@ -72,13 +80,6 @@ impl Body {
                 Framing::EndOfStream => {
                     let taken = input.take(max_len - self.bytes.len());
                     self.bytes.extend_from_slice(taken);
-                }
-                Framing::Chunk(left) => {
-                    input.take(1);
-                    *left -= 1;
-                    if *left == 0 {
-                        self.framing = Framing::ChunkSize(Vec::new());
-                    }
                 }
                 Framing::ChunkSize(line) => {
                     line.extend_from_slice(input.take(1));
@@ -90,7 +91,7 @@ impl Body {
                         // The last chunk; nobody looks at trailers.
                         Ok(httparse::Status::Complete((_, 0))) => self.framing = Framing::Done,
                         Ok(httparse::Status::Complete((_, len))) => {
-                            self.framing = Framing::Chunk(len.saturating_add(2));
+                            self.framing = Framing::Chunk(len);
                         }
                         Err(_) => return self.truncate(),
                     }
@@ -126,4 +127,94 @@ fn parse_len(len: &[u8]) -> Result<u64, HandshakeError> {
         .filter(|len| len.bytes().all(|b| b.is_ascii_digit()));
     let len = digits.and_then(|digits| digits.parse().ok());
     len.ok_or(HandshakeError::Invalid(HeaderField::ContentLength))
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::format;
+
+    use super::*;
+
+    const CHUNKED: (&str, &[u8]) = ("Transfer-Encoding", b"chunked");
+    const MAX: usize = 8;
+
+    /// Reads a body in these pieces and, if it lasts until then, the end of the
+    /// stream. Gives back the body and whether it is cut off.
+    fn read(field: Option<(&str, &[u8])>, pieces: &[&[u8]]) -> (Vec<u8>, bool) {
+        let mut body = Body::of(200, &Fields::of(field.into_iter())).expect("valid fields");
+        let mut pieces = pieces
+            .iter()
+            .map(|piece| piece.to_vec())
+            .filter(|piece| !piece.is_empty());
+        while !body.read(&mut Input::new(&mut pieces.next().unwrap_or_default()), MAX) {}
+        body.finish()
+    }
+
+    #[test]
+    fn bodies_end_where_they_should_at_every_cut() {
+        let table: [(Option<(&str, &[u8])>, &[u8], &[u8], bool); 13] = [
+            (Some(("Content-Length", b"3")), b"abc", b"abc", false),
+            (Some(("Content-Length", b"3")), b"abcde", b"abc", false),
+            (Some(("Content-Length", b"0")), b"abc", b"", false),
+            (Some(("Content-Length", b"3")), b"ab", b"ab", true),
+            (
+                Some(("Content-Length", b"8")),
+                b"12345678",
+                b"12345678",
+                false,
+            ),
+            (
+                Some(("Content-Length", b"9")),
+                b"123456789",
+                b"12345678",
+                true,
+            ),
+            (
+                Some(CHUNKED),
+                b"3\r\nabc\r\n2;x=y\r\nde\r\n0\r\n\r\n",
+                b"abcde",
+                false,
+            ),
+            (
+                Some(CHUNKED),
+                b"8\r\n12345678\r\n0\r\n\r\n",
+                b"12345678",
+                false,
+            ),
+            (
+                Some(CHUNKED),
+                b"9\r\n123456789\r\n0\r\n\r\n",
+                b"12345678",
+                true,
+            ),
+            (Some(CHUNKED), b"3\r\nab", b"ab", true),
+            (Some(CHUNKED), b"zz\r\nab", b"", true),
+            (None, b"abc", b"abc", false),
+            (None, b"123456789", b"12345678", true),
+        ];
+        for (field, bytes, expected, is_truncated) in table {
+            for cut in 0..=bytes.len() {
+                let (first, second) = bytes.split_at(cut);
+                let what = format!("{} cut at {cut}", bytes.escape_ascii());
+                let body = read(field, &[first, second]);
+                assert_eq!(body, (expected.to_vec(), is_truncated), "{what}");
+            }
+        }
+    }
+
+    #[test]
+    fn lengths_are_digits_and_not_repeated() {
+        for len in [
+            &b"-1"[..],
+            b"+1",
+            b"",
+            b"1 1",
+            b"0x1",
+            b"99999999999999999999",
+        ] {
+            assert!(Body::of(200, &Fields::of([("Content-Length", len)].into_iter())).is_err());
+        }
+        let twice = [("Content-Length", &b"1"[..]), ("Content-Length", b"2")];
+        assert!(Body::of(200, &Fields::of(twice.into_iter())).is_err());
+    }
 }

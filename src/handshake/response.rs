@@ -87,10 +87,11 @@ impl Response {
     }
 
     /// Sets the body. Its length is written along. A response that opens a
-    /// connection has none, and this does nothing to it.
+    /// connection has none, nor has a 204 or 304 (RFC 9110 §6.4.1), and this
+    /// does nothing to them.
     #[must_use]
     pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        if self.0.accept.is_none() {
+        if !matches!(self.0.status, 101 | 204 | 304) {
             self.0.body = body.into();
         }
         self
@@ -136,42 +137,45 @@ impl Response {
 
     /// Appends the response.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
-        let Inner {
-            status,
-            headers,
-            body,
-            accept,
-            subprotocol,
-            ..
-        } = &*self.0;
-        if let Some(accept) = accept {
-            out.extend_from_slice(
-                b"HTTP/1.1 101 Switching Protocols\r\n\
-                Upgrade: websocket\r\n\
-                Connection: Upgrade\r\n\
-                Sec-WebSocket-Accept: ",
-            );
-            out.extend_from_slice(accept);
-            out.extend_from_slice(b"\r\n");
-            if let Some(name) = subprotocol {
-                write_field("Sec-WebSocket-Protocol", name.as_bytes(), out);
-            }
-        } else {
-            let reason = reason_phrase(*status);
-            let connection = if *status == 426 {
-                "Upgrade, close"
-            } else {
-                "close"
-            };
-            let (len, end) = (body.len(), "\r\n");
-            let head = format!(
-                "HTTP/1.1 {status} {reason}{end}Connection: {connection}{end}Content-Length: {len}{end}"
-            );
-            out.extend_from_slice(head.as_bytes());
+        match &self.0.accept {
+            Some(accept) => self.write_opening(accept, out),
+            None => self.write_plain(out),
         }
-        headers.write(out);
+        self.0.headers.write(out);
         out.extend_from_slice(b"\r\n");
-        out.extend_from_slice(body);
+        out.extend_from_slice(&self.0.body);
+    }
+
+    /// RFC 6455 §4.2.2, part 5.
+    fn write_opening(&self, accept: &Accept, out: &mut Vec<u8>) {
+        out.extend_from_slice(
+            b"HTTP/1.1 101 Switching Protocols\r\n\
+            Upgrade: websocket\r\n\
+            Connection: Upgrade\r\n\
+            Sec-WebSocket-Accept: ",
+        );
+        out.extend_from_slice(accept);
+        out.extend_from_slice(b"\r\n");
+        if let Some(name) = &self.0.subprotocol {
+            write_field("Sec-WebSocket-Protocol", name.as_bytes(), out);
+        }
+    }
+
+    fn write_plain(&self, out: &mut Vec<u8>) {
+        let Inner { status, body, .. } = &*self.0;
+        let reason = reason_phrase(*status);
+        out.extend_from_slice(format!("HTTP/1.1 {status} {reason}\r\n").as_bytes());
+        // RFC 9110 §7.8: who sends `Upgrade` names it in `Connection`.
+        let connection: &[u8] = if *status == 426 {
+            b"Upgrade, close"
+        } else {
+            b"close"
+        };
+        write_field("Connection", connection, out);
+        // RFC 9110 §8.6: no length with a status that has no body.
+        if *status != 204 {
+            write_field("Content-Length", format!("{}", body.len()).as_bytes(), out);
+        }
     }
 
     /// What a server agrees to with this response.

@@ -46,8 +46,10 @@ ws.close(4001, "enough");
 const [code] = await once(ws, "close");
 assert.equal(code, 4001);
 
-const none = await open("chat");
+const none = await open();
 assert.equal(none.protocol, "");
 none.close();
 await once(none, "close");
+// What is offered and not known is not chosen; `ws` then gives up by itself.
+await assert.rejects(open("chat"), /no subprotocol/);
 console.log("node ws ok");

@@ -1,0 +1,24 @@
+//! Any response, in any pieces: same events; what opens keeps the rules of §4.1.
+#![no_main]
+
+use libfuzzer_sys::fuzz_target;
+use sansocket::Event;
+use sansocket_fuzz::{ACCEPT, Cuts, client, config, feed, with_accept};
+
+fuzz_target!(|data: (Cuts, &[u8])| {
+    let (cuts, bytes) = data;
+    let bytes = with_accept(bytes);
+    let whole = feed(&mut client(&config()), [&*bytes, &[]]);
+    let pieces = cuts.split(&bytes).into_iter().chain([&[][..]]);
+    assert_eq!(whole, feed(&mut client(&config()), pieces));
+    match whole.events.first() {
+        Some(Event::Open(response)) => {
+            let accepts: Vec<_> = response.headers().get_all("Sec-WebSocket-Accept").collect();
+            assert_eq!(response.status(), 101);
+            assert_eq!(accepts, [ACCEPT.as_bytes()]);
+            assert!(matches!(response.chosen_subprotocol(), None | Some("echo")));
+        }
+        Some(Event::Refused(response)) => assert_ne!(response.status(), 101),
+        _ => {}
+    }
+});

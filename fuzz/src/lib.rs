@@ -1,0 +1,110 @@
+//! What the targets share: the drivers of the tests, random settings and cuts.
+
+#[path = "../../tests/common/mod.rs"]
+mod common;
+
+use arbitrary::Arbitrary;
+pub use common::{Transcript, config, feed, open, peer_of};
+use sansocket::{Config, Connection, Delivery, OriginPolicy, Request, Role};
+
+/// Where a stream is cut: the lengths of its pieces, over and over.
+#[derive(Arbitrary, Debug)]
+pub struct Cuts([u8; 4]);
+
+impl Cuts {
+    /// The bytes in pieces of 1 to 256 bytes.
+    pub fn split<'b>(&self, mut bytes: &'b [u8]) -> Vec<&'b [u8]> {
+        let mut pieces = Vec::new();
+        for len in self.0.iter().cycle() {
+            if bytes.is_empty() {
+                break;
+            }
+            let (piece, rest) = bytes.split_at(bytes.len().min(usize::from(*len) + 1));
+            pieces.push(piece);
+            bytes = rest;
+        }
+        pieces
+    }
+}
+
+/// A connection of any kind, with any limits.
+#[derive(Arbitrary, Debug)]
+pub struct Setup {
+    is_client: bool,
+    is_open: bool,
+    in_fragments: bool,
+    auto_pong: bool,
+    allow_unmasked: bool,
+    allow_invalid_utf8: bool,
+    max_message_len: u16,
+    max_frame_len: u16,
+    max_fragments: u8,
+    max_head_len: u16,
+    max_headers: u8,
+    max_body_len: u8,
+}
+
+impl Setup {
+    /// The connection. A client's request goes nowhere.
+    pub fn start(&self) -> Connection {
+        let role = if self.is_client {
+            Role::Client
+        } else {
+            Role::Server
+        };
+        match (role, self.is_open) {
+            (_, true) => open(role, &self.config()),
+            (Role::Server, _) => Connection::server(&self.config()),
+            (Role::Client, _) => client(&self.config()),
+        }
+    }
+
+    /// How much the connection may hold after so many bytes: what the page of
+    /// `Connection` promises, and room for an outcome with its reason.
+    pub fn max_held_bytes(&self, received: usize) -> usize {
+        let limits = usize::from(self.max_message_len)
+            + usize::from(self.max_head_len)
+            + usize::from(self.max_body_len);
+        // U+FFFD is three bytes for one.
+        let longest = if self.allow_invalid_utf8 { 3 } else { 1 };
+        1024 + 2 * longest * received.min(limits)
+    }
+
+    fn config(&self) -> Config {
+        let delivery = if self.in_fragments {
+            Delivery::Fragments
+        } else {
+            Delivery::Messages
+        };
+        config()
+            .origin(OriginPolicy::Any)
+            .delivery(delivery)
+            .auto_pong(self.auto_pong)
+            .allow_unmasked(self.allow_unmasked)
+            .allow_invalid_utf8(self.allow_invalid_utf8)
+            .max_message_len(self.max_message_len.into())
+            .max_frame_len(self.max_frame_len.into())
+            .max_fragments(self.max_fragments.into())
+            .max_head_len(self.max_head_len.into())
+            .max_headers(self.max_headers.into())
+            .max_body_len(self.max_body_len.into())
+    }
+}
+
+/// A client that offers the subprotocol `echo`.
+pub fn client(config: &Config) -> Connection {
+    let request = Request::to("ws://example.com/").and_then(|request| request.subprotocol("echo"));
+    Connection::client(&request.expect("valid"), config, &mut Vec::new()).expect("entropy")
+}
+
+/// The `Sec-WebSocket-Accept` that a client of [`config`] waits for. No fuzzer
+/// finds a hash, so targets put it wherever an `@` stands.
+pub const ACCEPT: &str = "pT25h6EVFbWDyyinkmTBvzUVxQo=";
+
+/// The bytes with [`ACCEPT`] for each `@`.
+pub fn with_accept(bytes: &[u8]) -> Vec<u8> {
+    bytes
+        .split(|byte| *byte == b'@')
+        .collect::<Vec<_>>()
+        .join(ACCEPT.as_bytes())
+}
