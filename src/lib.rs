@@ -80,6 +80,7 @@
 //! source of randomness in [`Config::entropy`].
 
 #![no_std]
+#![forbid(unsafe_code)]
 // A peer chooses the bytes: nothing that can panic on them.
 #![cfg_attr(
     not(test),

@@ -152,7 +152,8 @@ mod tests {
 
     #[test]
     fn bodies_end_where_they_should_at_every_cut() {
-        let table: [(Option<(&str, &[u8])>, &[u8], &[u8], bool); 13] = [
+        type Row<'r> = (Option<(&'r str, &'r [u8])>, &'r [u8], &'r [u8], bool);
+        let table: [Row<'_>; 13] = [
             (Some(("Content-Length", b"3")), b"abc", b"abc", false),
             (Some(("Content-Length", b"3")), b"abcde", b"abc", false),
             (Some(("Content-Length", b"0")), b"abc", b"", false),

@@ -148,7 +148,7 @@ impl Transcript {
                     match (payload, next.payload) {
                         (Message::Text(a), Message::Text(b)) => a.to_mut().push_str(&b),
                         (Message::Binary(a), Message::Binary(b)) => {
-                            a.to_mut().extend_from_slice(&b)
+                            a.to_mut().extend_from_slice(&b);
                         }
                         (a, b) => panic!("a message of two kinds: {a:?}, {b:?}"),
                     }
