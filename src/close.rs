@@ -174,8 +174,9 @@ pub enum Initiator {
 pub struct Outcome {
     /// Whether both close frames passed (§7.1.4).
     pub clean: bool,
-    /// The code of the peer's close frame (§7.1.5); without one, that of the
-    /// frame that was sent; without either, [`CloseCode::ABNORMAL`].
+    /// The code of the peer's close frame (§7.1.5). Where that is all the RFC
+    /// tells, this tells more: without such a frame, the code of the one that
+    /// was sent; without either, [`CloseCode::ABNORMAL`].
     pub code: CloseCode,
     /// The reason that goes with the code (§7.1.6), at most 123 bytes.
     pub reason: String,

@@ -60,7 +60,10 @@ pub enum HandshakeError {
     /// An upgrade whose method is not GET (§4.1). Answer: 405.
     #[error("method of an upgrade is not GET (RFC 6455 section 4.1)")]
     MethodNotAllowed,
-    /// The request target is not a path (§4.1). Answer: 400.
+    /// The request target is not a path (§4.1). The absolute form, which
+    /// §4.2.1 allows and no client sends to a server, is refused too: proxies
+    /// and servers that read it differently can be played off against each
+    /// other. Answer: 400.
     #[error("request target is not a path (RFC 6455 section 4.1)")]
     InvalidTarget,
     /// A request that asks for no upgrade came where one was needed.

@@ -14,7 +14,9 @@ use crate::handshake::{Request, RequestError, Response, Uri};
 /// small packets is switched off (`TCP_NODELAY`), all deadlines work.
 ///
 /// Every address of the host is tried, each for at most
-/// [`handshake_timeout`](Config::handshake_timeout).
+/// [`handshake_timeout`](Config::handshake_timeout). That no more than one
+/// connection to a host is being opened at a time (§4.1) is the caller's to
+/// keep: connections share nothing.
 ///
 /// # Errors
 ///
