@@ -256,6 +256,7 @@ pub(super) fn check_line_ends(head: &[u8], fields: usize) -> Result<(), Handshak
 /// Gives httparse room for header fields: on the stack for those that are
 /// common, on the heap up to the limit.
 pub(super) fn with_room<'h, T>(
+    head: &'h [u8],
     limits: &Limits,
     mut parse: impl FnMut(&mut [MaybeUninit<httparse::Header<'h>>]) -> httparse::Result<T>,
 ) -> Result<Option<T>, HandshakeError> {
@@ -267,7 +268,9 @@ pub(super) fn with_room<'h, T>(
     let parsed = match parse(few) {
         Err(httparse::Error::TooManyHeaders) if limits.max_headers > COMMON => {
             let mut many = Vec::new();
-            many.resize_with(limits.max_headers, MaybeUninit::uninit);
+            // No field is shorter than `a:` and a line end, so a limit that is
+            // far away costs nothing.
+            many.resize_with(limits.max_headers.min(head.len() / 4), MaybeUninit::uninit);
             parse(&mut many)
         }
         parsed => parsed,

@@ -275,7 +275,7 @@ impl Request {
         limits: &Limits,
         policy: &OriginPolicy,
     ) -> Result<Option<(Self, usize)>, HandshakeError> {
-        with_room(limits, |room| {
+        with_room(bytes, limits, |room| {
             let mut parsed = httparse::Request::new(&mut []);
             let status = parsed.parse_with_uninit_headers(bytes, room)?;
             let httparse::Status::Complete(len) = status else {

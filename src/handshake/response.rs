@@ -359,7 +359,7 @@ impl ResponseReader {
 
 impl Response {
     fn parse(head: &[u8], limits: &Limits) -> Result<(Self, Body), HandshakeError> {
-        let parsed = with_room(limits, |room| {
+        let parsed = with_room(head, limits, |room| {
             let mut parsed = httparse::Response::new(&mut []);
             let config = httparse::ParserConfig::default();
             let status = config.parse_response_with_uninit_headers(&mut parsed, head, room)?;

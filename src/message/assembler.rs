@@ -131,11 +131,11 @@ fn growth(len: usize, capacity: usize, added: usize, expected: usize) -> usize {
     if needed <= capacity {
         return added;
     }
-    let doubled = needed * 2;
+    let doubled = needed.saturating_mul(2);
     let wanted = if expected == 0 {
         doubled
     } else {
-        doubled.min(needed + expected)
+        doubled.min(needed.saturating_add(expected))
     };
     wanted - len
 }
