@@ -117,11 +117,11 @@ impl Config {
     }
 
     /// The most frames in one message, empty ones included. Default 131 072:
-    /// a message of 8 MiB in fragments of 64 bytes. More fail the connection
-    /// with close code 1008.
+    /// a message of 8 MiB in fragments of 64 bytes. At least 1, as each message
+    /// has a frame. More fail the connection with close code 1008.
     #[must_use]
     pub fn max_fragments(self, frames: u32) -> Self {
-        self.with(|settings| settings.message.max_fragments = frames)
+        self.with(|settings| settings.message.max_fragments = frames.max(1))
     }
 
     /// The most control frames to receive in one second. Default 1000, far
@@ -251,7 +251,9 @@ impl Config {
     }
 
     /// Whether text that is not UTF-8 (§8.1) is delivered, with U+FFFD for what
-    /// is wrong. Default no: it fails the connection with close code 1007. Who
+    /// is wrong: up to three bytes for one, beyond
+    /// [`max_message_len`](Self::max_message_len), which counts what came.
+    /// Default no: it fails the connection with close code 1007. Who
     /// needs the bytes as they came uses [`frame`](crate::frame).
     #[must_use]
     pub fn allow_invalid_utf8(self, on: bool) -> Self {

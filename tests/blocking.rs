@@ -5,11 +5,12 @@
 mod common;
 
 use std::io::ErrorKind;
+use std::time::Duration;
 
 use common::duplex::Duplex;
 use common::{config, wire};
 use sansocket::adapter::Error;
-use sansocket::blocking::WebSocket;
+use sansocket::blocking::{Socket, WebSocket};
 use sansocket::frame::Opcode;
 use sansocket::{
     Agreement, CloseCode, Config, Delivery, Event, HandshakeError, Initiator, LimitError, Message,
@@ -675,4 +676,29 @@ fn mistakes_of_the_caller_write_nothing() {
     ));
     assert!(stream.written().is_empty());
     assert!(ws.connection().is_open());
+}
+
+#[test]
+fn keepalive_ping_does_not_come_between_a_header_and_its_payload() {
+    let socket = Socket::<Duplex> {
+        set_read_timeout: |_, _| Ok(()),
+        set_write_timeout: |_, _| Ok(()),
+        shutdown_write: |_| Ok(()),
+    };
+    for capacity in [1, 5, 1000, usize::MAX] {
+        let stream = Duplex::default();
+        stream.set(|ends| ends.capacity = capacity);
+        // A ping is due at once.
+        let config = config().ping_interval(Duration::ZERO);
+        let mut ws = server(&stream, &config).with_socket(socket);
+        assert!(ws.try_send(vec![7; 100_000]).unwrap().is_none());
+        stream.set(|ends| ends.capacity = usize::MAX);
+        ws.flush().unwrap();
+        let ping = wire(Role::Server).ping(b"").bytes();
+        let message = wire(Role::Server).binary(&vec![7; 100_000]).bytes();
+        assert!(
+            stream.written() == [ping, message].concat(),
+            "{capacity} bytes at first"
+        );
+    }
 }

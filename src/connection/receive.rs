@@ -9,7 +9,7 @@ use crate::close::{Close, Closing};
 use crate::config::Delivery;
 use crate::error::{Error, HandshakeError, LimitError, ProtocolError};
 use crate::event::Event;
-use crate::frame::{Header, Mask, MaskingKey, Opcode, Part, Role};
+use crate::frame::{Header, Mask, MaskingKey, Opcode, Part, Role, WholeFrame};
 use crate::handshake::Answer;
 use crate::input::Input;
 use crate::message::assembler::{Assembler, Piece};
@@ -43,10 +43,7 @@ impl Connection {
             && let Some(whole) = WholeFrame::split(input, self.role, self.max_lent_len())
         {
             self.received = true;
-            return match whole.lend() {
-                Ok(message) => Some(Event::Message(message)),
-                Err(payload) => self.receive_invalid_text(payload, out),
-            };
+            return self.lend_whole(whole, out);
         }
         self.receive_any(input, out)
     }
@@ -65,6 +62,19 @@ impl Connection {
     fn max_lent_len(&self) -> usize {
         let limits = &self.config.settings().message;
         limits.max_message_len.min(limits.max_frame_len)
+    }
+
+    #[inline(always)]
+    fn lend_whole<'i>(&mut self, whole: WholeFrame<'i>, out: &mut Vec<u8>) -> Option<Event<'i>> {
+        let is_text = whole.is_text();
+        let payload = whole.into_payload();
+        if !is_text {
+            return Some(Event::Message(Message::Binary(Cow::Borrowed(payload))));
+        }
+        match utf8::validate(payload) {
+            Ok(text) => Some(Event::Message(Message::Text(Cow::Borrowed(text)))),
+            Err(_) => self.receive_invalid_text(payload, out),
+        }
     }
 
     #[cold]
@@ -407,66 +417,4 @@ fn lend(kind: MessageKind, payload: &[u8], lossy: bool) -> Result<Message<'_>, E
         MessageKind::Text => Message::Text(Cow::Borrowed(utf8::validate(payload)?)),
         MessageKind::Binary => Message::Binary(Cow::Borrowed(payload)),
     })
-}
-
-/// An unfragmented data frame that the input begins with, and holds whole.
-struct WholeFrame<'i> {
-    kind: MessageKind,
-    key: Option<MaskingKey>,
-    payload: &'i mut [u8],
-}
-
-impl<'i> WholeFrame<'i> {
-    /// Splits it off. `None`, and the input untouched, if anything about it is
-    /// unusual: the decoder then decides what.
-    #[inline(always)]
-    fn split(input: &mut Input<'i>, role: Role, max_len: usize) -> Option<Self> {
-        let bytes = input.remaining();
-        let (&[first, second], rest) = bytes.split_first_chunk()?;
-        let kind = match first {
-            0x81 => MessageKind::Text,
-            0x82 => MessageKind::Binary,
-            _ => return None,
-        };
-        let masked = role == Role::Server;
-        if (second & 0x80 != 0) != masked {
-            return None;
-        }
-        let (len, rest) = match second & 0x7f {
-            127 => return None,
-            126 => {
-                let (len, rest) = rest.split_first_chunk()?;
-                let len = usize::from(u16::from_be_bytes(*len));
-                (if len < 126 { return None } else { len }, rest)
-            }
-            len => (usize::from(len), rest),
-        };
-        let (key, rest) = if masked {
-            let (key, rest) = rest.split_first_chunk::<4>()?;
-            (Some(MaskingKey::from(*key)), rest)
-        } else {
-            (None, rest)
-        };
-        if len > rest.len() || len > max_len {
-            return None;
-        }
-        let head_len = bytes.len() - rest.len();
-        let payload = input.take(head_len + len).get_mut(head_len..)?;
-        Some(Self { kind, key, payload })
-    }
-
-    /// The message, or the bytes of a text that is none.
-    #[inline(always)]
-    fn lend(self) -> Result<Message<'i>, &'i [u8]> {
-        if let Some(key) = self.key {
-            key.apply(self.payload);
-        }
-        match self.kind {
-            MessageKind::Binary => Ok(Message::Binary(Cow::Borrowed(self.payload))),
-            MessageKind::Text => match utf8::validate(self.payload) {
-                Ok(text) => Ok(Message::Text(Cow::Borrowed(text))),
-                Err(_) => Err(self.payload),
-            },
-        }
-    }
 }

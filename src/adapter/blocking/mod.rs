@@ -21,9 +21,10 @@ mod connect;
 mod incoming;
 mod socket;
 mod split;
+mod transfer;
 
-use std::io::{self, IoSlice, Read, Write};
-use std::time::{Duration, Instant};
+use std::io::{Read, Write};
+use std::time::Instant;
 use std::vec::Vec;
 
 pub use connect::{accept, accept_with, connect};
@@ -34,11 +35,10 @@ use super::Error;
 use crate::close::{CloseCode, Outcome};
 use crate::config::Config;
 use crate::connection::Connection;
-use crate::error::{Deadline, DeadlineReason, Error as Failure, SendError};
+use crate::error::SendError;
 use crate::event::Event;
 use crate::frame::Role;
 use crate::handshake::{Agreement, Request, Response};
-use crate::input::Input;
 use crate::message::{Message, Prepared, join_fragments};
 use incoming::Incoming;
 use socket::Waiting;
@@ -73,9 +73,6 @@ pub struct WebSocket<S> {
     /// Nothing is read or written any more.
     is_finished: bool,
 }
-
-/// Messages of this many bytes leave from the caller's memory.
-const LARGE: usize = 16 * 1024;
 
 /// Start.
 impl<S: Read + Write> WebSocket<S> {
@@ -304,18 +301,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// [`Error::Io`], and [`Error::Failed`] if the stream took no byte until
     /// the write deadline.
     pub fn flush(&mut self) -> Result<(), Error> {
-        while !self.out.is_empty() {
-            let (now, deadline) = self.tick();
-            if let Some(timeout) = self.passed_deadline() {
-                return Err(timeout);
-            }
-            self.writes.arm(&self.stream, now, deadline)?;
-            match self.stream.write(&self.out) {
-                Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
-                Ok(len) => drop(self.out.drain(..len)),
-                Err(error) => self.writes.check(error)?,
-            }
-        }
+        self.write_unsent()?;
         Ok(self.stream.flush()?)
     }
 
@@ -384,134 +370,5 @@ impl<S> WebSocket<S> {
     /// behind a plain HTTP request, for example.
     pub fn into_stream(self) -> (S, Vec<u8>) {
         (self.stream, self.incoming.into_rest())
-    }
-}
-
-impl<S: Read + Write> WebSocket<S> {
-    /// Reads once, after everything was written.
-    fn fill(&mut self) -> Result<(), Error> {
-        if self.incoming.has_rest() {
-            return Err(SendError::NotOpen.into());
-        }
-        loop {
-            self.flush_before_read()?;
-            let (now, deadline) = self.tick();
-            if self.ws.is_closed() {
-                return Ok(());
-            }
-            // Not empty if a ping was due.
-            if self.out.is_empty() {
-                self.reads.arm(&self.stream, now, deadline)?;
-                let wanted = self.ws.remaining_payload_len();
-                match self.incoming.read(&mut self.stream, wanted) {
-                    Ok(()) => return Ok(()),
-                    Err(error) => self
-                        .reads
-                        .check(error)
-                        .map_err(|error| self.break_off(error))?,
-                }
-            }
-        }
-    }
-
-    fn flush_before_read(&mut self) -> Result<(), Error> {
-        match self.flush() {
-            // The peer reads no more; what it had sent is still to be read.
-            Err(Error::Io(error)) if error.kind() != io::ErrorKind::WouldBlock => {
-                self.out.clear();
-                Ok(())
-            }
-            // Told as an event, behind those that came before it.
-            Err(Error::Failed(_)) => Ok(()),
-            flushed => flushed,
-        }
-    }
-
-    /// An error of the stream: its end, unless it is only not ready.
-    fn break_off(&mut self, error: io::Error) -> Error {
-        if error.kind() != io::ErrorKind::WouldBlock {
-            // The outcome is that of a stream that ended; the error tells why.
-            self.ws.receive(&mut Input::new(&mut []), &mut self.out);
-            self.is_finished = true;
-        }
-        error.into()
-    }
-
-    /// The connection is closed: sends what is owed and, if it failed, waits
-    /// until the peer has read it. To drop a stream with unread bytes would
-    /// reset it, and the close frame might be lost on the way.
-    fn finish(&mut self) {
-        if core::mem::replace(&mut self.is_finished, true) {
-            return;
-        }
-        let cause = self.outcome().and_then(|outcome| outcome.cause);
-        let is_stalled = cause == Some(Failure::Timeout(DeadlineReason::WriteStall));
-        let out = core::mem::take(&mut self.out);
-        let _ = match (self.socket, self.ws.config().settings().timeouts.close) {
-            _ if is_stalled => Ok(()),
-            (Some(socket), Some(timeout)) => {
-                let until = Instant::now() + timeout;
-                socket
-                    .write_until(&mut self.stream, &out, until)
-                    .and_then(|()| match cause {
-                        None | Some(Failure::UnexpectedEof) => Ok(()),
-                        Some(_) => socket.linger_until(&mut self.stream, |stream| stream, until),
-                    })
-            }
-            _ => self
-                .stream
-                .write_all(&out)
-                .and_then(|()| self.stream.flush()),
-        };
-    }
-
-    /// Flushes until there is room for a message of this length.
-    fn make_room(&mut self, len: usize) -> Result<(), Error> {
-        let is_full = self.out.len().saturating_add(len) > self.max_unsent_len;
-        if is_full && !self.out.is_empty() {
-            self.flush()
-        } else {
-            Ok(())
-        }
-    }
-
-    /// Frames a message, a large one of a server without copying it.
-    fn take(&mut self, message: &Message<'_>) -> Result<(), Error> {
-        let is_whole = message.len() <= self.ws.config().settings().fragment_len;
-        if message.len() < LARGE || !is_whole || self.ws.role() == Role::Client {
-            return Ok(self.ws.send(message, &mut self.out)?);
-        }
-        self.ws
-            .send_header(message.kind(), message.len(), &mut self.out)?;
-        let mut payload = message.as_bytes();
-        while !payload.is_empty() {
-            let slices = [IoSlice::new(&self.out), IoSlice::new(payload)];
-            let Ok(len @ 1..) = self.stream.write_vectored(&slices) else {
-                break;
-            };
-            let head_len = len.min(self.out.len());
-            self.out.drain(..head_len);
-            payload = payload.get(len - head_len..).unwrap_or_default();
-        }
-        // What did not leave at once waits with the rest; `flush` tells why.
-        self.out.extend_from_slice(payload);
-        Ok(())
-    }
-
-    /// Tells the core the time, if deadlines can be kept.
-    fn tick(&mut self) -> (Duration, Option<Deadline>) {
-        let now = self.origin.elapsed();
-        if self.socket.is_none() {
-            return (now, None);
-        }
-        (now, self.ws.handle_timeout(now, &mut self.out))
-    }
-
-    /// The deadline that ended the connection.
-    fn passed_deadline(&self) -> Option<Error> {
-        match self.ws.outcome()?.cause? {
-            cause @ Failure::Timeout(_) => Some(cause.into()),
-            _ => None,
-        }
     }
 }

@@ -1,0 +1,282 @@
+//! The architecture as src/lib.rs draws it under "The code", and the size of
+//! its parts: read off the sources.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The modules from the leaves up, as src/lib.rs draws them.
+const ROWS: [&[&str]; 5] = [
+    &["error", "entropy", "input"],
+    &["frame"],
+    &["handshake", "message", "close", "timer"],
+    &["connection", "event", "config"],
+    &["adapter"],
+];
+
+/// The row whose modules make up one whole and may use one another.
+const COMPOSITION: usize = 3;
+const ADAPTERS: usize = 4;
+
+/// What the library needs of others with its default features.
+const DEPENDENCIES: [&str; 7] = [
+    "base64",
+    "bytes",
+    "getrandom",
+    "httparse",
+    "sha1",
+    "simdutf8",
+    "thiserror",
+];
+
+const TOP_LEVEL: [&str; 13] = [
+    ".ci",
+    ".git",
+    ".gitignore",
+    "Cargo.lock",
+    "Cargo.toml",
+    "LICENSE",
+    "README.md",
+    "benches",
+    "examples",
+    "fuzz",
+    "src",
+    "target",
+    "tests",
+];
+
+const MAX_FILE_LINES: usize = 450;
+const MAX_FUNCTION_LINES: usize = 60;
+
+/// A file under src/, without its tests.
+struct Source {
+    /// Relative to src/.
+    path: PathBuf,
+    text: String,
+}
+
+impl Source {
+    /// The module right under the root that the file is part of.
+    fn module(&self) -> &str {
+        let first = self.path.iter().next().expect("a path");
+        let name = first.to_str().expect("UTF-8");
+        name.trim_end_matches(".rs")
+    }
+
+    fn row(&self) -> usize {
+        row(self.module()).unwrap_or_else(|| panic!("{} has no row", self.path.display()))
+    }
+
+    /// Numbered lines without comments.
+    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+        let lines = self.text.lines().enumerate();
+        lines.filter_map(|(index, line)| {
+            let line = line.split("//").next().unwrap_or_default();
+            (!line.trim().is_empty()).then_some((index + 1, line))
+        })
+    }
+
+    /// How far below the root's module this file's module stands.
+    fn depth(&self) -> usize {
+        let parts = self.path.iter().count();
+        if self.path.ends_with("mod.rs") {
+            parts - 1
+        } else {
+            parts
+        }
+    }
+}
+
+fn row(module: &str) -> Option<usize> {
+    ROWS.iter().position(|row| row.contains(&module))
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn sources() -> Vec<Source> {
+    let src = root().join("src");
+    let (mut folders, mut sources) = (vec![src.clone()], Vec::new());
+    while let Some(folder) = folders.pop() {
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                folders.push(path);
+                continue;
+            }
+            let text = fs::read_to_string(&path).expect("UTF-8");
+            let end = text.find("\n#[cfg(test)]\nmod ").unwrap_or(text.len());
+            sources.push(Source {
+                path: path.strip_prefix(&src).expect("under src").into(),
+                text: text[..end].into(),
+            });
+        }
+    }
+    assert!(sources.len() > 20, "found the sources");
+    sources
+}
+
+/// All but the root, which only declares and re-exports.
+fn modules() -> impl Iterator<Item = Source> {
+    sources()
+        .into_iter()
+        .filter(|source| source.path != Path::new("lib.rs"))
+}
+
+/// The names behind each `crate::` in a line.
+fn used(line: &str) -> impl Iterator<Item = &str> {
+    line.split("crate::").skip(1).map(|rest| {
+        let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');
+        &rest[..end.unwrap_or(rest.len())]
+    })
+}
+
+#[test]
+fn modules_use_only_what_stands_below_them() {
+    for source in modules() {
+        let (own, own_row) = (source.module(), source.row());
+        for (number, line) in source.code() {
+            for name in used(line) {
+                let place = format!("src/{}:{number}: {name}", source.path.display());
+                // An adapter is a client of the public interface.
+                if own_row == ADAPTERS && name.starts_with(char::is_uppercase) {
+                    continue;
+                }
+                let used_row = row(name).unwrap_or_else(|| panic!("{place}: not a module"));
+                let is_composition = used_row == COMPOSITION && own_row == COMPOSITION;
+                assert!(
+                    used_row < own_row || name == own || is_composition,
+                    "{place} does not stand below {own}"
+                );
+            }
+        }
+    }
+}
+
+#[test]
+fn modules_do_not_reach_around_the_rows_by_super() {
+    for source in modules().filter(|source| source.row() != ADAPTERS) {
+        let through_root = "super::".repeat(source.depth());
+        for (number, line) in source.code() {
+            assert!(
+                !line.contains(&through_root),
+                "src/{}:{number}: {line}",
+                source.path.display()
+            );
+        }
+    }
+}
+
+#[test]
+fn core_has_no_socket_clock_or_thread() {
+    const OUTSIDE: [&str; 6] = [
+        "std::",
+        "Instant",
+        "SystemTime",
+        "thread",
+        "async ",
+        ".await",
+    ];
+    for source in sources() {
+        if source.module() == "adapter" {
+            continue;
+        }
+        for (number, line) in source.code() {
+            // The lints that keep it so.
+            if line.contains("clippy::") {
+                continue;
+            }
+            for word in OUTSIDE {
+                let place = source.path.display();
+                assert!(!line.contains(word), "src/{place}:{number}: {word}");
+            }
+        }
+    }
+}
+
+#[test]
+fn root_declares_every_row_of_its_diagram() {
+    let lib = fs::read_to_string(root().join("src/lib.rs")).expect("src/lib.rs");
+    for (row, modules) in ROWS.iter().enumerate() {
+        let drawn = lib
+            .lines()
+            .find(|line| line.starts_with(&format!("//!  {row}  ")))
+            .unwrap_or_else(|| panic!("row {row} is not drawn"));
+        for module in *modules {
+            assert!(
+                drawn.contains(module),
+                "row {row} is drawn without {module}"
+            );
+            let declaration = format!("mod {module};");
+            assert!(lib.contains(&declaration), "{declaration}");
+        }
+    }
+}
+
+#[test]
+fn crate_depends_on_what_its_design_names() {
+    let manifest = fs::read_to_string(root().join("Cargo.toml")).expect("Cargo.toml");
+    let section = manifest
+        .lines()
+        .skip_while(|line| *line != "[dependencies]")
+        .skip(1)
+        .take_while(|line| !line.starts_with('['));
+    let mut names: Vec<&str> = section
+        .filter(|line| !line.starts_with('#'))
+        .filter_map(|line| Some(line.split_once('=')?.0.trim()))
+        .collect();
+    names.sort_unstable();
+    assert_eq!(names, DEPENDENCIES);
+}
+
+#[test]
+fn repository_has_nothing_else_at_its_top() {
+    for entry in fs::read_dir(root()).expect("the repository") {
+        let name = entry.expect("an entry").file_name();
+        let name = name.to_str().expect("UTF-8");
+        assert!(TOP_LEVEL.contains(&name), "{name}");
+    }
+}
+
+#[test]
+fn files_are_short() {
+    for source in sources() {
+        let lines = source.text.lines().count();
+        let place = source.path.display();
+        assert!(lines <= MAX_FILE_LINES, "src/{place}: {lines} lines");
+    }
+}
+
+/// Whether a function begins in this line, as rustfmt writes it.
+fn begins_function(line: &str) -> bool {
+    let before = line.split("fn ").next().unwrap_or_default();
+    let words = ["pub", "pub(crate)", "pub(super)", "const", "async"];
+    line.contains("fn ") && before.split_whitespace().all(|word| words.contains(&word))
+}
+
+#[test]
+fn functions_are_short() {
+    let mut functions = 0;
+    for source in sources() {
+        let lines: Vec<&str> = source.text.lines().collect();
+        for (start, line) in lines.iter().enumerate() {
+            if !begins_function(line) || line.ends_with(['}', ';']) {
+                continue;
+            }
+            let indent = &line[..line.len() - line.trim_start().len()];
+            let end = lines[start..]
+                .iter()
+                .position(|line| *line == format!("{indent}}}"))
+                .expect("rustfmt closes a function where it began");
+            let place = source.path.display();
+            assert!(
+                end < MAX_FUNCTION_LINES,
+                "src/{place}:{}: {} lines",
+                start + 1,
+                end + 1
+            );
+            functions += 1;
+        }
+    }
+    assert!(functions > 100, "found the functions");
+}
