@@ -5,6 +5,8 @@ use alloc::borrow::Cow;
 use crate::close::Close;
 use crate::error::Error;
 use crate::handshake::{Request, Response};
+#[cfg(feature = "std")]
+use crate::message::join_fragments;
 use crate::message::{Fragment, Message};
 
 /// Something that the peer did, in the order in which it did it.
@@ -42,6 +44,20 @@ pub enum Event<'i> {
 }
 
 impl Event<'_> {
+    /// The message that this is, or that this fragment completes; `begun` has
+    /// the fragments before it.
+    #[cfg(feature = "std")]
+    pub(crate) fn into_message(
+        self,
+        begun: &mut Option<Message<'static>>,
+    ) -> Option<Message<'static>> {
+        match self {
+            Self::Message(message) => Some(message.into_owned()),
+            Self::Fragment(fragment) => join_fragments(begun, fragment),
+            _ => None,
+        }
+    }
+
     /// An event that borrows nothing. Copies what was borrowed.
     pub fn into_owned(self) -> Event<'static> {
         match self {

@@ -18,9 +18,10 @@ const COMPOSITION: usize = 3;
 const ADAPTERS: usize = 4;
 
 /// What the library needs of others with its default features.
-const DEPENDENCIES: [&str; 7] = [
+const DEPENDENCIES: [&str; 8] = [
     "base64",
     "bytes",
+    "chacha20",
     "getrandom",
     "httparse",
     "sha1",

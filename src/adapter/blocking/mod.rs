@@ -39,7 +39,7 @@ use crate::error::SendError;
 use crate::event::Event;
 use crate::frame::Role;
 use crate::handshake::{Agreement, Request, Response};
-use crate::message::{Message, Prepared, join_fragments};
+use crate::message::{Message, Prepared};
 use incoming::Incoming;
 use socket::Waiting;
 
@@ -150,18 +150,16 @@ impl<S: Read + Write> WebSocket<S> {
     /// stream did, once; then `None` for ever.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Message<'static>>, Error> {
-        let mut joined = None;
+        let mut begun = None;
         while let Some(event) = self.next_event()? {
             match event {
                 Event::Request(request) => self.respond(request.accept())?,
                 Event::Refused(response) => return Err(Error::Refused(response)),
-                Event::Message(message) => return Ok(Some(message)),
-                Event::Fragment(fragment) => {
-                    if let Some(message) = join_fragments(&mut joined, fragment) {
+                event => {
+                    if let Some(message) = event.into_message(&mut begun) {
                         return Ok(Some(message));
                     }
                 }
-                _ => {}
             }
         }
         Ok(None)

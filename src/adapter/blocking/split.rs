@@ -19,7 +19,7 @@ use crate::connection::Connection;
 use crate::error::{Deadline, DeadlineReason, Error as Failure};
 use crate::event::Event;
 use crate::input::Input;
-use crate::message::{Message, Prepared, join_fragments};
+use crate::message::{Message, Prepared};
 
 /// The receiving half of a [`WebSocket`], for one thread.
 #[derive(Debug)]
@@ -80,7 +80,8 @@ where
     for<'a> &'a S: Read + Write,
 {
     /// Splits into owned halves for two threads, over one stream that both may
-    /// use, as `TcpStream` and `UnixStream` allow. The stream must block.
+    /// use, as `TcpStream` and `UnixStream` allow. The stream must block, and
+    /// the opening handshake must be over.
     ///
     /// No lock is held while a half waits for the stream, and automatic
     /// replies leave whichever half is at work.
@@ -136,16 +137,10 @@ where
     /// As [`WebSocket::next`].
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Message<'static>>, Error> {
-        let mut joined = None;
+        let mut begun = None;
         while let Some(event) = self.next_event()? {
-            match event {
-                Event::Message(message) => return Ok(Some(message)),
-                Event::Fragment(fragment) => {
-                    if let Some(message) = join_fragments(&mut joined, fragment) {
-                        return Ok(Some(message));
-                    }
-                }
-                _ => {}
+            if let Some(message) = event.into_message(&mut begun) {
+                return Ok(Some(message));
             }
         }
         Ok(None)
