@@ -3,11 +3,11 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sansocket_fuzz::{Cuts, Setup, Transcript, feed, with_accept};
+use sansocket_fuzz::{Cuts, Setup, Transcript, feed};
 
 fuzz_target!(|data: (Setup, Cuts, &[u8])| {
     let (setup, cuts, bytes) = data;
-    let bytes = with_accept(bytes);
+    let bytes = setup.stream(bytes);
     let whole = feed(&mut setup.start(), [&*bytes, &[]]).joined();
 
     let (mut ws, mut pieces, mut received) = (setup.start(), Transcript::default(), 0);

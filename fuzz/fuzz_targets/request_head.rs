@@ -3,7 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use sansocket::{Connection, Event, Request};
-use sansocket_fuzz::{Cuts, config, feed};
+use sansocket_fuzz::{Cuts, config, feed, with_lines};
 
 /// The value of a field that stands there once.
 fn only<'r>(request: &'r Request, name: &'r str) -> &'r [u8] {
@@ -14,8 +14,9 @@ fn only<'r>(request: &'r Request, name: &'r str) -> &'r [u8] {
 
 fuzz_target!(|data: (Cuts, &[u8])| {
     let (cuts, bytes) = data;
-    let whole = feed(&mut Connection::server(&config()), [bytes, &[]]);
-    let pieces = cuts.split(bytes).into_iter().chain([&[][..]]);
+    let bytes = with_lines(bytes);
+    let whole = feed(&mut Connection::server(&config()), [&*bytes, &[]]);
+    let pieces = cuts.split(&bytes).into_iter().chain([&[][..]]);
     let pieces = feed(&mut Connection::server(&config()), pieces);
     assert_eq!(whole, pieces);
     if let Some(Event::Request(request)) = whole.events.first()

@@ -3,11 +3,11 @@
 
 use libfuzzer_sys::fuzz_target;
 use sansocket::Event;
-use sansocket_fuzz::{ACCEPT, Cuts, client, config, feed, with_accept};
+use sansocket_fuzz::{ACCEPT, Cuts, client, config, feed, with_lines};
 
 fuzz_target!(|data: (Cuts, &[u8])| {
     let (cuts, bytes) = data;
-    let bytes = with_accept(bytes);
+    let bytes = with_lines(bytes);
     let whole = feed(&mut client(&config()), [&*bytes, &[]]);
     let pieces = cuts.split(&bytes).into_iter().chain([&[][..]]);
     assert_eq!(whole, feed(&mut client(&config()), pieces));
