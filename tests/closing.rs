@@ -4,14 +4,12 @@ mod common;
 
 use core::time::Duration;
 
-use common::{END, config, every_cut, feed, open, peer_of, wire};
+use common::{END, ROLES, config, every_cut, feed, open, peer_of, wire};
 use sansocket::frame::Opcode;
 use sansocket::{
     CloseCode, Config, Connection, DeadlineReason, Delivery, Error, Event, Fragment, Initiator,
     Input, LimitError, MessageKind, Prepared, ProtocolError, Role, SendError,
 };
-
-const ROLES: [Role; 2] = [Role::Client, Role::Server];
 
 /// Codes that must not stand in a close frame.
 const INVALID_CODES: [u16; 10] = [0, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, 65_535];

@@ -5,14 +5,12 @@ mod common;
 
 use core::sync::atomic::{AtomicU8, Ordering};
 
-use common::{KEY, config, every_cut, feed, open, peer_of, wire};
+use common::{KEY, ROLES, config, every_cut, feed, frames, open, peer_of, wire};
 use sansocket::frame::{Decoder, Header, Mask, MaskingKey, Opcode, Part};
 use sansocket::{
     Config, Connection, Entropy, Event, Fragment, Input, LimitError, MessageKind, NoEntropy,
     Prepared, ProtocolError, Role, SendError,
 };
-
-const ROLES: [Role; 2] = [Role::Client, Role::Server];
 
 const OPCODES: [Opcode; 6] = [
     Opcode::Continuation,
@@ -22,26 +20,6 @@ const OPCODES: [Opcode; 6] = [
     Opcode::Ping,
     Opcode::Pong,
 ];
-
-/// The frames in these bytes, unmasked.
-fn frames(bytes: &[u8]) -> Vec<(Header, Vec<u8>)> {
-    let mut bytes = bytes.to_vec();
-    let mut input = Input::new(&mut bytes);
-    let mut decoder = Decoder::new();
-    let mut frames: Vec<(Header, Vec<u8>)> = Vec::new();
-    while let Some(part) = decoder.decode(&mut input).expect("well-formed frames") {
-        match part {
-            Part::Header(header) => frames.push((header, Vec::new())),
-            Part::Payload(bytes) => {
-                let (header, payload) = frames.last_mut().unwrap();
-                header.masking_key.inspect(|key| key.apply(bytes));
-                payload.extend_from_slice(bytes);
-            }
-        }
-    }
-    assert!(decoder.is_between_frames(), "exactly header and payload");
-    frames
-}
 
 /// Everything that an endpoint of this role can be made to send, and the
 /// payloads that it must then have sent.

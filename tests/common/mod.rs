@@ -5,7 +5,7 @@
 
 pub mod duplex;
 
-use sansocket::frame::{Header, MaskingKey, Opcode};
+use sansocket::frame::{Decoder, Header, MaskingKey, Opcode, Part};
 use sansocket::{
     Agreement, Config, Connection, Entropy, Error, Event, Fragment, Input, Message, Role,
 };
@@ -99,12 +99,34 @@ impl Wire {
     }
 }
 
+pub const ROLES: [Role; 2] = [Role::Client, Role::Server];
+
 /// The other role.
 pub fn peer_of(role: Role) -> Role {
     match role {
         Role::Client => Role::Server,
         Role::Server => Role::Client,
     }
+}
+
+/// The frames in these bytes, unmasked.
+pub fn frames(bytes: &[u8]) -> Vec<(Header, Vec<u8>)> {
+    let mut bytes = bytes.to_vec();
+    let mut input = Input::new(&mut bytes);
+    let mut decoder = Decoder::new();
+    let mut frames: Vec<(Header, Vec<u8>)> = Vec::new();
+    while let Some(part) = decoder.decode(&mut input).expect("well-formed frames") {
+        match part {
+            Part::Header(header) => frames.push((header, Vec::new())),
+            Part::Payload(bytes) => {
+                let (header, payload) = frames.last_mut().unwrap();
+                header.masking_key.inspect(|key| key.apply(bytes));
+                payload.extend_from_slice(bytes);
+            }
+        }
+    }
+    assert!(decoder.is_between_frames(), "exactly header and payload");
+    frames
 }
 
 /// What came out of a connection.
