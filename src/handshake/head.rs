@@ -208,7 +208,7 @@ impl HeadBuffer {
             if self.bytes.len() == max_len {
                 return Err(HandshakeError::HeadTooLong);
             }
-            check_line_end(self.bytes.last().copied(), *byte)?;
+            check_byte(self.bytes.last().copied(), *byte)?;
             self.bytes.push(*byte);
             taken += 1;
             if self.bytes.ends_with(b"\r\n\r\n") {
@@ -229,12 +229,17 @@ impl HeadBuffer {
 /// RFC 9112 §2.2: a recipient may take a bare LF for a line end and a bare CR
 /// for a space, and two that differ in this can be played off against each
 /// other. Here both are refused, and so is an empty line before the head.
-fn check_line_end(before: Option<u8>, byte: u8) -> Result<(), HandshakeError> {
-    match (before, byte) {
-        (Some(b'\r'), b'\n') => Ok(()),
-        (Some(b'\r'), _) | (_, b'\n') | (None, b'\r') => Err(HandshakeError::MalformedHead),
-        _ => Ok(()),
-    }
+///
+/// Other control characters are refused when they come, not with the whole
+/// head: who speaks TLS to this port need not wait for a deadline.
+fn check_byte(before: Option<u8>, byte: u8) -> Result<(), HandshakeError> {
+    let is_fine = match (before, byte) {
+        (Some(b'\r'), b'\n') => true,
+        (Some(b'\r'), _) | (None, b'\r') => false,
+        (_, b'\r' | b'\t') => true,
+        _ => !byte.is_ascii_control(),
+    };
+    is_fine.then_some(()).ok_or(HandshakeError::MalformedHead)
 }
 
 /// The same for a head that httparse split into this many fields: it takes a
