@@ -257,6 +257,7 @@ fn endpoint_fails_non_minimal_length() {
 }
 
 #[test]
+#[cfg(feature = "std")]
 fn client_draws_fresh_key_for_each_frame() {
     let (mut ws, mut out) = (open(Role::Client, &Config::new()), Vec::new());
     let prepared = Prepared::new("same");

@@ -487,7 +487,8 @@ fn server_sends_refusal_of_caller() {
             .header("Location", "wss://other.example/")
             .unwrap()
     };
-    let rows: [(fn(&Request) -> Response, &str); 3] = [
+    type Answer = fn(&Request) -> Response;
+    let rows: [(Answer, &str); 3] = [
         (
             |request| request.reject(404),
             "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 14\r\n\

@@ -166,6 +166,7 @@ impl Connection {
     /// ```
     /// use sansocket::{Config, Connection, Request};
     ///
+    /// # if !cfg!(feature = "std") { return Ok(()); }
     /// let mut out = Vec::new();
     /// let request = Request::to("ws://example.com/chat")?.subprotocol("echo")?;
     /// let ws = Connection::client(&request, &Config::new(), &mut out)?;
@@ -371,6 +372,7 @@ impl Connection {
         let peer_ends = matches!(error, Error::Protocol(_) | Error::Limit(_));
         self.is_closed = self.role == Role::Server || !peer_ends;
         self.failure = Some(error);
+        self.lends = false;
         self.release();
     }
 

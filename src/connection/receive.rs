@@ -88,7 +88,6 @@ impl Connection {
                 payload,
             ))));
         }
-        self.lends = false;
         self.fail_now(ProtocolError::InvalidUtf8.into(), out)
     }
 
