@@ -123,6 +123,12 @@ fn server_refuses_invalid_request() {
             400,
         ),
         (
+            "bare LF before the head",
+            with("GET", "\nGET"),
+            MalformedHead,
+            400,
+        ),
+        (
             "empty line before the head",
             with("GET", "\r\nGET"),
             MalformedHead,

@@ -244,14 +244,15 @@ fn check_byte(before: Option<u8>, byte: u8) -> Result<(), HandshakeError> {
 
 /// The same for a head that httparse split into this many fields: it takes a
 /// bare LF for a line end but never a bare CR, so there must be a CR for the
-/// first line, for each field, and for the empty line.
+/// first line, for each field, and for the empty line. It also skips empty
+/// lines before the head.
 pub(super) fn check_line_ends(head: &[u8], fields: usize) -> Result<(), HandshakeError> {
     // In runs whose count fits a byte, which the compiler turns into vector
     // code.
     let count =
         |run: &[u8]| usize::from(run.iter().map(|byte| u8::from(*byte == b'\r')).sum::<u8>());
     let lines: usize = head.chunks(255).map(count).sum();
-    if lines == fields + 2 && head.first() != Some(&b'\r') {
+    if lines == fields + 2 && !matches!(head.first(), Some(b'\r' | b'\n')) {
         Ok(())
     } else {
         Err(HandshakeError::MalformedHead)
