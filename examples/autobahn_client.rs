@@ -13,6 +13,8 @@ fn main() -> Result<(), Error> {
     let url = args.next().unwrap_or_else(|| "ws://127.0.0.1:9001".into());
     let agent = args.next().unwrap_or_else(|| "sansocket".into());
     let config = Config::new();
+    #[cfg(feature = "deflate")]
+    let config = config.deflate(sansocket::deflate::Options::new());
 
     let mut ws = blocking::connect(format!("{url}/getCaseCount"), &config)?;
     let message = ws.next()?;

@@ -1,17 +1,30 @@
 //! Sends the lines of its standard input as messages and prints what comes:
 //! `cargo run --example client ws://127.0.0.1:9001`
+//!
+//! With `--features deflate` before `--example` and `--deflate` behind the URL
+//! it offers permessage-deflate.
 
 use std::error::Error;
 use std::{env, io, thread};
 
 use sansocket::{CloseCode, Config, Event, Message, Request, blocking};
 
+const USAGE: &str = "usage: client ws://HOST[:PORT][/PATH] [--deflate]";
+
 fn main() -> Result<(), Box<dyn Error>> {
-    let uri = env::args()
-        .nth(1)
-        .ok_or("usage: client ws://HOST[:PORT][/PATH]")?;
-    let ws = blocking::connect(Request::to(&uri)?, &Config::new())?;
+    let mut args = env::args().skip(1);
+    let uri = args.next().ok_or(USAGE)?;
+    let config = match args.next().as_deref() {
+        None => Config::new(),
+        Some("--deflate") => with_deflate()?,
+        Some(_) => return Err(USAGE.into()),
+    };
+    let ws = blocking::connect(Request::to(&uri)?, &config)?;
     eprintln!("connected to {uri}");
+    #[cfg(feature = "deflate")]
+    if let Some(parameters) = ws.connection().deflate() {
+        eprintln!("agreed on {parameters}");
+    }
     let (mut reader, mut writer) = ws.split();
 
     thread::spawn(move || -> Result<(), sansocket::adapter::Error> {
@@ -32,4 +45,14 @@ fn main() -> Result<(), Box<dyn Error>> {
         eprintln!("closed with {} {:?}", outcome.code, outcome.reason);
     }
     Ok(())
+}
+
+#[cfg(feature = "deflate")]
+fn with_deflate() -> Result<Config, Box<dyn Error>> {
+    Ok(Config::new().deflate(sansocket::deflate::Options::new()))
+}
+
+#[cfg(not(feature = "deflate"))]
+fn with_deflate() -> Result<Config, Box<dyn Error>> {
+    Err("built without the feature `deflate`".into())
 }

@@ -21,7 +21,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
     let addr = listener.local_addr()?;
     println!("listening on ws://{addr}");
 
-    let server = Arc::new(Server::default());
+    let server = Arc::new(Server::new());
     let stopping = server.clone();
     ctrlc::set_handler(move || {
         stopping.is_stopping.store(true, Ordering::SeqCst);
@@ -46,8 +46,8 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
 }
 
 /// What the threads share: whom to close when it is time to stop.
-#[derive(Default)]
 struct Server {
+    config: Config,
     is_stopping: AtomicBool,
     writers: Mutex<HashMap<SocketAddr, blocking::Writer<TcpStream>>>,
 }
@@ -55,14 +55,25 @@ struct Server {
 type Error = sansocket::adapter::Error;
 
 impl Server {
-    /// Serves one connection, from the first byte to the last.
-    fn echo(&self, stream: TcpStream) -> Result<(), Error> {
-        // An echo keeps no secret, so pages from anywhere may ask for it.
+    fn new() -> Self {
+        // An echo keeps no secret, so pages from anywhere may ask for it, and
+        // it may compress what they send.
         let config = Config::new()
             .origin(OriginPolicy::Any)
             .max_message_len(16 * 1024 * 1024);
+        #[cfg(feature = "deflate")]
+        let config = config.deflate(sansocket::deflate::Options::new());
+        Self {
+            config,
+            is_stopping: AtomicBool::new(false),
+            writers: Mutex::default(),
+        }
+    }
+
+    /// Serves one connection, from the first byte to the last.
+    fn echo(&self, stream: TcpStream) -> Result<(), Error> {
         let peer = stream.peer_addr()?;
-        let Some(ws) = blocking::accept_with(stream, &config, answer)? else {
+        let Some(ws) = blocking::accept_with(stream, &self.config, answer)? else {
             return Ok(());
         };
         let (mut reader, mut writer) = ws.split();

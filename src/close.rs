@@ -194,18 +194,20 @@ impl Error {
     /// | fault | code |
     /// |---|---|
     /// | a rule of the protocol | 1002 |
-    /// | text that is not UTF-8 | 1007 |
-    /// | a message or frame too long | 1009 |
+    /// | text that is not UTF-8, compressed data that cannot be inflated | 1007 |
+    /// | a message or frame too long, or inflated too far | 1009 |
     /// | too many fragments or control frames | 1008 |
     /// | no sign of life after a ping | 1011 |
     /// | idle for too long | 1001 |
     pub const fn close_code(self) -> Option<CloseCode> {
         Some(match self {
-            Self::Protocol(ProtocolError::InvalidUtf8) => CloseCode::INVALID_PAYLOAD,
-            Self::Protocol(_) => CloseCode::PROTOCOL_ERROR,
-            Self::Limit(LimitError::MessageTooLong | LimitError::FrameTooLong) => {
-                CloseCode::MESSAGE_TOO_BIG
+            Self::Protocol(ProtocolError::InvalidUtf8 | ProtocolError::InvalidDeflate) => {
+                CloseCode::INVALID_PAYLOAD
             }
+            Self::Protocol(_) => CloseCode::PROTOCOL_ERROR,
+            Self::Limit(
+                LimitError::MessageTooLong | LimitError::FrameTooLong | LimitError::RatioTooHigh,
+            ) => CloseCode::MESSAGE_TOO_BIG,
             Self::Limit(_) => CloseCode::POLICY_VIOLATION,
             Self::Timeout(DeadlineReason::Pong) => CloseCode::INTERNAL_ERROR,
             Self::Timeout(DeadlineReason::Idle) => CloseCode::GOING_AWAY,

@@ -5,6 +5,8 @@
 use alloc::sync::Arc;
 use core::time::Duration;
 
+#[cfg(feature = "deflate")]
+use crate::deflate;
 use crate::entropy::Entropy;
 use crate::handshake::{self, OriginPolicy};
 use crate::message;
@@ -44,8 +46,7 @@ pub enum Delivery {
 /// What [`Config`] holds.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
-    pub(crate) handshake: handshake::Limits,
-    pub(crate) origin: OriginPolicy,
+    pub(crate) handshake: handshake::Settings,
     pub(crate) message: message::Limits,
     pub(crate) max_control_frames: u32,
     pub(crate) delivery: Delivery,
@@ -61,12 +62,16 @@ pub(crate) struct Settings {
 impl Default for Settings {
     fn default() -> Self {
         Self {
-            handshake: handshake::Limits {
-                max_head_len: 16 * 1024,
-                max_headers: 100,
-                max_body_len: 64 * 1024,
+            handshake: handshake::Settings {
+                limits: handshake::Limits {
+                    max_head_len: 16 * 1024,
+                    max_headers: 100,
+                    max_body_len: 64 * 1024,
+                },
+                origin: OriginPolicy::SameOrigin,
+                #[cfg(feature = "deflate")]
+                deflate: None,
             },
-            origin: OriginPolicy::SameOrigin,
             message: message::Limits {
                 max_message_len: 16 * 1024 * 1024,
                 max_frame_len: usize::MAX,
@@ -141,21 +146,21 @@ impl Config {
     /// answered with 431.
     #[must_use]
     pub fn max_head_len(self, bytes: usize) -> Self {
-        self.with(|settings| settings.handshake.max_head_len = bytes)
+        self.with(|settings| settings.handshake.limits.max_head_len = bytes)
     }
 
     /// The most header fields in an HTTP head. Default 100, as in Apache
     /// httpd. A request with more is answered with 431.
     #[must_use]
     pub fn max_headers(self, fields: usize) -> Self {
-        self.with(|settings| settings.handshake.max_headers = fields)
+        self.with(|settings| settings.handshake.limits.max_headers = fields)
     }
 
     /// How much of a refusal's body a client keeps, in bytes. Default 64 KiB:
     /// enough for any explanation. What is longer is cut off.
     #[must_use]
     pub fn max_body_len(self, bytes: usize) -> Self {
-        self.with(|settings| settings.handshake.max_body_len = bytes)
+        self.with(|settings| settings.handshake.limits.max_body_len = bytes)
     }
 
     /// How many unsent bytes an adapter lets pile up before a sender has to
@@ -218,7 +223,16 @@ impl Config {
     /// cookies here (§10.2), and clients that are no browsers are unaffected.
     #[must_use]
     pub fn origin(self, policy: OriginPolicy) -> Self {
-        self.with(|settings| settings.origin = policy)
+        self.with(|settings| settings.handshake.origin = policy)
+    }
+
+    /// Offers permessage-deflate as a client, accepts it as a server (RFC 7692).
+    /// Default no: see [what it costs](deflate) and
+    /// [secrets](deflate#secrets).
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn deflate(self, options: deflate::Options) -> Self {
+        self.with(|settings| settings.handshake.deflate = Some(options))
     }
 
     /// How messages are handed over. Default [`Delivery::Messages`].

@@ -199,6 +199,10 @@ pub enum ProtocolError {
     /// Text, or the reason of a close frame, that is not UTF-8 (§8.1).
     #[error("text is not UTF-8 (RFC 6455 section 8.1)")]
     InvalidUtf8,
+    /// A compressed message that cannot be inflated, or ends within a block
+    /// (RFC 7692 §7.2.2).
+    #[error("invalid compressed data (RFC 7692 section 7.2.2)")]
+    InvalidDeflate,
 }
 
 /// A limit of [`Config`](crate::Config) that the peer went past.
@@ -217,6 +221,10 @@ pub enum LimitError {
     /// More than `max_control_frames` control frames in one second.
     #[error("too many control frames in one second")]
     TooManyControlFrames,
+    /// A message that is more times longer than its compressed form than
+    /// `deflate::Options::max_ratio`.
+    #[error("compressed message inflates too far")]
+    RatioTooHigh,
 }
 
 /// What a deadline is for.

@@ -62,7 +62,7 @@
 //!  4  adapter     blocking                        Read and Write, sockets, clocks
 //! ──────────────────────────────────────────────  below: no I/O, no clock, no_std + alloc
 //!  3  connection  (with event, config)            composes the machines; owns no rule itself
-//!  2  handshake   message   close   timer         one machine each; they do not know one another
+//!  2  handshake   message   deflate   close   timer   one machine each; they do not know one another
 //!  1  frame       (header, mask, decoder, encoder)
 //!  0  error   entropy   input                     leaves
 //! ```
@@ -75,6 +75,7 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `std` | yes | [`blocking`], randomness from the system, run-time SIMD detection |
+//! | `deflate` | no | permessage-deflate (RFC 7692), and with it `std` |
 //!
 //! Without `std` the crate is `no_std` + `alloc`; a client then names its
 //! source of randomness in [`Config::entropy`].
@@ -109,6 +110,8 @@ pub mod adapter;
 mod close;
 mod config;
 mod connection;
+#[cfg(feature = "deflate")]
+pub mod deflate;
 mod entropy;
 mod error;
 mod event;

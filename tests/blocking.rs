@@ -577,6 +577,22 @@ fn endings() -> Vec<Ending> {
     ]
 }
 
+#[test]
+fn client_takes_a_reset_behind_both_close_frames_for_the_end() {
+    let stream = Duplex::of(&wire(Role::Server).close(1000, "").bytes());
+    stream.set(|ends| ends.ended = Some(Err(ErrorKind::ConnectionReset)));
+    let mut ws = WebSocket::upgraded(
+        stream.clone(),
+        Role::Client,
+        Agreement::default(),
+        Vec::new(),
+        &config(),
+    );
+    assert_eq!(ws.next().unwrap(), None);
+    assert!(ws.outcome().unwrap().clean);
+    assert_eq!(ws.next().unwrap(), None);
+}
+
 // Requirements 14 and 17
 #[test]
 fn connection_ends_once_and_for_ever() {
@@ -700,5 +716,23 @@ fn keepalive_ping_does_not_come_between_a_header_and_its_payload() {
             stream.written() == [ping, message].concat(),
             "{capacity} bytes at first"
         );
+    }
+}
+
+/// Adapters have ways of their own for large messages: none goes around what
+/// was agreed on.
+#[cfg(feature = "deflate")]
+#[test]
+fn messages_of_any_length_are_compressed() {
+    use sansocket::deflate::{Compress, Parameters};
+    let agreement = Agreement::default().with_deflate(Parameters::new());
+    for len in [1000, 100_000] {
+        let (text, stream) = ("a".repeat(len), Duplex::default());
+        let (role, config) = (Role::Server, config());
+        let mut ws = WebSocket::upgraded(stream.clone(), role, agreement.clone(), vec![], &config);
+        ws.send(&text).unwrap();
+        assert_eq!(stream.take_written()[0], 0xc1);
+        ws.send_with(&text, Compress::Never).unwrap();
+        assert_eq!(stream.take_written()[0], 0x81);
     }
 }

@@ -5,7 +5,9 @@ mod common;
 
 use arbitrary::Arbitrary;
 pub use common::{Transcript, config, feed, open, peer_of};
-use sansocket::{Config, Connection, Delivery, OriginPolicy, Request, Role};
+use sansocket::deflate::{Options, Parameters};
+use sansocket::frame::{Header, Opcode};
+use sansocket::{Agreement, Config, Connection, Delivery, OriginPolicy, Request, Role};
 
 /// Where a stream is cut: the lengths of its pieces, over and over.
 #[derive(Arbitrary, Debug)]
@@ -133,4 +135,102 @@ pub fn with_lines(bytes: &[u8]) -> Vec<u8> {
     let line = |byte: &u8| LINES.get(usize::from(byte.wrapping_sub(0x10)));
     let expand = |byte| line(byte).map_or_else(|| vec![*byte], |line| line.as_bytes().into());
     bytes.iter().flat_map(expand).collect()
+}
+
+/// Settings of permessage-deflate.
+#[derive(Arbitrary, Clone, Copy, Debug)]
+pub struct Compression {
+    takeover: bool,
+    peer_takeover: bool,
+    fallback: bool,
+    window_bits: u8,
+    peer_window_bits: u8,
+    level: u8,
+    mem_level: u8,
+    threshold: u8,
+    max_ratio: Option<u8>,
+}
+
+impl Compression {
+    pub fn options(&self) -> Options {
+        Options::new()
+            .takeover(self.takeover)
+            .peer_takeover(self.peer_takeover)
+            .fallback(self.fallback)
+            .window_bits(self.window_bits % 16)
+            .peer_window_bits(self.peer_window_bits % 16)
+            .level(self.level % 10)
+            .mem_level(self.mem_level % 10)
+            .threshold(self.threshold.into())
+            .max_ratio(self.max_ratio.map(u32::from))
+    }
+
+    pub fn parameters(&self) -> Parameters {
+        let mut parameters = Parameters::new()
+            .server_max_window_bits(self.window_bits % 16)
+            .client_max_window_bits(self.peer_window_bits % 16);
+        if !self.takeover {
+            parameters = parameters.server_no_context_takeover();
+        }
+        if !self.peer_takeover {
+            parameters = parameters.client_no_context_takeover();
+        }
+        parameters
+    }
+}
+
+/// A connection that agreed on these parameters.
+pub fn open_with(role: Role, parameters: Parameters, config: &Config) -> Connection {
+    let agreement = Agreement::default().with_deflate(parameters);
+    Connection::upgraded(role, agreement, config)
+}
+
+/// Frames of one compressed message.
+pub fn compressed(from: Role, is_text: bool, pieces: &[&[u8]]) -> Vec<u8> {
+    let mut wire = common::wire(from);
+    let first = if is_text {
+        Opcode::Text
+    } else {
+        Opcode::Binary
+    };
+    for (index, piece) in pieces.iter().enumerate() {
+        let opcode = if index == 0 {
+            first
+        } else {
+            Opcode::Continuation
+        };
+        let header = Header {
+            fin: index + 1 == pieces.len(),
+            rsv1: index == 0,
+            ..Header::new(opcode, piece.len() as u64)
+        };
+        wire = wire.with_header(header, piece);
+    }
+    wire.bytes()
+}
+
+/// Pieces of lists of extensions, in place of the bytes 0x80 and up.
+const PARAMETERS: [&str; 12] = [
+    "permessage-deflate",
+    "server_no_context_takeover",
+    "client_no_context_takeover",
+    "server_max_window_bits",
+    "client_max_window_bits",
+    "=8",
+    "=15",
+    "=\"10\"",
+    "; ",
+    ", ",
+    "permessage-deflate; server_max_window_bits=9, permessage-deflate",
+    "x-other; a=b",
+];
+
+/// The bytes with pieces of lists in place of those that stand for one, and
+/// without what would end the field.
+pub fn with_parameters(bytes: &[u8]) -> Vec<u8> {
+    let piece = |byte: &u8| PARAMETERS.get(usize::from(byte.wrapping_sub(0x80)));
+    let expand = |byte| piece(byte).map_or_else(|| vec![*byte], |piece| piece.as_bytes().into());
+    let mut list: Vec<u8> = bytes.iter().flat_map(expand).collect();
+    list.retain(|byte| !byte.is_ascii_control() || *byte == b'\t');
+    list
 }

@@ -9,15 +9,19 @@ use core::time::Duration;
 
 use crate::close::{Closing, Outcome};
 use crate::config::Config;
+#[cfg(feature = "deflate")]
+use crate::deflate::Codec;
 use crate::entropy::MaskingKeys;
 use crate::error::{Deadline, DeadlineReason, Error, SendError};
-use crate::frame::{Decoder, Mask, Opcode, Role, encoder};
+use crate::frame::{Decoder, Mask, Opcode, Role};
 use crate::handshake::{Agreement, Request, RequestReader, Response, ResponseReader};
 use crate::message::assembler::Assembler;
 use crate::message::utf8::Utf8;
 use crate::message::{MessageKind, Sequence};
 use crate::timer::{Observed, Phase, Timer};
 
+#[cfg(feature = "deflate")]
+mod compression;
 mod receive;
 mod send;
 
@@ -104,6 +108,8 @@ pub struct Connection {
     /// The opening handshake, until it is over.
     opening: Option<Box<Opening>>,
     agreement: Option<Box<Agreement>>,
+    #[cfg(feature = "deflate")]
+    codec: Option<Box<Codec>>,
     closing: Closing,
     timer: Option<Box<Timer>>,
     keys: MaskingKeys,
@@ -120,8 +126,8 @@ pub struct Connection {
 
     /// A failure that was not told as an event yet.
     failure: Option<Error>,
-    /// The kind of the message that `send_fragment` began.
-    sending: Option<MessageKind>,
+    /// The message that `send_fragment` began.
+    sending: Option<Sending>,
     role: Role,
     /// Whether the next frame may be lent whole, see `receive`.
     lends: bool,
@@ -148,6 +154,13 @@ struct Frame {
     opcode: Opcode,
     fin: bool,
     mask: Option<Mask>,
+}
+
+/// A message of which more is to be sent.
+#[derive(Clone, Copy, Debug)]
+struct Sending {
+    kind: MessageKind,
+    compressed: bool,
 }
 
 impl Connection {
@@ -185,7 +198,12 @@ impl Connection {
             .entropy
             .fill(&mut nonce)
             .map_err(|_| SendError::NoEntropy)?;
-        let opening = Opening::Response(ResponseReader::start(request, nonce, out));
+        let opening = Opening::Response(ResponseReader::start(
+            request,
+            nonce,
+            &config.settings().handshake,
+            out,
+        ));
         Ok(Self::new(Role::Client, Some(Box::new(opening)), config))
     }
 
@@ -193,9 +211,17 @@ impl Connection {
     /// settled. Bytes that were read behind the head are its first input.
     pub fn upgraded(role: Role, agreement: Agreement, config: &Config) -> Self {
         let mut ws = Self::new(role, None, config);
-        ws.agreement = agreement.into_box();
-        ws.lends = ws.may_lend();
+        ws.open(agreement);
         ws
+    }
+
+    /// The opening handshake is over.
+    fn open(&mut self, agreement: Agreement) {
+        self.opening = None;
+        self.agreement = agreement.into_box();
+        #[cfg(feature = "deflate")]
+        self.start_codec();
+        self.lends = self.may_lend();
     }
 
     fn new(role: Role, opening: Option<Box<Opening>>, config: &Config) -> Self {
@@ -203,6 +229,8 @@ impl Connection {
             config: config.clone(),
             opening,
             agreement: None,
+            #[cfg(feature = "deflate")]
+            codec: None,
             closing: Closing::default(),
             timer: None,
             keys: MaskingKeys::default(),
@@ -306,6 +334,10 @@ impl Connection {
     /// The heap bytes that this connection holds by itself, the shared
     /// [`Config`] left out.
     pub fn held_bytes(&self) -> usize {
+        #[cfg(feature = "deflate")]
+        let codec = self.codec.as_ref().map_or(0, |codec| codec.held_bytes());
+        #[cfg(not(feature = "deflate"))]
+        let codec = 0;
         self.opening
             .as_ref()
             .map_or(0, |opening| size_of::<Opening>() + opening.held_bytes())
@@ -319,6 +351,7 @@ impl Connection {
                 size_of::<Assembler>() + assembler.held_bytes()
             })
             + self.control.len()
+            + codec
     }
 
     #[cfg(feature = "std")]
@@ -373,7 +406,7 @@ impl Connection {
         self.is_closed = self.role == Role::Server || !peer_ends;
         self.failure = Some(error);
         self.lends = false;
-        self.release();
+        self.discard();
     }
 
     /// The HTTP answer that a server owes for a failure before it is open.
@@ -386,22 +419,15 @@ impl Connection {
         }
     }
 
-    /// Nothing more will be received: gives back what was held for it.
-    fn release(&mut self) {
+    /// No message will be received or sent: gives back what was held for it.
+    fn discard(&mut self) {
         self.opening = None;
+        #[cfg(feature = "deflate")]
+        {
+            self.codec = None;
+        }
         self.assembler = None;
         self.control = Box::default();
-    }
-
-    fn write_control(
-        &mut self,
-        opcode: Opcode,
-        payload: &[u8],
-        out: &mut Vec<u8>,
-    ) -> Result<(), SendError> {
-        let key = self.masking_key()?;
-        encoder::write((opcode, true), payload, key, out);
-        Ok(())
     }
 }
 

@@ -1,7 +1,6 @@
 //! Bytes in, events out.
 
 use alloc::borrow::Cow;
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::{Connection, Frame, Opening};
@@ -12,7 +11,7 @@ use crate::event::Event;
 use crate::frame::{Header, Mask, MaskingKey, Opcode, Part, Role, WholeFrame};
 use crate::handshake::Answer;
 use crate::input::Input;
-use crate::message::assembler::{Assembler, Piece};
+use crate::message::assembler::{Piece, assemble};
 use crate::message::{Fragment, Message, MessageKind, utf8};
 
 impl Connection {
@@ -123,22 +122,19 @@ impl Connection {
         let opening = self.opening.as_deref_mut()?;
         let answer = match opening {
             Opening::Answer => return None,
-            Opening::Request(reader) => {
-                match reader.read(input, &settings.handshake, &settings.origin) {
-                    Ok(Some(request)) => {
-                        *opening = Opening::Answer;
-                        return Some(Event::Request(request));
-                    }
-                    other => other.map(|_| None),
+            Opening::Request(reader) => match reader.read(input, &settings.handshake) {
+                Ok(Some(request)) => {
+                    *opening = Opening::Answer;
+                    return Some(Event::Request(request));
                 }
-            }
+                other => other.map(|_| None),
+            },
             Opening::Response(reader) => reader.read(input, &settings.handshake),
         };
         match answer {
             Err(error) => self.fail_now(error.into(), out),
-            Ok(Some(Answer::Open(response, agreement))) => {
-                self.opening = None;
-                self.agreement = agreement.into_box();
+            Ok(Some(Answer::Open(response))) => {
+                self.open(response.agreement().clone());
                 Some(Event::Open(response))
             }
             Ok(Some(Answer::Refused(response))) => {
@@ -157,6 +153,14 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Option<Event<'i>> {
         loop {
+            #[cfg(feature = "deflate")]
+            while self.has_compressed() {
+                match self.take_inflated(out) {
+                    Ok(None) => {}
+                    Ok(event) => return event,
+                    Err(error) => return self.fail_now(error, out),
+                }
+            }
             let event = match self.decoder.decode_at_most(input, self.max_chunk_len()) {
                 Ok(Some(Part::Header(header))) => self.begin_frame(&header, out),
                 Ok(Some(Part::Payload(chunk))) => self.take_payload(chunk, out),
@@ -172,11 +176,18 @@ impl Connection {
         }
     }
 
-    /// Under [`Delivery::Fragments`] a character that was begun is completed
-    /// by itself, so that what follows can be lent.
     fn max_chunk_len(&self) -> usize {
+        if self.frame.opcode.is_control() {
+            return usize::MAX;
+        }
+        #[cfg(feature = "deflate")]
+        if self.sequence.is_compressed() {
+            return self.max_compressed_len();
+        }
+        // A character that was begun is completed by itself, so that what
+        // follows can be lent.
         match (self.config.settings().delivery, self.utf8.missing()) {
-            (Delivery::Fragments, missing @ 1..) if !self.frame.opcode.is_control() => missing,
+            (Delivery::Fragments, missing @ 1..) => missing,
             _ => usize::MAX,
         }
     }
@@ -189,7 +200,8 @@ impl Connection {
         let settings = self.config.settings();
         // RFC 6455 §5.2: reserved bits "MUST be 0 unless an extension is
         // negotiated that defines meanings for non-zero values".
-        if header.rsv1 || header.rsv2 || header.rsv3 {
+        let rsv1 = header.rsv1 && !self.may_be_compressed(header.opcode);
+        if rsv1 || header.rsv2 || header.rsv3 {
             return Err(ProtocolError::ReservedBits.into());
         }
         if !settings.allow_unmasked {
@@ -213,6 +225,16 @@ impl Connection {
         }
     }
 
+    /// RFC 7692 §6: the first frame of a message has RSV1 set if it is
+    /// compressed, and no other frame has.
+    const fn may_be_compressed(&self, opcode: Opcode) -> bool {
+        #[cfg(feature = "deflate")]
+        let is_agreed = self.codec.is_some();
+        #[cfg(not(feature = "deflate"))]
+        let is_agreed = false;
+        is_agreed && matches!(opcode, Opcode::Text | Opcode::Binary)
+    }
+
     fn count_control_frame(&mut self) -> Result<(), LimitError> {
         self.control_frames = self.control_frames.saturating_add(1);
         let limit = self.config.settings().max_control_frames;
@@ -232,6 +254,11 @@ impl Connection {
             return self.take_control(chunk, frame_ends, out);
         }
         let message_ends = frame_ends && self.frame.fin;
+        #[cfg(feature = "deflate")]
+        if self.sequence.is_compressed() {
+            self.take_compressed(chunk, message_ends);
+            return Ok(None);
+        }
         let event = match self.config.settings().delivery {
             Delivery::Messages => self.take_message(chunk, message_ends)?.map(Event::Message),
             Delivery::Fragments => self.take_fragment(chunk, message_ends, out)?,
@@ -253,31 +280,21 @@ impl Connection {
         let lossy = self.config.settings().allow_invalid_utf8;
         if ends && self.assembler.is_none() {
             self.unmask(chunk);
-            return lend(kind, chunk, lossy).map(Some);
+            return Ok(Some(lend(kind, chunk, lossy)?));
         }
-        let expected = if self.frame.fin {
-            self.decoder.remaining_payload_len()
+        let max_rest = if self.frame.fin {
+            usize::try_from(self.decoder.remaining_payload_len()).unwrap_or(usize::MAX)
         } else {
-            0
+            usize::MAX
         };
-        let expected = usize::try_from(expected).unwrap_or(usize::MAX);
         let piece = Piece {
             bytes: chunk,
             mask: self.frame.mask.as_mut(),
-            expected,
+            max_rest,
+            ends,
         };
-        let assembler = self
-            .assembler
-            .get_or_insert_with(|| Box::new(Assembler::new(kind)));
-        assembler.push(piece, &mut self.utf8, lossy)?;
-        if !ends {
-            return Ok(None);
-        }
-        let whole = self
-            .assembler
-            .take()
-            .map(|whole| whole.finish(&mut self.utf8, lossy));
-        Ok(whole.transpose()?)
+        let whole = assemble(&mut self.assembler, kind, piece, &mut self.utf8, lossy);
+        Ok(whole?)
     }
 
     fn take_fragment<'i>(
@@ -316,11 +333,7 @@ impl Connection {
         fin: bool,
     ) -> Result<Cow<'i, str>, (&'i str, ProtocolError)> {
         if self.config.settings().allow_invalid_utf8 {
-            let mut text = self.utf8.push_lossy(chunk);
-            if fin && self.utf8.end().is_err() {
-                text.push(char::REPLACEMENT_CHARACTER);
-            }
-            return Ok(Cow::Owned(text));
+            return Ok(Cow::Owned(self.utf8.push_lossy(chunk, fin)));
         }
         let begun = self.utf8.missing() > 0;
         let valid = || if begun { "" } else { utf8::valid_prefix(chunk) };
@@ -382,7 +395,7 @@ impl Connection {
         }
         self.closing.receive(&close);
         self.is_closed = self.role == Role::Server;
-        self.release();
+        self.discard();
         Ok(Event::Close(close))
     }
 
@@ -392,7 +405,7 @@ impl Connection {
         self.failure.take().map(Event::Failed)
     }
 
-    fn unmask(&mut self, chunk: &mut [u8]) {
+    pub(super) fn unmask(&mut self, chunk: &mut [u8]) {
         if let Some(mask) = &mut self.frame.mask {
             mask.apply(chunk);
         }
@@ -410,7 +423,11 @@ const fn check_mask(role: Role, key: Option<MaskingKey>) -> Result<(), ProtocolE
 }
 
 /// A message that lies whole in the input.
-fn lend(kind: MessageKind, payload: &[u8], lossy: bool) -> Result<Message<'_>, Error> {
+pub(super) fn lend(
+    kind: MessageKind,
+    payload: &[u8],
+    lossy: bool,
+) -> Result<Message<'_>, ProtocolError> {
     Ok(match kind {
         MessageKind::Text if lossy => Message::Text(utf8::replace_invalid(payload)),
         MessageKind::Text => Message::Text(Cow::Borrowed(utf8::validate(payload)?)),

@@ -1,15 +1,19 @@
 //! Messages and commands in, bytes out.
 
+use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::{Connection, Opening};
+use super::{Connection, Opening, Sending};
 use crate::close::{Close, CloseCode, Closing};
+#[cfg(feature = "deflate")]
+use crate::deflate::Compress;
 use crate::error::SendError;
-use crate::frame::{Header, MaskingKey, Opcode, Role, encoder};
+use crate::frame::encoder::{self, Start};
+use crate::frame::{Header, MaskingKey, Opcode, Role};
 use crate::handshake::Response;
-use crate::message::{Fragment, Message, MessageKind, Prepared};
+use crate::message::{Fragment, Framed, Message, MessageKind, Prepared};
 
 impl Connection {
     /// Answers the request of [`Event::Request`](crate::Event::Request): with
@@ -25,13 +29,11 @@ impl Connection {
         }
         response.write(out);
         if response.status() == 101 {
-            self.opening = None;
-            self.agreement = response.agreement().into_box();
-            self.lends = self.may_lend();
+            self.open(response.agreement().clone());
         } else {
             self.closing.refuse(response.status());
             self.is_closed = true;
-            self.release();
+            self.discard();
         }
         Ok(())
     }
@@ -64,7 +66,12 @@ impl Connection {
     ) -> Result<(), SendError> {
         let message = message.into();
         self.check_between_messages()?;
-        self.write_message(message.kind(), message.as_bytes(), out)
+        let (kind, payload) = (message.kind(), message.as_bytes());
+        #[cfg(feature = "deflate")]
+        if self.codec.is_some() && self.write_compressed(kind, payload, Compress::Auto, out)? {
+            return Ok(());
+        }
+        self.write_message(kind, payload, out)
     }
 
     /// Sends a piece of a message whose length is not known yet. The first
@@ -94,22 +101,10 @@ impl Connection {
         fragment: Fragment<'_>,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        self.check_open()?;
-        let kind = fragment.payload.kind();
-        let opcode = match self.sending {
-            None => kind.opcode(),
-            Some(begun) if begun == kind => Opcode::Continuation,
-            Some(_) => return Err(SendError::UnfinishedMessage),
-        };
-        let key = self.masking_key()?;
-        encoder::write(
-            (opcode, fragment.fin),
-            fragment.payload.as_bytes(),
-            key,
-            out,
-        );
-        self.sending = (!fragment.fin).then_some(kind);
-        Ok(())
+        #[cfg(feature = "deflate")]
+        return self.send_fragment_with(fragment, Compress::Auto, out);
+        #[cfg(not(feature = "deflate"))]
+        self.write_fragment(fragment, false, out)
     }
 
     /// Sends the header of a message whose payload, of `len` bytes, leaves
@@ -139,6 +134,18 @@ impl Connection {
         Ok(masking_key)
     }
 
+    /// Whether [`send`](Self::send) would write a message of this length in
+    /// one frame, byte for byte: then [`send_header`](Self::send_header) does
+    /// the same without copying it.
+    #[cfg(feature = "std")]
+    pub(crate) fn sends_as_it_is(&self, len: usize) -> bool {
+        #[cfg(feature = "deflate")]
+        if self.compresses(len) {
+            return false;
+        }
+        self.role == Role::Server && len <= self.config.settings().fragment_len
+    }
+
     /// Sends a prepared message. A server copies the frame that was made once.
     ///
     /// # Errors
@@ -150,9 +157,14 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         self.check_between_messages()?;
+        let Framed {
+            start,
+            payload,
+            frame,
+        } = &*self.form_of(prepared);
         match self.role {
-            Role::Server => out.extend_from_slice(prepared.frame()),
-            Role::Client => self.write_message(prepared.kind(), prepared.payload(), out)?,
+            Role::Server => out.extend_from_slice(frame),
+            Role::Client => self.write_frames(*start, payload, out)?,
         }
         Ok(())
     }
@@ -166,11 +178,12 @@ impl Connection {
     /// As [`send`](Self::send).
     pub fn share_prepared(&mut self, prepared: &Prepared) -> Result<Bytes, SendError> {
         self.check_between_messages()?;
+        let form = self.form_of(prepared);
         if self.role == Role::Server {
-            return Ok(prepared.frame().clone());
+            return Ok(form.frame.clone());
         }
         let mut frame = Vec::new();
-        self.write_message(prepared.kind(), prepared.payload(), &mut frame)?;
+        self.write_frames(form.start, &form.payload, &mut frame)?;
         Ok(frame.into())
     }
 
@@ -252,40 +265,105 @@ impl Connection {
         self.write_control(opcode, payload, out)
     }
 
+    pub(super) fn write_control(
+        &mut self,
+        opcode: Opcode,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        let key = self.masking_key()?;
+        encoder::write(Start::new(opcode, true), payload, key, out);
+        Ok(())
+    }
+
+    /// What of a prepared message this connection sends.
+    #[cfg_attr(not(feature = "deflate"), allow(clippy::needless_pass_by_ref_mut))]
+    fn form_of<'p>(&mut self, prepared: &'p Prepared) -> Cow<'p, Framed> {
+        #[cfg(feature = "deflate")]
+        if let Some(compressed) = self.compressed_form(prepared) {
+            return Cow::Owned(compressed);
+        }
+        Cow::Borrowed(prepared.plain())
+    }
+
     #[inline]
-    fn write_message(
+    pub(super) fn write_message(
         &mut self,
         kind: MessageKind,
         payload: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
+        self.write_frames(Start::new(kind.opcode(), true), payload, out)
+    }
+
+    /// Writes a message in frames of allowed length, of which the first has
+    /// this start.
+    #[inline]
+    pub(super) fn write_frames(
+        &mut self,
+        start: Start,
+        payload: &[u8],
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
         if payload.len() > self.config.settings().fragment_len {
-            return self.write_fragments(kind, payload, out);
+            return self.write_fragments(start, payload, out);
         }
         let key = self.masking_key()?;
-        encoder::write((kind.opcode(), true), payload, key, out);
+        encoder::write(start, payload, key, out);
         Ok(())
     }
 
     fn write_fragments(
         &mut self,
-        kind: MessageKind,
+        mut start: Start,
         payload: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        let start = out.len();
-        let mut opcode = kind.opcode();
+        let len = out.len();
         let mut rest = payload.chunks(self.config.settings().fragment_len);
         while let Some(piece) = rest.next() {
-            let key = self.masking_key().inspect_err(|_| out.truncate(start))?;
-            encoder::write((opcode, rest.len() == 0), piece, key, out);
-            opcode = Opcode::Continuation;
+            let key = self.masking_key().inspect_err(|_| out.truncate(len))?;
+            start.fin = rest.len() == 0;
+            encoder::write(start, piece, key, out);
+            start = Start::new(Opcode::Continuation, true);
+        }
+        Ok(())
+    }
+
+    pub(super) fn write_fragment(
+        &mut self,
+        fragment: Fragment<'_>,
+        compressed: bool,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        self.check_open()?;
+        let kind = fragment.payload.kind();
+        let (sending, start) = match self.sending {
+            None => {
+                let rsv1 = compressed;
+                let start = Start::new(kind.opcode(), fragment.fin);
+                (Sending { kind, compressed }, Start { rsv1, ..start })
+            }
+            Some(begun) if begun.kind == kind => {
+                (begun, Start::new(Opcode::Continuation, fragment.fin))
+            }
+            Some(_) => return Err(SendError::UnfinishedMessage),
+        };
+        let key = self.masking_key()?;
+        self.sending = (!fragment.fin).then_some(sending);
+        let payload = fragment.payload.as_bytes();
+        if !sending.compressed {
+            encoder::write(start, payload, key, out);
+        }
+        #[cfg(feature = "deflate")]
+        if sending.compressed {
+            self.write_compressed_fragment(start, payload, key, out);
         }
         Ok(())
     }
 
     #[inline]
-    fn check_between_messages(&self) -> Result<(), SendError> {
+    pub(super) fn check_between_messages(&self) -> Result<(), SendError> {
         self.check_open()?;
         if self.sending.is_some() {
             return Err(SendError::UnfinishedMessage);

@@ -5,17 +5,31 @@ use alloc::vec::Vec;
 use super::header::{Header, Opcode, write_head};
 use super::mask::{Mask, MaskingKey};
 
-/// Appends a frame without reserved bits. With a key, the payload is copied
-/// and masked in one pass.
+/// What a frame begins with.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Start {
+    /// The kind of the frame.
+    pub(crate) opcode: Opcode,
+    /// Whether it ends its message.
+    pub(crate) fin: bool,
+    /// Whether it begins a compressed message (RFC 7692 §6.1).
+    pub(crate) rsv1: bool,
+}
+
+impl Start {
+    /// Of a frame without reserved bits.
+    #[inline]
+    pub(crate) const fn new(opcode: Opcode, fin: bool) -> Self {
+        let rsv1 = false;
+        Self { opcode, fin, rsv1 }
+    }
+}
+
+/// Appends a frame. With a key, the payload is copied and masked in one pass.
 #[inline]
-pub(crate) fn write(
-    (opcode, fin): (Opcode, bool),
-    payload: &[u8],
-    key: Option<MaskingKey>,
-    out: &mut Vec<u8>,
-) {
+pub(crate) fn write(start: Start, payload: &[u8], key: Option<MaskingKey>, out: &mut Vec<u8>) {
     out.reserve(Header::MAX_LEN + payload.len());
-    let first = u8::from(fin) << 7 | opcode as u8;
+    let first = u8::from(start.fin) << 7 | u8::from(start.rsv1) << 6 | start.opcode as u8;
     match key {
         None => {
             write_head(first, false, payload.len() as u64, out);

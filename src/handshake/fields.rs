@@ -1,10 +1,14 @@
 //! The rules on header fields, over pairs of name and value: whatever brought
 //! them, an HTTP/1.1 head or another library's map.
 
-use super::Limits;
+use alloc::boxed::Box;
+
+#[cfg(feature = "deflate")]
+use super::extensions;
 use super::key;
 use super::negotiate;
 use super::origin::OriginPolicy;
+use super::{Agreement, Limits, Settings};
 use crate::error::{HandshakeError, HeaderField};
 
 /// The fields that the handshake speaks of, found in one pass.
@@ -109,12 +113,12 @@ impl<'h> Fields<'h> {
     }
 
     /// RFC 6455 §4.1: what a client demands of a response whose status is 101.
-    /// Tells the subprotocol.
-    pub(super) fn check_response<'o>(
+    pub(super) fn check_response(
         &self,
         accept: &[u8],
-        mut offered: impl Iterator<Item = &'o str>,
-    ) -> Result<Option<&'o str>, HandshakeError> {
+        offered: &[Box<str>],
+        settings: &Settings,
+    ) -> Result<Agreement, HandshakeError> {
         let upgrade = self.required(HeaderField::Upgrade)?;
         if !upgrade.eq_ignore_ascii_case(b"websocket") {
             return Err(HandshakeError::Invalid(HeaderField::Upgrade));
@@ -124,16 +128,33 @@ impl<'h> Fields<'h> {
             return Err(HandshakeError::Invalid(HeaderField::Accept));
         }
         self.check_bodiless()?;
-        if self.first(HeaderField::Extensions).is_some() {
-            return Err(HandshakeError::ExtensionNotOffered);
+        let mut agreement = self.check_extensions(settings)?;
+        if let Some(chosen) = self.single(HeaderField::Subprotocol)? {
+            let mut offered = offered.iter();
+            agreement.subprotocol = offered.find(|name| name.as_bytes() == chosen).cloned();
+            if agreement.subprotocol.is_none() {
+                return Err(HandshakeError::SubprotocolNotOffered);
+            }
         }
-        let Some(chosen) = self.single(HeaderField::Subprotocol)? else {
-            return Ok(None);
+        Ok(agreement)
+    }
+
+    /// RFC 6455 §4.1: an extension in a response must be one that was offered.
+    #[cfg_attr(not(feature = "deflate"), allow(unused_variables))]
+    fn check_extensions(&self, settings: &Settings) -> Result<Agreement, HandshakeError> {
+        let Some(list) = self.single(HeaderField::Extensions)? else {
+            return Ok(Agreement::default());
         };
-        let chosen = offered.find(|name| name.as_bytes() == chosen);
-        chosen
-            .map(Some)
-            .ok_or(HandshakeError::SubprotocolNotOffered)
+        #[cfg(feature = "deflate")]
+        if let Some(options) = &settings.deflate {
+            self.extensions?;
+            let deflate = extensions::check(list, options)?;
+            return Ok(Agreement {
+                deflate,
+                ..Agreement::default()
+            });
+        }
+        Err(HandshakeError::ExtensionNotOffered)
     }
 
     /// The value of a field that may stand once.

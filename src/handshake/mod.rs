@@ -24,6 +24,8 @@
 //! ```
 
 mod body;
+#[cfg(feature = "deflate")]
+mod extensions;
 mod fields;
 mod head;
 mod key;
@@ -36,6 +38,8 @@ mod uri;
 use alloc::boxed::Box;
 use alloc::string::String;
 
+#[cfg(feature = "deflate")]
+use crate::deflate;
 pub use head::Headers;
 pub use origin::OriginPolicy;
 pub(crate) use request::RequestReader;
@@ -43,6 +47,17 @@ pub use request::{Request, RequestError};
 pub use response::Response;
 pub(crate) use response::{Answer, ResponseReader};
 pub use uri::{Uri, UriError};
+
+/// What either role is told about its handshakes.
+#[derive(Clone, Debug)]
+pub(crate) struct Settings {
+    pub(crate) limits: Limits,
+    /// Whom a server lets in.
+    pub(crate) origin: OriginPolicy,
+    /// What to offer or accept of permessage-deflate.
+    #[cfg(feature = "deflate")]
+    pub(crate) deflate: Option<deflate::Options>,
+}
 
 /// How much of a head, and of a refusal's body, is read.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +81,8 @@ pub(crate) struct Limits {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Agreement {
     subprotocol: Option<Box<str>>,
+    #[cfg(feature = "deflate")]
+    deflate: Option<deflate::Parameters>,
 }
 
 impl Agreement {
@@ -79,6 +96,22 @@ impl Agreement {
     /// The subprotocol (§1.9), if one was agreed on.
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
+    }
+
+    /// With permessage-deflate (RFC 7692), as the response says that opened the
+    /// connection. How to compress stands in
+    /// [`Config::deflate`](crate::Config::deflate).
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub const fn with_deflate(mut self, parameters: deflate::Parameters) -> Self {
+        self.deflate = Some(parameters);
+        self
+    }
+
+    /// The parameters of permessage-deflate, if it was agreed on.
+    #[cfg(feature = "deflate")]
+    pub const fn deflate(&self) -> Option<deflate::Parameters> {
+        self.deflate
     }
 
     /// To be kept, if there is anything in it.

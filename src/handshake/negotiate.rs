@@ -20,76 +20,150 @@ pub(super) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| is_token_byte(*byte))
 }
 
-/// Whether this is a list of extensions with their parameters:
+/// Whether this is a list of at least one extension.
+pub(super) fn is_extension_list(list: &[u8]) -> bool {
+    let mut items = extensions(list).peekable();
+    items.peek().is_some() && items.all(|item| item.is_ok())
+}
+
+/// The items of a list of extensions:
 ///
 /// ```text
 /// extension-list = 1#( token *( ";" token [ "=" ( token | quoted-string ) ] ) )
 /// ```
-pub(super) fn is_extension_list(list: &[u8]) -> bool {
-    let mut scanner = Scanner(list.trim_ascii());
-    loop {
-        if !scanner.token() {
-            return false;
-        }
-        while scanner.punctuation(b';') {
-            if !scanner.token() || scanner.punctuation(b'=') && !scanner.value() {
-                return false;
-            }
-        }
-        if !scanner.punctuation(b',') {
-            return scanner.0.is_empty();
-        }
+pub(super) fn extensions(list: &[u8]) -> Items<'_> {
+    Items {
+        rest: list.trim_ascii(),
+        next: Next::Extension,
     }
 }
 
-/// What is left of a list.
-struct Scanner<'h>(&'h [u8]);
+/// An extension, or a parameter of the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Item<'h> {
+    Extension(&'h [u8]),
+    Parameter(&'h [u8], Option<Value<'h>>),
+}
 
-impl Scanner<'_> {
-    /// Skips a token and the space behind it.
-    fn token(&mut self) -> bool {
-        let len = self
-            .0
-            .iter()
-            .take_while(|byte| is_token_byte(**byte))
-            .count();
-        self.skip(len);
-        len > 0
+/// The value of a parameter, with the backslashes of a quoted string.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Value<'h>(&'h [u8]);
+
+/// A list that does not keep to its grammar.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Malformed;
+
+/// What is left of a list of extensions. The last item is an error if the list
+/// is malformed.
+#[derive(Debug)]
+pub(super) struct Items<'h> {
+    rest: &'h [u8],
+    next: Next,
+}
+
+/// What stands next in a list.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Next {
+    Extension,
+    Parameter,
+    Nothing,
+}
+
+impl<'h> Value<'h> {
+    /// The bytes that are meant.
+    #[cfg(feature = "deflate")]
+    pub(super) fn bytes(self) -> impl Iterator<Item = u8> {
+        // RFC 9110 §5.6.4: a backslash stands for the byte behind it.
+        self.0.iter().copied().filter(|byte| *byte != b'\\')
+    }
+}
+
+impl<'h> Iterator for Items<'h> {
+    type Item = Result<Item<'h>, Malformed>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        let item = match self.next {
+            Next::Extension => {
+                // RFC 2616 §2.1, which §9.1 builds on: "null elements are
+                // allowed, but do not contribute to the count".
+                while self.punctuation(b',') {}
+                if self.rest.is_empty() {
+                    return None;
+                }
+                self.token().map(Item::Extension)
+            }
+            Next::Parameter => self.parameter(),
+            Next::Nothing => return None,
+        };
+        self.next = if item.is_none() {
+            Next::Nothing
+        } else if self.punctuation(b';') {
+            Next::Parameter
+        } else if self.punctuation(b',') {
+            Next::Extension
+        } else {
+            Next::Nothing
+        };
+        let is_fine = self.next != Next::Nothing || self.rest.is_empty();
+        Some(item.filter(|_| is_fine).ok_or(Malformed))
+    }
+}
+
+impl<'h> Items<'h> {
+    fn parameter(&mut self) -> Option<Item<'h>> {
+        let name = self.token()?;
+        let value = if self.punctuation(b'=') {
+            Some(self.value()?)
+        } else {
+            None
+        };
+        Some(Item::Parameter(name, value))
     }
 
-    /// Skips this byte and the space behind it, if it stands here.
+    /// Takes a token and the space behind it.
+    fn token(&mut self) -> Option<&'h [u8]> {
+        let bytes = self.rest.iter();
+        let len = bytes.take_while(|byte| is_token_byte(**byte)).count();
+        let token = self.take(len);
+        (!token.is_empty()).then_some(token)
+    }
+
+    /// Takes this byte and the space behind it, if it stands here.
     fn punctuation(&mut self, byte: u8) -> bool {
-        let found = self.0.first() == Some(&byte);
-        self.skip(usize::from(found));
+        let found = self.rest.first() == Some(&byte);
+        self.take(usize::from(found));
         found
     }
 
-    /// Skips a token or a quoted string.
+    /// Takes a token or a quoted string.
     ///
     /// RFC 6455 §9.1: "the value after quoted-string unescaping MUST conform
     /// to the 'token' ABNF".
-    fn value(&mut self) -> bool {
-        let Some(quoted) = self.0.strip_prefix(b"\"") else {
-            return self.token();
+    fn value(&mut self) -> Option<Value<'h>> {
+        let Some(quoted) = self.rest.strip_prefix(b"\"") else {
+            return self.token().map(Value);
         };
         let mut bytes = quoted.iter();
-        let mut is_empty = true;
         loop {
-            match (bytes.next(), is_empty) {
-                (Some(b'"'), is_empty) => {
-                    self.0 = bytes.as_slice().trim_ascii_start();
-                    return !is_empty;
+            let rest = bytes.as_slice();
+            match bytes.next()? {
+                b'"' => {
+                    let len = quoted.len() - rest.len();
+                    self.rest = bytes.as_slice().trim_ascii_start();
+                    return (len > 0).then(|| Value(quoted.get(..len).unwrap_or_default()));
                 }
-                (Some(b'\\'), _) if bytes.next().is_some_and(|byte| is_token_byte(*byte)) => {}
-                (Some(byte), _) if is_token_byte(*byte) => {}
-                _ => return false,
+                b'\\' if bytes.next().is_some_and(|byte| is_token_byte(*byte)) => {}
+                byte if is_token_byte(*byte) => {}
+                _ => return None,
             }
-            is_empty = false;
         }
     }
 
-    fn skip(&mut self, len: usize) {
-        self.0 = self.0.get(len..).unwrap_or_default().trim_ascii_start();
+    /// Takes so many bytes and the space behind them.
+    fn take(&mut self, len: usize) -> &'h [u8] {
+        let (taken, rest) = self.rest.split_at_checked(len).unwrap_or_default();
+        self.rest = rest.trim_ascii_start();
+        taken
     }
 }
 
@@ -125,13 +199,15 @@ mod tests {
             "a, b;c, d;e=f;g=\"h\"",
             " a ; b = c ,\td ",
             "a;b=\"\\c\"",
+            ",a,, b;c ,",
             "permessage-deflate; client_max_window_bits; server_max_window_bits=10",
         ];
         let bad = [
             "",
             ",",
-            "a,",
-            ",a",
+            " , ",
+            ",;a",
+            "a;,b",
             "a b",
             "a;",
             "a;=b",

@@ -10,12 +10,13 @@ use super::fields::Fields;
 use super::head::{HeadBuffer, Headers, Span, check_line_ends, with_room, write_field};
 use super::key::Key;
 use super::negotiate::{is_token, tokens};
-use super::origin::OriginPolicy;
 use super::response::Response;
 use super::uri::{Uri, UriError};
-use super::{Limits, key};
+use super::{Settings, key};
 use crate::error::{HandshakeError, HeaderField};
 use crate::input::Input;
+#[cfg(feature = "deflate")]
+use {super::extensions, crate::deflate};
 
 /// A request to open a connection (§4.1).
 ///
@@ -49,6 +50,9 @@ enum RequestOrigin {
         method: Span,
         target: Span,
         upgrade_key: Option<Span>,
+        /// What to answer to its offers.
+        #[cfg(feature = "deflate")]
+        deflate: Option<deflate::Parameters>,
     },
     /// It was made here, to be sent.
     Local { uri: Uri },
@@ -177,7 +181,8 @@ impl Request {
     }
 
     /// Appends the head (§4.1).
-    pub(super) fn write(&self, key: &Key, out: &mut Vec<u8>) {
+    #[cfg_attr(not(feature = "deflate"), allow(unused_variables))]
+    pub(super) fn write(&self, key: &Key, settings: &Settings, out: &mut Vec<u8>) {
         out.extend_from_slice(b"GET ");
         out.extend_from_slice(self.target().as_bytes());
         out.extend_from_slice(b" HTTP/1.1\r\n");
@@ -187,6 +192,10 @@ impl Request {
         out.extend_from_slice(b"Upgrade: websocket\r\nConnection: Upgrade\r\n");
         write_field("Sec-WebSocket-Key", key, out);
         out.extend_from_slice(b"Sec-WebSocket-Version: 13\r\n");
+        #[cfg(feature = "deflate")]
+        if let Some(options) = &settings.deflate {
+            write_field(EXTENSIONS, extensions::offer(options).as_bytes(), out);
+        }
         self.0.headers.write(out);
         out.extend_from_slice(b"\r\n");
     }
@@ -260,7 +269,19 @@ impl Request {
             return Response::refusal(HandshakeError::NotAnUpgrade);
         };
         let accept = key::accept(self.0.headers.slice(key));
-        Response::opening(accept, self.subprotocols().map(Into::into).collect())
+        let offered = self.subprotocols().map(Into::into).collect();
+        let response = Response::opening(accept, offered);
+        #[cfg(feature = "deflate")]
+        let response = response.with_deflate(self.deflate());
+        response
+    }
+
+    #[cfg(feature = "deflate")]
+    const fn deflate(&self) -> Option<deflate::Parameters> {
+        match self.0.origin {
+            RequestOrigin::Peer { deflate, .. } => deflate,
+            RequestOrigin::Local { .. } => None,
+        }
     }
 
     /// A response that refuses with this HTTP status and says so in a line of
@@ -270,18 +291,14 @@ impl Request {
     }
 
     /// Reads a head, if the bytes hold one whole, and tells its length.
-    fn parse(
-        bytes: &[u8],
-        limits: &Limits,
-        policy: &OriginPolicy,
-    ) -> Result<Option<(Self, usize)>, HandshakeError> {
-        with_room(bytes, limits, |room| {
+    fn parse(bytes: &[u8], settings: &Settings) -> Result<Option<(Self, usize)>, HandshakeError> {
+        with_room(bytes, &settings.limits, |room| {
             let mut parsed = httparse::Request::new(&mut []);
             let status = parsed.parse_with_uninit_headers(bytes, room)?;
             let httparse::Status::Complete(len) = status else {
                 return Ok(httparse::Status::Partial);
             };
-            let checked = Self::check(bytes, len, &parsed, policy);
+            let checked = Self::check(bytes, len, &parsed, settings);
             Ok(httparse::Status::Complete(
                 checked.map(|request| (request, len)),
             ))
@@ -293,7 +310,7 @@ impl Request {
         bytes: &[u8],
         len: usize,
         parsed: &httparse::Request<'_, '_>,
-        policy: &OriginPolicy,
+        settings: &Settings,
     ) -> Result<Self, HandshakeError> {
         let head = bytes.get(..len).unwrap_or_default();
         check_line_ends(head, parsed.headers.len())?;
@@ -306,20 +323,25 @@ impl Request {
             parsed.path.unwrap_or_default(),
         );
         let fields = Fields::of(parsed.headers.iter().map(|field| (field.name, field.value)));
-        let key = fields.check_request(method, target, policy)?;
+        let key = fields.check_request(method, target, &settings.origin)?;
+        let headers = Headers::parsed(head, parsed.headers);
         let origin = RequestOrigin::Peer {
             method: Span::within(head, method.as_bytes()),
             target: Span::within(head, target.as_bytes()),
             upgrade_key: key.map(|key| Span::within(head, key)),
+            #[cfg(feature = "deflate")]
+            deflate: settings
+                .deflate
+                .as_ref()
+                .and_then(|options| extensions::answer(headers.get_all(EXTENSIONS), options)),
         };
-        Ok(Self(Box::new(Inner {
-            headers: Headers::parsed(head, parsed.headers),
-            origin,
-        })))
+        Ok(Self(Box::new(Inner { headers, origin })))
     }
 }
 
 const SUBPROTOCOL: &str = "Sec-WebSocket-Protocol";
+#[cfg(feature = "deflate")]
+const EXTENSIONS: &str = "Sec-WebSocket-Extensions";
 
 impl TryFrom<&str> for Request {
     type Error = RequestError;
@@ -382,19 +404,19 @@ impl RequestReader {
     pub(crate) fn read(
         &mut self,
         input: &mut Input<'_>,
-        limits: &Limits,
-        policy: &OriginPolicy,
+        settings: &Settings,
     ) -> Result<Option<Request>, HandshakeError> {
+        let limits = &settings.limits;
         let lent = self
             .head
-            .lend(input, limits, |bytes| Request::parse(bytes, limits, policy));
+            .lend(input, limits, |bytes| Request::parse(bytes, settings));
         if lent.is_some() {
             return Ok(lent);
         }
         let Some(head) = self.head.collect(input, limits.max_head_len)? else {
             return Ok(None);
         };
-        let parsed = Request::parse(&head, limits, policy)?;
+        let parsed = Request::parse(&head, settings)?;
         // The head is complete, so it ends where its last line does.
         parsed
             .map(|(request, _)| Some(request))

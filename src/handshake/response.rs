@@ -10,7 +10,9 @@ use super::head::{HeadBuffer, Headers, with_room, write_field};
 use super::key::Accept;
 use super::negotiate::is_token;
 use super::request::{Request, RequestError, check_header};
-use super::{Agreement, Limits, key};
+use super::{Agreement, Limits, Settings, key};
+#[cfg(feature = "deflate")]
+use crate::deflate;
 use crate::error::HandshakeError;
 use crate::input::Input;
 
@@ -43,7 +45,7 @@ struct Inner {
     accept: Option<Accept>,
     /// The subprotocols that may be chosen.
     offered: Vec<Box<str>>,
-    subprotocol: Option<Box<str>>,
+    agreement: Agreement,
 }
 
 /// Made by a server.
@@ -82,7 +84,7 @@ impl Response {
         if !self.0.offered.iter().any(|offered| **offered == *name) {
             return Err(RequestError::SubprotocolNotOffered(name.into()));
         }
-        self.0.subprotocol = Some(name.into());
+        self.0.agreement = self.0.agreement.with_subprotocol(name);
         Ok(self)
     }
 
@@ -103,6 +105,13 @@ impl Response {
         response.0.accept = Some(accept);
         response.0.offered = offered;
         response
+    }
+
+    /// With this answer to the offers of permessage-deflate.
+    #[cfg(feature = "deflate")]
+    pub(super) fn with_deflate(mut self, parameters: Option<deflate::Parameters>) -> Self {
+        self.0.agreement.deflate = parameters;
+        self
     }
 
     /// A response whose body says what its status says.
@@ -156,8 +165,13 @@ impl Response {
         );
         out.extend_from_slice(accept);
         out.extend_from_slice(b"\r\n");
-        if let Some(name) = &self.0.subprotocol {
+        if let Some(name) = self.0.agreement.subprotocol() {
             write_field("Sec-WebSocket-Protocol", name.as_bytes(), out);
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(parameters) = self.0.agreement.deflate() {
+            let parameters = format!("{parameters}");
+            write_field("Sec-WebSocket-Extensions", parameters.as_bytes(), out);
         }
     }
 
@@ -178,11 +192,9 @@ impl Response {
         }
     }
 
-    /// What a server agrees to with this response.
-    pub(crate) fn agreement(&self) -> Agreement {
-        Agreement {
-            subprotocol: self.0.subprotocol.clone(),
-        }
+    /// What was agreed on with this response.
+    pub(crate) fn agreement(&self) -> &Agreement {
+        &self.0.agreement
     }
 
     fn with_status(status: u16) -> Self {
@@ -193,7 +205,7 @@ impl Response {
             body_is_truncated: false,
             accept: None,
             offered: Vec::new(),
-            subprotocol: None,
+            agreement: Agreement::default(),
         }))
     }
 }
@@ -225,7 +237,7 @@ impl Response {
 
     /// The subprotocol that was chosen.
     pub fn chosen_subprotocol(&self) -> Option<&str> {
-        self.0.subprotocol.as_deref()
+        self.0.agreement.subprotocol()
     }
 }
 
@@ -263,7 +275,7 @@ const fn reason_phrase(status: u16) -> &'static str {
 #[derive(Debug)]
 pub(crate) enum Answer {
     /// The connection is open.
-    Open(Response, Agreement),
+    Open(Response),
     /// It is not.
     Refused(Response),
 }
@@ -282,9 +294,14 @@ pub(crate) struct ResponseReader {
 
 impl ResponseReader {
     /// Appends the request; its answer is to be read.
-    pub(crate) fn start(request: &Request, nonce: [u8; 16], out: &mut Vec<u8>) -> Self {
+    pub(crate) fn start(
+        request: &Request,
+        nonce: [u8; 16],
+        settings: &Settings,
+        out: &mut Vec<u8>,
+    ) -> Self {
         let key = key::key(nonce);
-        request.write(&key, out);
+        request.write(&key, settings, out);
         Self {
             head: HeadBuffer::default(),
             skipped: 0,
@@ -299,8 +316,9 @@ impl ResponseReader {
     pub(crate) fn read(
         &mut self,
         input: &mut Input<'_>,
-        limits: &Limits,
+        settings: &Settings,
     ) -> Result<Option<Answer>, HandshakeError> {
+        let limits = &settings.limits;
         while self.refusal.is_none() {
             let Some(head) = self
                 .head
@@ -310,7 +328,7 @@ impl ResponseReader {
             };
             let (response, body) = Response::parse(&head, limits)?;
             match response.status() {
-                101 => return self.open(response).map(Some),
+                101 => return self.open(response, settings).map(Some),
                 // RFC 9110 §15.2: "A client MUST be able to parse one or more
                 // 1xx responses received prior to a final response".
                 100..=199 => self.skipped += head.len(),
@@ -336,14 +354,10 @@ impl ResponseReader {
         self.head.held_bytes() + offered + body
     }
 
-    fn open(&self, mut response: Response) -> Result<Answer, HandshakeError> {
+    fn open(&self, mut response: Response, settings: &Settings) -> Result<Answer, HandshakeError> {
         let fields = Fields::of(response.headers().iter());
-        let offered = self.offered.iter().map(|name| &**name);
-        let subprotocol = fields
-            .check_response(&self.accept, offered)?
-            .map(Into::into);
-        response.0.subprotocol.clone_from(&subprotocol);
-        Ok(Answer::Open(response, Agreement { subprotocol }))
+        response.0.agreement = fields.check_response(&self.accept, &self.offered, settings)?;
+        Ok(Answer::Open(response))
     }
 
     fn read_body(&mut self, input: &mut Input<'_>, max_len: usize) -> Option<Response> {

@@ -3,6 +3,7 @@
 //! Memory grows with what arrived, never with what was declared: it is at most
 //! twice the bytes received, whatever the lengths in the headers say.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -27,22 +28,41 @@ pub(crate) struct Piece<'p, 'i> {
     pub(crate) bytes: &'i mut [u8],
     /// What they are masked with.
     pub(crate) mask: Option<&'p mut Mask>,
-    /// How many bytes of the message are known to follow, when this is its
-    /// last frame.
-    pub(crate) expected: usize,
+    /// How many bytes of the message follow at most, as far as that is known.
+    pub(crate) max_rest: usize,
+    /// Whether it is the message's last.
+    pub(crate) ends: bool,
+}
+
+/// Joins a piece to those before it. Tells the message once it is whole. Text
+/// is checked, or repaired when `lossy`.
+pub(crate) fn assemble(
+    assembler: &mut Option<Box<Assembler>>,
+    kind: MessageKind,
+    piece: Piece<'_, '_>,
+    utf8: &mut Utf8,
+    lossy: bool,
+) -> Result<Option<Message<'static>>, ProtocolError> {
+    let ends = piece.ends;
+    assembler
+        .get_or_insert_with(|| Box::new(Assembler::new(kind)))
+        .push(piece, utf8, lossy)?;
+    if !ends {
+        return Ok(None);
+    }
+    let whole = assembler.take().map(|whole| whole.finish(utf8));
+    whole.transpose()
 }
 
 impl Assembler {
-    /// Of a message that begins.
-    pub(crate) const fn new(kind: MessageKind) -> Self {
+    const fn new(kind: MessageKind) -> Self {
         match kind {
             MessageKind::Text => Self::Text(String::new()),
             MessageKind::Binary => Self::Binary(Vec::new()),
         }
     }
 
-    /// Adds a piece. Text is checked, or repaired when `lossy`.
-    pub(crate) fn push(
+    fn push(
         &mut self,
         piece: Piece<'_, '_>,
         utf8: &mut Utf8,
@@ -57,22 +77,13 @@ impl Assembler {
         }
     }
 
-    /// The message, whole. Text must end with a whole character, or gets
-    /// U+FFFD for the one that was begun when `lossy`.
-    pub(crate) fn finish(
-        self,
-        utf8: &mut Utf8,
-        lossy: bool,
-    ) -> Result<Message<'static>, ProtocolError> {
-        match (self, utf8.end()) {
-            (Self::Binary(bytes), _) => Ok(bytes.into()),
-            (Self::Text(text), Ok(())) => Ok(text.into()),
-            (Self::Text(mut text), Err(_)) if lossy => {
-                text.push(char::REPLACEMENT_CHARACTER);
-                Ok(text.into())
-            }
-            (Self::Text(_), Err(error)) => Err(error),
-        }
+    /// The message, whole: text must end with a whole character.
+    fn finish(self, utf8: &mut Utf8) -> Result<Message<'static>, ProtocolError> {
+        utf8.end()?;
+        Ok(match self {
+            Self::Text(text) => text.into(),
+            Self::Binary(bytes) => bytes.into(),
+        })
     }
 
     /// Heap bytes held.
@@ -94,14 +105,14 @@ fn push_text(
         mask.apply(piece.bytes);
     }
     if lossy {
-        text.push_str(&utf8.push_lossy(piece.bytes));
+        text.push_str(&utf8.push_lossy(piece.bytes, piece.ends));
         return Ok(());
     }
     text.reserve_exact(growth(
         text.len(),
         text.capacity(),
         piece.bytes.len() + 1,
-        piece.expected,
+        piece.max_rest,
     ));
     let (completed, rest) = utf8.push(piece.bytes)?;
     text.extend(completed);
@@ -114,7 +125,7 @@ fn push_binary(bytes: &mut Vec<u8>, piece: Piece<'_, '_>) {
         bytes.len(),
         bytes.capacity(),
         piece.bytes.len(),
-        piece.expected,
+        piece.max_rest,
     ));
     match piece.mask {
         Some(mask) => mask.append(piece.bytes, bytes),
@@ -126,16 +137,13 @@ fn push_binary(bytes: &mut Vec<u8>, piece: Piece<'_, '_>) {
 ///
 /// Doubling keeps the moves few. The end of the message is not exceeded where
 /// it is known, and what was only declared counts for no more than what came.
-fn growth(len: usize, capacity: usize, added: usize, expected: usize) -> usize {
+fn growth(len: usize, capacity: usize, added: usize, max_rest: usize) -> usize {
     let needed = len + added;
     if needed <= capacity {
         return added;
     }
-    let doubled = needed.saturating_mul(2);
-    let wanted = if expected == 0 {
-        doubled
-    } else {
-        doubled.min(needed.saturating_add(expected))
-    };
+    let wanted = needed
+        .saturating_mul(2)
+        .min(needed.saturating_add(max_rest));
     wanted - len
 }

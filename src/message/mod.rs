@@ -12,6 +12,7 @@ mod prepared;
 mod sequence;
 pub(crate) mod utf8;
 
+pub(crate) use prepared::Framed;
 pub use prepared::Prepared;
 pub(crate) use sequence::{Limits, Sequence};
 

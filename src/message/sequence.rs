@@ -28,7 +28,10 @@ pub(crate) struct Limits {
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Sequence {
     kind: Option<MessageKind>,
+    /// Whether the payload of its frames is compressed.
+    compressed: bool,
     fragments: u32,
+    /// Bytes of payload: declared by headers, or inflated.
     len: u64,
 }
 
@@ -47,6 +50,10 @@ impl Sequence {
             (Some(kind), Opcode::Continuation) => kind,
             (Some(_), _) => return Err(ProtocolError::ExpectedContinuation.into()),
         };
+        if self.kind.is_none() {
+            // RFC 7692 §6.2: the bit of the first frame tells of all.
+            self.compressed = header.rsv1;
+        }
         self.kind = Some(kind);
         self.count(header.payload_len, limits)?;
         Ok(kind)
@@ -62,6 +69,24 @@ impl Sequence {
         self.kind
     }
 
+    /// Whether the message under way is compressed.
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn is_compressed(&self) -> bool {
+        self.compressed
+    }
+
+    /// How many inflated bytes may still come.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn room(&self, limits: &Limits) -> usize {
+        limits.max_message_len.saturating_sub(self.len as usize)
+    }
+
+    /// Takes note of inflated bytes, no more than there is room for.
+    #[cfg(feature = "deflate")]
+    pub(crate) const fn add_inflated(&mut self, len: usize) {
+        self.len += len as u64;
+    }
+
     /// Sums cannot wrap: a frame has at most 2^63 - 1 bytes, and the message
     /// before it at most `max_message_len`, a `usize` that is checked first.
     fn count(&mut self, payload_len: u64, limits: &Limits) -> Result<(), LimitError> {
@@ -71,6 +96,10 @@ impl Sequence {
         }
         if payload_len > limits.max_frame_len as u64 {
             return Err(LimitError::FrameTooLong);
+        }
+        // What a compressed message is long is found out by inflating it.
+        if self.compressed {
+            return Ok(());
         }
         self.len = self.len.saturating_add(payload_len);
         if self.len > limits.max_message_len as u64 {

@@ -67,17 +67,28 @@ impl Utf8 {
         Ok((completed, text))
     }
 
-    /// As `push`, with U+FFFD in the place of what is wrong.
-    pub(crate) fn push_lossy(&mut self, bytes: &[u8]) -> String {
+    /// As `push`, joined. On a fault, what stands before it.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn push_joined(&mut self, bytes: &[u8]) -> Result<String, (String, ProtocolError)> {
+        let joined = [self.partial(), bytes].concat();
+        self.len = 0;
+        let (whole, begun) = split_incomplete(&joined);
+        let text = validate(whole).and_then(|text| self.keep(begun).map(|()| text.into()));
+        text.map_err(|error| (valid_prefix(&joined).into(), error))
+    }
+
+    /// As `push`, with U+FFFD in the place of what is wrong, also of a
+    /// character that is begun where the message `ends`.
+    pub(crate) fn push_lossy(&mut self, bytes: &[u8], ends: bool) -> String {
         let mut joined = Vec::with_capacity(bytes.len() + 3);
         joined.extend_from_slice(self.partial());
         joined.extend_from_slice(bytes);
         self.len = 0;
         let (whole, begun) = split_incomplete(&joined);
-        match self.keep(begun) {
-            Ok(()) => replace_invalid(whole).into_owned(),
-            Err(_) => replace_invalid(&joined).into_owned(),
+        if ends || self.keep(begun).is_err() {
+            return replace_invalid(&joined).into_owned();
         }
+        replace_invalid(whole).into_owned()
     }
 
     /// The message ends here: no character may be half done.
@@ -239,9 +250,8 @@ mod tests {
         ] {
             for cut in 0..=bytes.len() {
                 let (mut utf8, mut text) = (Utf8::default(), String::new());
-                text.push_str(&utf8.push_lossy(&bytes[..cut]));
-                text.push_str(&utf8.push_lossy(&bytes[cut..]));
-                text.extend(utf8.end().err().map(|_| char::REPLACEMENT_CHARACTER));
+                text.push_str(&utf8.push_lossy(&bytes[..cut], false));
+                text.push_str(&utf8.push_lossy(&bytes[cut..], true));
                 assert_eq!(
                     text,
                     String::from_utf8_lossy(bytes),

@@ -35,6 +35,8 @@ use super::Error;
 use crate::close::{CloseCode, Outcome};
 use crate::config::Config;
 use crate::connection::Connection;
+#[cfg(feature = "deflate")]
+use crate::deflate::Compress;
 use crate::error::SendError;
 use crate::event::Event;
 use crate::frame::Role;
@@ -251,6 +253,27 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
+    /// As [`send`](Self::send), with a say in whether the message is
+    /// compressed.
+    ///
+    /// # Errors
+    ///
+    /// As `send`.
+    #[cfg(feature = "deflate")]
+    pub fn send_with<'m>(
+        &mut self,
+        message: impl Into<Message<'m>>,
+        choice: Compress,
+    ) -> Result<(), Error> {
+        let message = message.into();
+        self.make_room(message.len())?;
+        self.ws.send_with(message, choice, &mut self.out)?;
+        match self.flush() {
+            Err(error) if error.is_would_block() => Ok(()),
+            flushed => flushed,
+        }
+    }
+
     /// As [`send`](Self::send), for non-blocking streams: the message comes
     /// back if the unsent bytes are at their bound.
     ///
@@ -342,6 +365,12 @@ impl<S> WebSocket<S> {
     /// The state machine, with all that it can be asked.
     pub const fn connection(&self) -> &Connection {
         &self.ws
+    }
+
+    /// Gives back memory, see [`Connection::release`].
+    #[cfg(feature = "deflate")]
+    pub fn release(&mut self) {
+        self.ws.release();
     }
 
     /// How the connection ended, once that is certain.

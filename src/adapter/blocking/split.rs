@@ -16,6 +16,8 @@ use super::socket::Waiting;
 use super::{Error, Socket, WebSocket};
 use crate::close::{CloseCode, Outcome};
 use crate::connection::Connection;
+#[cfg(feature = "deflate")]
+use crate::deflate::Compress;
 use crate::error::{Deadline, DeadlineReason, Error as Failure};
 use crate::event::Event;
 use crate::input::Input;
@@ -194,19 +196,21 @@ where
         self.reads.arm(&self.shared.stream, now, deadline)?;
         match self.incoming.read(&self.shared.stream, wanted) {
             Ok(()) => Ok(()),
-            Err(error) => self
-                .reads
-                .check(error)
-                .map_err(|error| self.break_off(error)),
+            Err(error) => match self.reads.check(error) {
+                Ok(()) => Ok(()),
+                Err(error) => self.break_off(error),
+            },
         }
     }
 
-    fn break_off(&mut self, error: io::Error) -> Error {
+    /// As that of [`WebSocket`], of a stream that blocks.
+    fn break_off(&mut self, error: io::Error) -> Result<(), Error> {
         let mut state = self.shared.lock();
         let State { ws, out, .. } = &mut *state;
+        let was_over = ws.outcome().is_some();
         ws.receive(&mut Input::new(&mut []), out);
         self.is_finished = true;
-        error.into()
+        if was_over { Ok(()) } else { Err(error.into()) }
     }
 
     /// As that of [`WebSocket`], but what is owed was written by `settle`.
@@ -252,6 +256,26 @@ where
         let mut state = self.shared.room_for(message.len())?;
         let State { ws, out, .. } = &mut *state;
         Ok(ws.send(message, out)?)
+    }
+
+    /// As [`send`](Self::send), with a say in whether the message is
+    /// compressed.
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::send`].
+    #[cfg(feature = "deflate")]
+    pub fn send_with<'m>(
+        &mut self,
+        message: impl Into<Message<'m>>,
+        choice: Compress,
+    ) -> Result<(), Error> {
+        let message = message.into();
+        let mut state = self.shared.room_for(message.len())?;
+        let State { ws, out, .. } = &mut *state;
+        ws.send_with(message, choice, out)?;
+        drop(state);
+        self.flush()
     }
 
     /// Queues a prepared message, as [`feed`](Self::feed).

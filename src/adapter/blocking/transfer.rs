@@ -5,7 +5,6 @@ use std::time::{Duration, Instant};
 
 use super::{Error, WebSocket};
 use crate::error::{Deadline, DeadlineReason, Error as Failure, SendError};
-use crate::frame::Role;
 use crate::input::Input;
 use crate::message::Message;
 
@@ -30,10 +29,10 @@ impl<S: Read + Write> WebSocket<S> {
                 let wanted = self.ws.remaining_payload_len();
                 match self.incoming.read(&mut self.stream, wanted) {
                     Ok(()) => return Ok(()),
-                    Err(error) => self
-                        .reads
-                        .check(error)
-                        .map_err(|error| self.break_off(error))?,
+                    Err(error) => match self.reads.check(error) {
+                        Ok(()) => {}
+                        Err(error) => return self.break_off(error),
+                    },
                 }
             }
         }
@@ -70,13 +69,16 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// An error of the stream: its end, unless it is only not ready.
-    fn break_off(&mut self, error: io::Error) -> Error {
-        if error.kind() != io::ErrorKind::WouldBlock {
-            // The outcome is that of a stream that ended; the error tells why.
-            self.ws.receive(&mut Input::new(&mut []), &mut self.out);
-            self.is_finished = true;
+    fn break_off(&mut self, error: io::Error) -> Result<(), Error> {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            return Err(error.into());
         }
-        error.into()
+        let was_over = self.ws.outcome().is_some();
+        // The outcome is that of a stream that ended; the error tells why.
+        self.ws.receive(&mut Input::new(&mut []), &mut self.out);
+        self.is_finished = true;
+        // There are servers that reset the stream behind the last close frame.
+        if was_over { Ok(()) } else { Err(error.into()) }
     }
 
     /// The connection is closed: sends what is owed and, if it failed, waits
@@ -119,8 +121,7 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// Frames a message, a large one of a server without copying it.
     pub(super) fn take(&mut self, message: &Message<'_>) -> Result<(), Error> {
-        let is_whole = message.len() <= self.ws.config().settings().fragment_len;
-        if message.len() < LARGE || !is_whole || self.ws.role() == Role::Client {
+        if message.len() < LARGE || !self.ws.sends_as_it_is(message.len()) {
             return Ok(self.ws.send(message, &mut self.out)?);
         }
         // Before the header: no ping may come between it and the payload.

@@ -1,0 +1,294 @@
+//! Compressed messages in and out (RFC 7692 §6).
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::Connection;
+use super::receive::lend;
+use crate::config::Delivery;
+use crate::deflate::{Codec, Compress, Inflated, Parameters};
+use crate::error::{Error, LimitError, ProtocolError, SendError};
+use crate::event::Event;
+use crate::frame::MaskingKey;
+use crate::frame::encoder::{self, Start};
+use crate::message::assembler::{Piece, assemble};
+use crate::message::{Fragment, Framed, Message, MessageKind, Prepared};
+
+impl Connection {
+    /// The parameters of permessage-deflate, if the handshake settled on it.
+    pub fn deflate(&self) -> Option<Parameters> {
+        self.agreement.as_ref()?.deflate()
+    }
+
+    /// As [`send`](Self::send), with a say in whether the message is
+    /// compressed.
+    ///
+    /// # Errors
+    ///
+    /// As `send`.
+    ///
+    /// ```
+    /// use sansocket::deflate::{Compress, Parameters};
+    /// use sansocket::frame::Role;
+    /// use sansocket::{Agreement, Config, Connection};
+    ///
+    /// let agreement = Agreement::default().with_deflate(Parameters::new());
+    /// let mut ws = Connection::upgraded(Role::Server, agreement, &Config::new());
+    /// let mut out = Vec::new();
+    /// ws.send_with("a secret", Compress::Never, &mut out)?;
+    /// assert_eq!(out[0], 0x81);
+    /// out.clear();
+    /// ws.send_with("no secret", Compress::Always, &mut out)?;
+    /// assert_eq!(out[0], 0xc1);
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
+    pub fn send_with<'m>(
+        &mut self,
+        message: impl Into<Message<'m>>,
+        choice: Compress,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        let message = message.into();
+        self.check_between_messages()?;
+        let (kind, payload) = (message.kind(), message.as_bytes());
+        if self.write_compressed(kind, payload, choice, out)? {
+            return Ok(());
+        }
+        self.write_message(kind, payload, out)
+    }
+
+    /// As [`send_fragment`](Self::send_fragment), with a say in whether the
+    /// message is compressed. What is said with its first piece counts.
+    ///
+    /// # Errors
+    ///
+    /// As `send_fragment`.
+    pub fn send_fragment_with(
+        &mut self,
+        fragment: Fragment<'_>,
+        choice: Compress,
+        out: &mut Vec<u8>,
+    ) -> Result<(), SendError> {
+        // How long the message will be is known of its last piece only.
+        let len = if fragment.fin {
+            fragment.payload.len()
+        } else {
+            usize::MAX
+        };
+        let codec = self.codec.as_ref();
+        let compressed = codec.is_some_and(|codec| codec.wants(len, choice));
+        self.write_fragment(fragment, compressed, out)
+    }
+
+    /// Gives back memory that this connection can do without: the state to
+    /// compress, of up to 400 KB where its window is kept from message to
+    /// message. The next message begins with an empty window.
+    pub fn release(&mut self) {
+        if let Some(codec) = &mut self.codec {
+            codec.forget_sent();
+        }
+    }
+
+    pub(super) fn start_codec(&mut self) {
+        let settings = self.config.settings();
+        self.codec = self.deflate().map(|parameters| {
+            let options = settings.handshake.deflate.clone().unwrap_or_default();
+            Codec::new(self.role, parameters, &options)
+        });
+    }
+
+    /// Whether something waits to be inflated before more input is taken.
+    pub(super) fn has_compressed(&self) -> bool {
+        self.codec.as_ref().is_some_and(|codec| codec.has_more())
+    }
+
+    /// How much payload of a compressed message may be taken at once.
+    pub(super) fn max_compressed_len(&self) -> usize {
+        let codec = self.codec.as_ref();
+        codec.map_or(usize::MAX, |codec| codec.max_chunk_len())
+    }
+
+    /// Takes payload of a compressed message.
+    pub(super) fn take_compressed(&mut self, chunk: &mut [u8], message_ends: bool) {
+        self.unmask(chunk);
+        if let Some(codec) = &mut self.codec {
+            codec.decompressor().give(chunk, message_ends);
+        }
+    }
+
+    /// Inflates what waits, or some of it.
+    pub(super) fn take_inflated<'i>(
+        &mut self,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'i>>, Error> {
+        // The codec steps aside while what it lends is looked at.
+        let Some(mut codec) = self.codec.take() else {
+            return Ok(None);
+        };
+        let taken = self.inflate(&mut codec, out);
+        // A connection that failed within has no use for it.
+        if self.outcome().is_none() {
+            self.codec = Some(codec);
+        }
+        taken
+    }
+
+    fn inflate<'i>(
+        &mut self,
+        codec: &mut Codec,
+        out: &mut Vec<u8>,
+    ) -> Result<Option<Event<'i>>, Error> {
+        let room = self.sequence.room(&self.config.settings().message);
+        let Inflated { bytes, is_end } = codec.decompressor().inflate()?;
+        let (bytes, excess) = bytes.split_at_mut(bytes.len().min(room));
+        let ends = is_end && excess.is_empty();
+        let limit = (!excess.is_empty()).then_some(LimitError::MessageTooLong);
+        self.sequence.add_inflated(bytes.len());
+        let (event, fault) = self.take_plain(bytes, ends, room);
+        let limit = limit.or_else(|| codec.exceeds_ratio().then_some(LimitError::RatioTooHigh));
+        match fault.or_else(|| limit.map(Error::from)) {
+            Some(fault) if event.is_none() => return Err(fault),
+            // What was inflated before the fault is delivered before it.
+            Some(fault) => self.fail(fault, out),
+            None if ends => {
+                self.sequence.end_message();
+                codec.end_receiving();
+            }
+            None => {}
+        }
+        Ok(event)
+    }
+
+    /// The event that inflated bytes make, and the fault behind it.
+    fn take_plain<'i>(
+        &mut self,
+        bytes: &mut [u8],
+        ends: bool,
+        room: usize,
+    ) -> (Option<Event<'i>>, Option<Error>) {
+        let Some(kind) = self.sequence.kind() else {
+            return (None, None);
+        };
+        if self.config.settings().delivery == Delivery::Fragments {
+            return self.take_plain_fragment(kind, bytes, ends);
+        }
+        let lossy = self.config.settings().allow_invalid_utf8;
+        let message = if ends && self.assembler.is_none() {
+            lend(kind, bytes, lossy).map(|message| Some(message.into_owned()))
+        } else {
+            let piece = Piece {
+                max_rest: room - bytes.len(),
+                bytes,
+                mask: None,
+                ends,
+            };
+            assemble(&mut self.assembler, kind, piece, &mut self.utf8, lossy)
+        };
+        match message {
+            Ok(message) => (message.map(Event::Message), None),
+            Err(error) => (None, Some(error.into())),
+        }
+    }
+
+    fn take_plain_fragment<'i>(
+        &mut self,
+        kind: MessageKind,
+        bytes: &[u8],
+        ends: bool,
+    ) -> (Option<Event<'i>>, Option<Error>) {
+        let (payload, fault) = match kind {
+            MessageKind::Binary => (Message::from(bytes.to_vec()), None),
+            MessageKind::Text => {
+                let (text, fault) = self.take_plain_text(bytes, ends);
+                (text.into(), fault)
+            }
+        };
+        let fin = ends && fault.is_none();
+        let is_nothing = payload.is_empty() && !fin;
+        let fragment = Fragment { payload, fin };
+        (
+            (!is_nothing).then_some(Event::Fragment(fragment)),
+            fault.map(Error::from),
+        )
+    }
+
+    /// The whole characters in inflated bytes, and the fault behind them.
+    fn take_plain_text(&mut self, bytes: &[u8], ends: bool) -> (String, Option<ProtocolError>) {
+        if self.config.settings().allow_invalid_utf8 {
+            return (self.utf8.push_lossy(bytes, ends), None);
+        }
+        match self.utf8.push_joined(bytes) {
+            Err((text, error)) => (text, Some(error)),
+            Ok(text) if ends => (text, self.utf8.end().err()),
+            Ok(text) => (text, None),
+        }
+    }
+
+    /// Whether `send` compresses a message of this length.
+    pub(super) fn compresses(&self, len: usize) -> bool {
+        let codec = self.codec.as_ref();
+        codec.is_some_and(|codec| codec.wants(len, Compress::Auto))
+    }
+
+    /// Writes a message compressed. `false`: it is to be sent as it is.
+    pub(super) fn write_compressed(
+        &mut self,
+        kind: MessageKind,
+        payload: &[u8],
+        choice: Compress,
+        out: &mut Vec<u8>,
+    ) -> Result<bool, SendError> {
+        let wants = |codec: &mut Box<Codec>| codec.wants(payload.len(), choice);
+        let Some(mut codec) = self.codec.take_if(wants) else {
+            return Ok(false);
+        };
+        let may_discard = codec.may_discard(choice);
+        let compressed = codec.compress(payload, true);
+        let written = if compressed.len() < payload.len() || !may_discard {
+            let start = Start {
+                rsv1: true,
+                ..Start::new(kind.opcode(), true)
+            };
+            self.write_frames(start, compressed, out).map(|()| true)
+        } else {
+            Ok(false)
+        };
+        match written {
+            Ok(true) => codec.end_sending(),
+            // The peer will not see what the compressor saw.
+            _ => codec.forget_sent(),
+        }
+        self.codec = Some(codec);
+        written
+    }
+
+    /// Writes a piece of a message that is sent compressed. Nothing can fail
+    /// here: the compressor keeps in step with the peer.
+    pub(super) fn write_compressed_fragment(
+        &mut self,
+        start: Start,
+        payload: &[u8],
+        key: Option<MaskingKey>,
+        out: &mut Vec<u8>,
+    ) {
+        if let Some(codec) = &mut self.codec {
+            encoder::write(start, codec.compress(payload, start.fin), key, out);
+            if start.fin {
+                codec.end_sending();
+            }
+        }
+    }
+
+    /// The compressed form of a prepared message, if that is to be sent.
+    pub(super) fn compressed_form(&mut self, prepared: &Prepared) -> Option<Framed> {
+        let codec = self.codec.as_mut()?;
+        if !codec.is_long(prepared.payload().len()) {
+            return None;
+        }
+        let form = prepared.compressed(codec.variant(), |payload| codec.compress_alone(payload))?;
+        // The peer sees what the compressor of this connection did not.
+        codec.forget_sent();
+        Some(form)
+    }
+}

@@ -1,0 +1,177 @@
+//! Both directions of one connection: which state is kept, borrowed, given
+//! back.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use super::compressor::{Compressor, Kind};
+use super::decompressor::Decompressor;
+use super::{Compress, Options, Parameters};
+use crate::frame::Role;
+
+/// What a connection that agreed on permessage-deflate has.
+#[derive(Debug)]
+pub(crate) struct Codec {
+    options: Options,
+    own: Direction,
+    peer: Direction,
+    compressor: Option<Box<Compressor>>,
+    decompressor: Option<Box<Decompressor>>,
+}
+
+/// What was agreed on for one direction.
+#[derive(Clone, Copy, Debug)]
+struct Direction {
+    takeover: bool,
+    window_bits: u8,
+}
+
+impl Codec {
+    pub(crate) fn new(role: Role, parameters: Parameters, options: &Options) -> Box<Self> {
+        let server = Direction {
+            takeover: !parameters.server_no_context_takeover,
+            window_bits: parameters.server_max_window_bits.unwrap_or(15),
+        };
+        let client = Direction {
+            takeover: !parameters.client_no_context_takeover,
+            window_bits: parameters.client_max_window_bits.unwrap_or(15),
+        };
+        let (mut own, peer) = match role {
+            Role::Server => (server, client),
+            Role::Client => (client, server),
+        };
+        // What the peer lets us keep, we need not.
+        own.takeover &= options.takeover;
+        own.window_bits = own.window_bits.min(options.window_bits);
+        Box::new(Self {
+            options: options.clone(),
+            own,
+            peer,
+            compressor: None,
+            decompressor: None,
+        })
+    }
+
+    /// Whether a message of this length is to be compressed.
+    pub(crate) const fn wants(&self, len: usize, choice: Compress) -> bool {
+        match choice {
+            Compress::Always => true,
+            Compress::Never => false,
+            Compress::Auto if self.own.takeover => len > 0,
+            Compress::Auto => self.is_long(len),
+        }
+    }
+
+    /// Whether a message may be compressed in vain, as nothing refers to it.
+    pub(crate) const fn may_discard(&self, choice: Compress) -> bool {
+        matches!(choice, Compress::Auto) && !self.own.takeover
+    }
+
+    /// The next part of a message that is sent, compressed.
+    pub(crate) fn compress(&mut self, payload: &[u8], ends_message: bool) -> &[u8] {
+        let (kind, pool) = (self.kind(), &self.options.pool);
+        let compressor = self
+            .compressor
+            .get_or_insert_with(|| pool.take_compressor(kind));
+        compressor.compress(payload, ends_message)
+    }
+
+    /// A message compressed by itself, if it gains by that.
+    pub(crate) fn compress_alone(&self, payload: &[u8]) -> Option<Vec<u8>> {
+        let mut compressor = self.options.pool.take_compressor(self.kind());
+        let compressed = compressor.compress(payload, true).to_vec();
+        self.options.pool.put_compressor(compressor);
+        Some(compressed).filter(|compressed| compressed.len() < payload.len())
+    }
+
+    /// What distinguishes messages compressed by themselves: those of
+    /// connections that agree in it are the same.
+    pub(crate) fn variant(&self) -> [u8; 3] {
+        self.kind().to_bytes()
+    }
+
+    /// A message that was compressed is in the output.
+    pub(crate) fn end_sending(&mut self) {
+        if !self.own.takeover {
+            self.forget_sent();
+        }
+    }
+
+    /// What is sent next refers to nothing before it, which is always allowed:
+    /// something was sent that the compressor does not know of, or was not that
+    /// it does.
+    pub(crate) fn forget_sent(&mut self) {
+        if let Some(compressor) = self.compressor.take() {
+            self.options.pool.put_compressor(compressor);
+        }
+    }
+
+    /// What inflates the peer's messages.
+    pub(crate) fn decompressor(&mut self) -> &mut Decompressor {
+        let pool = &self.options.pool;
+        self.decompressor
+            .get_or_insert_with(|| pool.take_decompressor())
+    }
+
+    /// Whether there is something to inflate before more input is taken.
+    pub(crate) fn has_more(&self) -> bool {
+        self.decompressor
+            .as_ref()
+            .is_some_and(|decompressor| decompressor.has_more())
+    }
+
+    /// How many compressed bytes may be taken at once.
+    pub(crate) fn max_chunk_len(&self) -> usize {
+        self.decompressor
+            .as_ref()
+            .map_or(Decompressor::MAX_CHUNK_LEN, |decompressor| {
+                decompressor.max_chunk_len()
+            })
+    }
+
+    /// Whether the message that is received inflates too far.
+    pub(crate) fn exceeds_ratio(&self) -> bool {
+        match (&self.decompressor, self.options.max_ratio) {
+            (Some(decompressor), Some(ratio)) => decompressor.exceeds(ratio),
+            _ => false,
+        }
+    }
+
+    /// A message that was compressed is received.
+    pub(crate) fn end_receiving(&mut self) {
+        if !self.peer.takeover {
+            self.forget_received();
+        }
+    }
+
+    fn forget_received(&mut self) {
+        if let Some(decompressor) = self.decompressor.take() {
+            self.options.pool.put_decompressor(decompressor);
+        }
+    }
+
+    /// Heap bytes held, this included.
+    pub(crate) fn held_bytes(&self) -> usize {
+        let compressor = self.compressor.as_ref();
+        let decompressor = self.decompressor.as_ref();
+        size_of::<Self>()
+            + compressor.map_or(0, |compressor| compressor.held_bytes())
+            + decompressor.map_or(0, |_| Decompressor::held_bytes())
+    }
+
+    /// Whether a message of this length is worth being compressed by itself.
+    pub(crate) const fn is_long(&self, len: usize) -> bool {
+        len > 0 && len >= self.options.threshold
+    }
+
+    fn kind(&self) -> Kind {
+        Kind::new(self.own.window_bits, &self.options)
+    }
+}
+
+impl Drop for Codec {
+    fn drop(&mut self) {
+        self.forget_sent();
+        self.forget_received();
+    }
+}
