@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 use std::{env, thread};
 
-use sansocket::{CloseCode, Config, OriginPolicy, Request, RequestError, Response, blocking};
+use sansocket::{CloseCode, Config, blocking};
 
-const PAGE: &str = include_str!("echo.html");
+mod common;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let addr = env::args()
@@ -56,15 +56,8 @@ type Error = sansocket::adapter::Error;
 
 impl Server {
     fn new() -> Self {
-        // An echo keeps no secret, so pages from anywhere may ask for it, and
-        // it may compress what they send.
-        let config = Config::new()
-            .origin(OriginPolicy::Any)
-            .max_message_len(16 * 1024 * 1024);
-        #[cfg(feature = "deflate")]
-        let config = config.deflate(sansocket::deflate::Options::new());
         Self {
-            config,
+            config: common::config(),
             is_stopping: AtomicBool::new(false),
             writers: Mutex::default(),
         }
@@ -73,7 +66,7 @@ impl Server {
     /// Serves one connection, from the first byte to the last.
     fn echo(&self, stream: TcpStream) -> Result<(), Error> {
         let peer = stream.peer_addr()?;
-        let Some(ws) = blocking::accept_with(stream, &self.config, answer)? else {
+        let Some(ws) = blocking::accept_with(stream, &self.config, common::answer)? else {
             return Ok(());
         };
         let (mut reader, mut writer) = ws.split();
@@ -107,28 +100,4 @@ fn echo_all(
         writer.send(message)?;
     }
     Ok(())
-}
-
-/// One port serves both: the page on a plain GET, the echo on an upgrade.
-fn answer(request: &Request) -> Response {
-    let response = match (request.is_upgrade(), request.method(), request.target()) {
-        (true, ..) => accept(request),
-        (false, "GET", "/") => page(),
-        _ => Ok(request.reject(404)),
-    };
-    response.unwrap_or_else(|_| request.reject(500))
-}
-
-/// Chooses the subprotocol `echo` if it is offered.
-fn accept(request: &Request) -> Result<Response, RequestError> {
-    match request.subprotocols().find(|name| *name == "echo") {
-        Some(name) => request.accept().subprotocol(name),
-        None => Ok(request.accept()),
-    }
-}
-
-fn page() -> Result<Response, RequestError> {
-    Ok(Response::new(200)
-        .header("Content-Type", "text/html; charset=utf-8")?
-        .body(PAGE))
 }

@@ -59,7 +59,7 @@
 //! # The code
 //!
 //! ```text
-//!  4  adapter     blocking                        Read and Write, sockets, clocks
+//!  4  adapter     blocking   tokio   futures      Read and Write, sockets, clocks, runtimes
 //! ──────────────────────────────────────────────  below: no I/O, no clock, no_std + alloc
 //!  3  connection  (with event, config)            composes the machines; owns no rule itself
 //!  2  handshake   message   deflate   close   timer   one machine each; they do not know one another
@@ -76,6 +76,8 @@
 //! |---|---|---|
 //! | `std` | yes | [`blocking`], randomness from the system, run-time SIMD detection |
 //! | `deflate` | no | permessage-deflate (RFC 7692), and with it `std` |
+//! | `tokio` | no | `tokio`: `AsyncRead` and `AsyncWrite` of tokio |
+//! | `futures` | no | `futures`: those of futures-io, for every other runtime |
 //!
 //! Without `std` the crate is `no_std` + `alloc`; a client then names its
 //! source of randomness in [`Config::entropy`].
@@ -124,6 +126,10 @@ mod timer;
 // The public interface:
 #[cfg(feature = "std")]
 pub use adapter::blocking;
+#[cfg(feature = "futures")]
+pub use adapter::futures;
+#[cfg(feature = "tokio")]
+pub use adapter::tokio;
 pub use close::{Close, CloseCode, Initiator, Outcome};
 pub use config::{Config, Delivery};
 pub use connection::Connection;

@@ -577,6 +577,19 @@ fn endings() -> Vec<Ending> {
     ]
 }
 
+// Requirement 17
+#[test]
+fn client_sends_its_close_frame_before_it_tells_a_failure() {
+    let stream = Duplex::of(b"\x83\x00");
+    let agreement = Agreement::default();
+    let mut ws = WebSocket::upgraded(stream.clone(), Role::Client, agreement, vec![], &config());
+    assert!(is_protocol(ws.next()));
+    let sent = common::frames(&stream.take_written());
+    assert_eq!(sent[0].0.opcode, Opcode::Close);
+    assert_eq!(sent[0].1, 1002_u16.to_be_bytes());
+    assert_eq!(ws.next().unwrap(), None);
+}
+
 #[test]
 fn client_takes_a_reset_behind_both_close_frames_for_the_end() {
     let stream = Duplex::of(&wire(Role::Server).close(1000, "").bytes());

@@ -3,11 +3,19 @@
 //! | module | transport | for |
 //! |---|---|---|
 //! | [`blocking`] | `std::io::{Read, Write}` | threads; non-blocking streams |
+//! | `tokio` | `tokio::io::{AsyncRead, AsyncWrite}` | tokio |
+//! | `futures` | `futures_io::{AsyncRead, AsyncWrite}` | smol, async-std, glib and others |
 //!
 //! An adapter moves bytes and time and owns the buffers. It has no rule of the
 //! protocol: what it needs to know it asks the core.
 
 pub mod blocking;
+#[cfg(feature = "futures")]
+pub mod futures;
+#[cfg(any(feature = "futures", feature = "tokio"))]
+pub mod poll;
+#[cfg(feature = "tokio")]
+pub mod tokio;
 
 use std::io;
 

@@ -5,25 +5,25 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
-use core::time::Duration;
 
 use crate::close::{Closing, Outcome};
 use crate::config::Config;
 #[cfg(feature = "deflate")]
 use crate::deflate::Codec;
 use crate::entropy::MaskingKeys;
-use crate::error::{Deadline, DeadlineReason, Error, SendError};
+use crate::error::{Error, SendError};
 use crate::frame::{Decoder, Mask, Opcode, Role};
 use crate::handshake::{Agreement, Request, RequestReader, Response, ResponseReader};
 use crate::message::assembler::Assembler;
 use crate::message::utf8::Utf8;
 use crate::message::{MessageKind, Sequence};
-use crate::timer::{Observed, Phase, Timer};
+use crate::timer::Timer;
 
 #[cfg(feature = "deflate")]
 mod compression;
 mod receive;
 mod send;
+mod time;
 
 /// One WebSocket connection, from the first byte of the opening handshake to
 /// the last of the closing one: a state machine without socket, clock or
@@ -254,47 +254,6 @@ impl Connection {
         }
     }
 
-    /// Moves on to `now`, a monotonic time since any origin of the caller's,
-    /// does what is due, and tells the next deadline.
-    ///
-    /// A ping that is due is appended to `out`. A deadline that passed fails
-    /// the connection: the next [`receive`](Self::receive) tells
-    /// [`Event::Failed`](crate::Event::Failed), whatever input it is given.
-    ///
-    /// `out` must be the unsent bytes and nothing else: that some are gone
-    /// since the last call is how progress of the transport is seen. So call
-    /// this after each read, after each write, and when the deadline comes. A
-    /// deadline that was returned is later than `now`.
-    ///
-    /// ```
-    /// use core::time::Duration;
-    /// use sansocket::{Config, Connection, DeadlineReason};
-    ///
-    /// let config = Config::new().handshake_timeout(Duration::from_secs(3));
-    /// let (mut ws, mut out) = (Connection::server(&config), Vec::new());
-    /// let deadline = ws.handle_timeout(Duration::ZERO, &mut out).expect("a deadline");
-    /// assert_eq!(deadline.reason, DeadlineReason::Handshake);
-    /// ws.handle_timeout(deadline.at, &mut out);
-    /// assert!(ws.is_closed());
-    /// assert!(out.starts_with(b"HTTP/1.1 408 "));
-    /// ```
-    pub fn handle_timeout(&mut self, now: Duration, out: &mut Vec<u8>) -> Option<Deadline> {
-        let timeouts = self.config.settings().timeouts;
-        loop {
-            let observed = self.observe(out);
-            let timer = self
-                .timer
-                .get_or_insert_with(|| Box::new(Timer::start(now, observed)));
-            if timer.begins_second(now) {
-                self.control_frames = 0;
-            }
-            match timer.advance(now, observed, &timeouts) {
-                None => return timer.next(&timeouts),
-                Some(reason) => self.pass_deadline(reason, out),
-            }
-        }
-    }
-
     /// Whether messages may be sent: the opening handshake is over and no
     /// close frame was sent or received.
     pub const fn is_open(&self) -> bool {
@@ -357,34 +316,6 @@ impl Connection {
     #[cfg(feature = "std")]
     pub(crate) const fn config(&self) -> &Config {
         &self.config
-    }
-
-    fn observe(&mut self, out: &[u8]) -> Observed {
-        let phase = match (&self.opening, self.is_closed) {
-            (_, true) => Phase::Closed,
-            (Some(_), _) => Phase::Handshake,
-            (None, _) if self.is_open() => Phase::Open,
-            (None, _) => Phase::Closing,
-        };
-        let received = core::mem::take(&mut self.received);
-        Observed {
-            phase,
-            received,
-            unsent_len: out.len(),
-        }
-    }
-
-    fn pass_deadline(&mut self, reason: DeadlineReason, out: &mut Vec<u8>) {
-        if reason == DeadlineReason::Ping {
-            if self.write_control(Opcode::Ping, &[], out).is_err() {
-                self.fail(Error::NoEntropy, out);
-            }
-            return;
-        }
-        self.fail(Error::Timeout(reason), out);
-        // Also where both close frames have passed and a client waited for
-        // the end of the stream (RFC 6455 §7.1.1).
-        self.is_closed = true;
     }
 
     /// Ends the connection and appends what tells the peer. The first failure

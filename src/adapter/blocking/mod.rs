@@ -180,7 +180,8 @@ impl<S: Read + Write> WebSocket<S> {
                 .incoming
                 .receive(&mut self.ws, &mut self.out)
                 .map(Event::into_owned);
-            if self.ws.is_closed() {
+            // A failure is the last that is told: what it owes leaves first.
+            if self.ws.is_closed() || matches!(event, Some(Event::Failed(_))) {
                 self.finish();
             }
             match event {

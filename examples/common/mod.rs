@@ -1,0 +1,40 @@
+//! What the echo servers share: their settings, and their answer to a request.
+
+use sansocket::{Config, OriginPolicy, Request, RequestError, Response};
+
+const PAGE: &str = include_str!("echo.html");
+
+/// An echo keeps no secret, so pages from anywhere may ask for it, and it may
+/// compress what they send: any 16 MiB, be they as regular as they like.
+pub(crate) fn config() -> Config {
+    let config = Config::new()
+        .origin(OriginPolicy::Any)
+        .max_message_len(16 * 1024 * 1024);
+    #[cfg(feature = "deflate")]
+    let config = config.deflate(sansocket::deflate::Options::new().max_ratio(None));
+    config
+}
+
+/// One port serves both: the page on a plain GET, the echo on an upgrade.
+pub(crate) fn answer(request: &Request) -> Response {
+    let response = match (request.is_upgrade(), request.method(), request.target()) {
+        (true, ..) => accept(request),
+        (false, "GET", "/") => page(),
+        _ => Ok(request.reject(404)),
+    };
+    response.unwrap_or_else(|_| request.reject(500))
+}
+
+/// Chooses the subprotocol `echo` if it is offered.
+fn accept(request: &Request) -> Result<Response, RequestError> {
+    match request.subprotocols().find(|name| *name == "echo") {
+        Some(name) => request.accept().subprotocol(name),
+        None => Ok(request.accept()),
+    }
+}
+
+fn page() -> Result<Response, RequestError> {
+    Ok(Response::new(200)
+        .header("Content-Type", "text/html; charset=utf-8")?
+        .body(PAGE))
+}

@@ -1,0 +1,67 @@
+//! The echo server on tokio:
+//! `cargo run --release --features tokio --example echo_tokio [ADDR]`, then
+//! open <http://127.0.0.1:9002>. Ctrl-C closes every connection with 1001.
+
+use std::env;
+use std::error::Error;
+
+use sansocket::{CloseCode, Config, tokio::accept_with};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::signal::ctrl_c;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+mod common;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let addr = env::args().nth(1);
+    let listener = TcpListener::bind(addr.as_deref().unwrap_or("127.0.0.1:9002")).await?;
+    println!("listening on ws://{}", listener.local_addr()?);
+
+    let config = common::config();
+    let (stop, stopping) = watch::channel(false);
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                // One that ended in the queue is no reason to stop.
+                let Ok((stream, _)) = accepted else { continue };
+                let (config, stopping) = (config.clone(), stopping.clone());
+                connections.spawn(async move {
+                    if let Err(error) = echo(stream, &config, stopping).await {
+                        eprintln!("{error}");
+                    }
+                });
+            }
+            Some(_) = connections.join_next() => {}
+            _ = ctrl_c() => break,
+        }
+    }
+    stop.send(true)?;
+    while connections.join_next().await.is_some() {}
+    println!("stopped");
+    Ok(())
+}
+
+/// Serves one connection, from the first byte to the last.
+async fn echo(
+    stream: TcpStream,
+    config: &Config,
+    mut stopping: watch::Receiver<bool>,
+) -> Result<(), sansocket::tokio::Error> {
+    let Some(mut ws) = accept_with(stream, config, common::answer).await? else {
+        return Ok(());
+    };
+    loop {
+        tokio::select! {
+            message = ws.next() => match message? {
+                Some(message) => ws.send(message).await?,
+                None => return Ok(()),
+            },
+            Ok(()) = stopping.changed() => {
+                ws.close(CloseCode::GOING_AWAY, "the server stops").await?;
+            }
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! WebSockets over the `AsyncRead` and `AsyncWrite` of futures-io: smol,
+//! async-std, glib and any other runtime.
+//!
+//! Knows how such a stream is polled, and the caller's timer; what is done with
+//! them stands in the module that the async adapters share.
+//!
+//! ```no_run
+//! use sansocket::{Config, futures};
+//!
+//! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config::new();
+//! let sleep = |duration| async move { smol::Timer::after(duration).await; };
+//! let listener = smol::net::TcpListener::bind("127.0.0.1:9003").await?;
+//! loop {
+//!     let (stream, _) = listener.accept().await?;
+//!     let ws = futures::WebSocket::server(stream, &config).with_timer(sleep);
+//!     smol::spawn(async move {
+//!         let mut ws = ws.accept().await?;
+//!         while let Some(message) = ws.next().await? {
+//!             ws.send(message).await?;
+//!         }
+//!         Ok::<(), futures::Error>(())
+//!     }).detach();
+//! }
+//! # }
+//! ```
+
+use core::fmt;
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use std::boxed::Box;
+use std::io::{self, IoSlice};
+use std::time::{Duration, Instant};
+use std::vec::Vec;
+
+use futures_io::{AsyncRead, AsyncWrite};
+
+pub use super::Error;
+use super::poll::{self, Transport, opened};
+use crate::config::Config;
+use crate::error::SendError;
+use crate::frame::Role;
+use crate::handshake::{Agreement, Request, Response};
+
+/// A WebSocket over a stream of futures-io.
+///
+/// Deadlines need a timer: [`with_timer`](WebSocket::with_timer). Without one
+/// none is kept.
+pub type WebSocket<S> = poll::WebSocket<Io<S>>;
+
+/// The receiving half of a [`WebSocket`], for one task.
+pub type Reader<S> = poll::Reader<Io<S>>;
+
+/// The sending half of a [`WebSocket`], for another task.
+pub type Writer<S> = poll::Writer<Io<S>>;
+
+/// The binary messages of a [`WebSocket`] as a stream of bytes.
+pub type Tunnel<S> = poll::Tunnel<Io<S>>;
+
+/// A stream of futures-io, and the caller's timer.
+#[derive(Debug)]
+pub struct Io<S> {
+    stream: S,
+    timer: Option<Timer>,
+}
+
+/// What sleeps, and the sleep that was begun.
+struct Timer {
+    sleep: Box<dyn FnMut(Duration) -> Sleep + Send>,
+    origin: Instant,
+    begun: Option<(Duration, Sleep)>,
+}
+
+type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
+
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
+    /// A server on a stream, before the handshake: [`accept`](Self::accept)
+    /// does that, or [`next_event`](Self::next_event) brings the request, which
+    /// [`respond`](Self::respond) answers.
+    pub fn server(stream: S, config: &Config) -> Self {
+        Self::server_on(Io::new(stream), config)
+    }
+
+    /// A client on a stream that is connected, by TLS or a proxy for example.
+    /// The request leaves with the first call of any method that moves bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NoEntropy`].
+    pub fn client(stream: S, request: &Request, config: &Config) -> Result<Self, SendError> {
+        Self::client_on(Io::new(stream), request, config)
+    }
+
+    /// A stream on which somebody else did the handshake. `read_ahead` are the
+    /// bytes that were read behind the head.
+    pub fn upgraded(
+        stream: S,
+        role: Role,
+        agreement: Agreement,
+        read_ahead: Vec<u8>,
+        config: &Config,
+    ) -> Self {
+        Self::upgraded_on(Io::new(stream), role, agreement, read_ahead, config)
+    }
+
+    /// Lets deadlines work, with the runtime's own sleep.
+    #[must_use]
+    pub fn with_timer<F>(mut self, mut sleep: impl FnMut(Duration) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        self.io_mut().timer = Some(Timer {
+            sleep: Box::new(move |duration| Box::pin(sleep(duration))),
+            origin: Instant::now(),
+            begun: None,
+        });
+        self
+    }
+
+    /// Does the opening handshake as a server, and accepts every upgrade that
+    /// [`Config`] allows.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Failed`] if the request is no upgrade or breaks a rule; it was
+    /// answered. [`Error::Io`] if the stream broke.
+    pub async fn accept(self) -> Result<Self, Error> {
+        opened(self.accepted(Request::accept).await?)
+    }
+
+    /// As [`accept`](Self::accept), with the answer left to `answer`: to choose
+    /// a subprotocol, add headers, refuse, or serve a page on the same port.
+    /// `None` if the answer was not to open a WebSocket.
+    ///
+    /// # Errors
+    ///
+    /// As `accept`; an upgrade that breaks a rule does not reach `answer`.
+    pub async fn accept_with(
+        self,
+        answer: impl FnOnce(&Request) -> Response,
+    ) -> Result<Option<Self>, Error> {
+        self.accepted(answer).await
+    }
+
+    /// Does the opening handshake as a client.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] with the response of a server that refuses,
+    /// [`Error::Failed`] if it breaks a rule, [`Error::Io`] if the stream
+    /// broke.
+    pub async fn connect(self) -> Result<Self, Error> {
+        self.connected().await
+    }
+
+    /// The stream.
+    pub const fn stream(&self) -> &S {
+        &self.io().stream
+    }
+
+    /// The stream and the bytes that were read from it and not taken: those
+    /// behind a plain HTTP request, for example.
+    pub fn into_stream(self) -> (S, Vec<u8>) {
+        let (io, rest) = self.into_parts();
+        (io.stream, rest)
+    }
+}
+
+impl<S> Io<S> {
+    const fn new(stream: S) -> Self {
+        let timer = None;
+        Self { stream, timer }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Io<S> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match slices {
+            [bytes] => Pin::new(&mut self.stream).poll_write(cx, bytes),
+            _ => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    // Such a stream does not tell: the default writes the first slice alone,
+    // which would be a header.
+    fn is_vectored(&self) -> bool {
+        false
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_close(cx)
+    }
+
+    fn now(&self) -> Option<Duration> {
+        self.timer.as_ref().map(|timer| timer.origin.elapsed())
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Duration) -> Poll<()> {
+        match &mut self.timer {
+            None => Poll::Pending,
+            Some(timer) => timer.poll(cx, at),
+        }
+    }
+}
+
+impl Timer {
+    /// One sleep at a time: it ends no later than the next deadline, and is
+    /// followed by another if that one moved.
+    fn poll(&mut self, cx: &mut Context<'_>, at: Duration) -> Poll<()> {
+        loop {
+            let now = self.origin.elapsed();
+            if now >= at {
+                self.begun = None;
+                return Poll::Ready(());
+            }
+            let begun = self.begun.take().filter(|(until, _)| *until <= at);
+            let (until, sleep) = begun.unwrap_or_else(|| (at, (self.sleep)(at - now)));
+            let (_, sleep) = self.begun.insert((until, sleep));
+            ready!(sleep.as_mut().poll(cx));
+            self.begun = None;
+        }
+    }
+}
+
+impl fmt::Debug for Timer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Timer").finish_non_exhaustive()
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Tunnel<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        let mut bytes = ready!(self.poll_peek(cx))?;
+        let len = io::Read::read(&mut bytes, buf)?;
+        self.consume(len);
+        Poll::Ready(Ok(len))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Tunnel<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_send(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_sent(cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_end(cx)
+    }
+}

@@ -1,0 +1,58 @@
+//! Buffers that idle connections do not hold: each thread keeps a few for those
+//! that it polls.
+
+use std::cell::RefCell;
+use std::thread::LocalKey;
+use std::thread_local;
+use std::vec;
+use std::vec::Vec;
+
+/// The length of a read buffer.
+pub(super) const READ_LEN: usize = 64 * 1024;
+
+/// How many buffers of each kind a thread keeps.
+const MAX_KEPT: usize = 4;
+
+/// A write buffer that grew beyond this is not kept.
+const MAX_KEPT_CAPACITY: usize = 64 * 1024;
+
+thread_local! {
+    static READS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static WRITES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+}
+
+/// A buffer of [`READ_LEN`] bytes.
+pub(super) fn take_read() -> Vec<u8> {
+    let kept = READS.try_with(|reads| reads.borrow_mut().pop());
+    let kept = kept.ok().flatten();
+    kept.unwrap_or_else(|| vec![0; READ_LEN])
+}
+
+pub(super) fn put_read(buf: Vec<u8>) {
+    if buf.len() == READ_LEN {
+        put(&READS, buf);
+    }
+}
+
+/// An empty buffer.
+pub(super) fn take_write() -> Vec<u8> {
+    let kept = WRITES.try_with(|writes| writes.borrow_mut().pop());
+    kept.ok().flatten().unwrap_or_default()
+}
+
+pub(super) fn put_write(mut buf: Vec<u8>) {
+    buf.clear();
+    if (1..=MAX_KEPT_CAPACITY).contains(&buf.capacity()) {
+        put(&WRITES, buf);
+    }
+}
+
+fn put(kept: &'static LocalKey<RefCell<Vec<Vec<u8>>>>, buf: Vec<u8>) {
+    // A thread that ends has no more use for it.
+    let _ = kept.try_with(|kept| {
+        let mut kept = kept.borrow_mut();
+        if kept.len() < MAX_KEPT {
+            kept.push(buf);
+        }
+    });
+}

@@ -1,0 +1,369 @@
+//! What the adapters for async runtimes share: a WebSocket that is polled.
+//! Applications name these types as `tokio::WebSocket<S>` or
+//! `futures::WebSocket<S>`.
+//!
+//! ```text
+//!  WebSocket   Reader   Writer   Tunnel     what applications hold
+//!  ───────────────────────────────────
+//!  Driver                                   the loop, as polls
+//!  Incoming   Outgoing                      bytes between two polls
+//!  Transport   buffers                      a runtime's stream and clock; pooled memory
+//! ```
+
+mod buffers;
+mod driver;
+mod incoming;
+mod outgoing;
+mod split;
+mod transport;
+mod tunnel;
+
+use std::future::poll_fn;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+use std::vec::Vec;
+
+use futures_core::Stream;
+use futures_sink::Sink;
+
+pub use split::{Reader, Writer};
+pub use transport::Transport;
+pub use tunnel::Tunnel;
+
+use super::Error;
+use crate::close::{CloseCode, Outcome};
+use crate::config::Config;
+use crate::connection::Connection;
+#[cfg(feature = "deflate")]
+use crate::deflate::Compress;
+use crate::error::{HandshakeError, SendError};
+use crate::event::Event;
+use crate::frame::Role;
+use crate::handshake::{Agreement, Request, Response};
+use crate::message::{Message, Prepared};
+use driver::Driver;
+use incoming::Incoming;
+
+/// A WebSocket over an async stream.
+///
+/// [`next`](Self::next) receives and [`send`](Self::send) sends; both are
+/// [`Stream`] and [`Sink`] too. Nothing is lost when a future is dropped: what
+/// was received comes out of the next call, a message that was taken leaves
+/// with it, and one that was not is not sent.
+///
+/// Pongs, close frames and refusals leave with whatever call is polled, and all
+/// deadlines of [`Config`] are kept by whatever waits.
+///
+/// An idle connection holds no buffers; what it holds, with the state machine,
+/// is less than 1 KiB of heap, and the timer that the runtime needs.
+#[derive(Debug)]
+pub struct WebSocket<T> {
+    driver: Driver<T>,
+}
+
+/// Start.
+impl<T: Transport> WebSocket<T> {
+    pub(super) fn server_on(io: T, config: &Config) -> Self {
+        Self::new(io, Connection::server(config), &[])
+    }
+
+    pub(super) fn client_on(io: T, request: &Request, config: &Config) -> Result<Self, SendError> {
+        let mut out = Vec::new();
+        let ws = Connection::client(request, config, &mut out)?;
+        Ok(Self::new(io, ws, &out))
+    }
+
+    pub(super) fn upgraded_on(
+        io: T,
+        role: Role,
+        agreement: Agreement,
+        read_ahead: Vec<u8>,
+        config: &Config,
+    ) -> Self {
+        let mut this = Self::new(io, Connection::upgraded(role, agreement, config), &[]);
+        this.driver.incoming = Incoming::read_ahead(read_ahead);
+        this
+    }
+
+    fn new(io: T, ws: Connection, out: &[u8]) -> Self {
+        Self {
+            driver: Driver::new(io, ws, out),
+        }
+    }
+
+    /// Does the opening handshake as a server.
+    pub(super) async fn accepted(
+        mut self,
+        answer: impl FnOnce(&Request) -> Response,
+    ) -> Result<Option<Self>, Error> {
+        if let Some(Event::Request(request)) = self.next_event().await? {
+            self.respond(answer(&request)).await?;
+        }
+        if self.driver.ws.is_open() {
+            return Ok(Some(self));
+        }
+        // The answer was a page or a refusal: it leaves before the end.
+        while self.next_event().await?.is_some() {}
+        Ok(None)
+    }
+
+    /// Does the opening handshake as a client.
+    pub(super) async fn connected(mut self) -> Result<Self, Error> {
+        match self.next_event().await? {
+            Some(Event::Refused(response)) => Err(Error::Refused(response)),
+            Some(_) => Ok(self),
+            None => Err(crate::Error::UnexpectedEof.into()),
+        }
+    }
+}
+
+/// A request that asked for no WebSocket was refused.
+pub(super) fn opened<T>(ws: Option<T>) -> Result<T, Error> {
+    ws.ok_or_else(|| crate::Error::from(HandshakeError::NotAnUpgrade).into())
+}
+
+/// Receive.
+impl<T: Transport> WebSocket<T> {
+    /// The next message, or `None` once the connection is closed. Pings,
+    /// pongs and the close frame pass unseen, an upgrade request is accepted,
+    /// and under [`Delivery::Fragments`](crate::Delivery::Fragments) the pieces
+    /// of a message are joined. What waits to leave is flushed meanwhile.
+    /// Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Failed`] if the connection failed, [`Error::Io`] if the stream
+    /// did and [`Error::Refused`] if a server refused, once; then `None` for
+    /// ever.
+    pub async fn next(&mut self) -> Result<Option<Message<'static>>, Error> {
+        poll_fn(|cx| self.driver.poll_message(cx)).await
+    }
+
+    /// The next event, owned, or `None` once the connection is closed. A
+    /// failure is an error, not an event. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next), and [`SendError::NotOpen`] while a request
+    /// waits for its answer.
+    pub async fn next_event(&mut self) -> Result<Option<Event<'static>>, Error> {
+        poll_fn(|cx| self.driver.poll_event(cx)).await
+    }
+
+    /// One read, and all events that it brings, lent: no message is copied.
+    /// `false` once the connection is closed. What `handle` sends leaves
+    /// together with the next call. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// As [`next`](Self::next), and what `handle` returns.
+    pub async fn drive(
+        &mut self,
+        mut handle: impl FnMut(&mut Connection, Event<'_>, &mut Vec<u8>) -> Result<(), SendError>,
+    ) -> Result<bool, Error> {
+        poll_fn(|cx| self.driver.poll_drive(cx, &mut handle)).await
+    }
+}
+
+/// Send.
+impl<T: Transport> WebSocket<T> {
+    /// Sends a message: returns when the stream was flushed. At the bound of
+    /// unsent bytes it waits until there is room.
+    ///
+    /// Cancel safe: dropped before there was room, nothing was sent; afterwards
+    /// the message leaves whole, with the next call of any method. A server
+    /// does not copy a large message that it is given as a `Vec` or `String`.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if the connection is not open, [`Error::Io`] if the
+    /// stream broke, and [`Error::Failed`] if a deadline passed.
+    pub async fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        self.feed(message).await?;
+        self.flush().await
+    }
+
+    /// As [`send`](Self::send), with a say in whether the message is
+    /// compressed.
+    ///
+    /// # Errors
+    ///
+    /// As `send`.
+    #[cfg(feature = "deflate")]
+    pub async fn send_with<'m>(
+        &mut self,
+        message: impl Into<Message<'m>>,
+        choice: Compress,
+    ) -> Result<(), Error> {
+        let message = message.into();
+        poll_fn(|cx| self.driver.poll_room(cx, message.len())).await?;
+        let Driver { ws, outgoing, .. } = &mut self.driver;
+        ws.send_with(message, choice, outgoing.out())?;
+        self.flush().await
+    }
+
+    /// Queues a message, to leave with others in one write: by
+    /// [`flush`](Self::flush), with the next call that receives, or when the
+    /// unsent bytes reach their bound, where it waits. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub async fn feed<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+        let mut message = Some(message.into());
+        poll_fn(|cx| self.driver.poll_take(cx, &mut message)).await
+    }
+
+    /// Queues a prepared message, as [`feed`](Self::feed); a long one of a
+    /// server without copying it.
+    ///
+    /// # Errors
+    ///
+    /// As [`send`](Self::send).
+    pub async fn feed_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
+        poll_fn(|cx| self.driver.poll_room(cx, prepared.payload().len())).await?;
+        self.driver.take_prepared(prepared)
+    }
+
+    /// Writes all unsent bytes and flushes the stream. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Io`], and [`Error::Failed`] if a deadline passed.
+    pub async fn flush(&mut self) -> Result<(), Error> {
+        poll_fn(|cx| self.driver.poll_flush(cx)).await
+    }
+
+    /// Sends a ping with at most 125 bytes. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if it is longer or the connection is not open, and
+    /// those of [`flush`](Self::flush).
+    pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
+        let Driver { ws, outgoing, .. } = &mut self.driver;
+        ws.ping(payload, outgoing.out())?;
+        self.flush().await
+    }
+
+    /// Begins the closing handshake. Messages may still come: call
+    /// [`next`](Self::next) until it returns `None` to see it through. Cancel
+    /// safe.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if the code must not be sent or the reason is longer
+    /// than 123 bytes, and those of [`flush`](Self::flush).
+    pub async fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), Error> {
+        let Driver { ws, outgoing, .. } = &mut self.driver;
+        ws.close(code, reason, outgoing.out())?;
+        self.flush().await
+    }
+
+    /// Answers the request that [`next_event`](Self::next_event) brought.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Send`] if there was none, and those of [`flush`](Self::flush).
+    pub async fn respond(&mut self, response: Response) -> Result<(), Error> {
+        let Driver { ws, outgoing, .. } = &mut self.driver;
+        ws.respond(response, outgoing.out())?;
+        self.flush().await
+    }
+
+    /// Splits into owned halves for two tasks. The opening handshake must be
+    /// over.
+    ///
+    /// No lock is held while a half waits, and automatic replies leave through
+    /// whichever half is polled.
+    pub fn split(self) -> (Reader<T>, Writer<T>) {
+        split::split(self.driver)
+    }
+
+    /// The binary messages as a stream of bytes, in both directions.
+    pub const fn into_tunnel(self) -> Tunnel<T> {
+        Tunnel::new(self)
+    }
+}
+
+/// Questions.
+impl<T: Transport> WebSocket<T> {
+    /// The state machine, with all that it can be asked.
+    pub const fn connection(&self) -> &Connection {
+        &self.driver.ws
+    }
+
+    /// How the connection ended, once that is certain.
+    pub const fn outcome(&self) -> Option<&Outcome> {
+        self.driver.ws.outcome()
+    }
+
+    /// The subprotocol that the handshake settled.
+    pub fn subprotocol(&self) -> Option<&str> {
+        self.driver.ws.subprotocol()
+    }
+
+    /// How many bytes wait to leave.
+    pub const fn unsent(&self) -> usize {
+        self.driver.outgoing.len()
+    }
+
+    /// The heap bytes that this connection holds by itself: those of the state
+    /// machine and the buffers, without the stream, the timer and the shared
+    /// [`Config`].
+    pub fn held_bytes(&self) -> usize {
+        self.driver.held_bytes()
+    }
+
+    /// Gives back memory, see [`Connection::release`].
+    #[cfg(feature = "deflate")]
+    pub fn release(&mut self) {
+        self.driver.ws.release();
+    }
+
+    pub(super) fn into_parts(self) -> (T, Vec<u8>) {
+        (self.driver.io, self.driver.incoming.into_rest())
+    }
+
+    pub(super) const fn io(&self) -> &T {
+        &self.driver.io
+    }
+
+    #[cfg(feature = "futures")]
+    pub(super) const fn io_mut(&mut self) -> &mut T {
+        &mut self.driver.io
+    }
+}
+
+impl<T: Transport + Unpin> Stream for WebSocket<T> {
+    type Item = Result<Message<'static>, Error>;
+
+    fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        self.driver.poll_message(cx).map(Result::transpose)
+    }
+}
+
+impl<'m, T: Transport + Unpin> Sink<Message<'m>> for WebSocket<T> {
+    type Error = Error;
+
+    fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        // That there is room for one byte more.
+        self.driver.poll_room(cx, 1)
+    }
+
+    fn start_send(mut self: Pin<&mut Self>, message: Message<'m>) -> Result<(), Error> {
+        self.driver.take(None, message)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        self.driver.poll_flush(cx)
+    }
+
+    /// Sends a close frame with 1000. To see the closing through, take
+    /// messages until there are none.
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        let Driver { ws, outgoing, .. } = &mut self.driver;
+        ws.close(CloseCode::NORMAL, "", outgoing.out())?;
+        self.driver.poll_flush(cx)
+    }
+}

@@ -1,0 +1,142 @@
+//! What is to be written, in its order.
+
+use std::collections::VecDeque;
+use std::io::{self, IoSlice};
+use std::mem;
+use std::task::{Context, Poll, ready};
+use std::vec::Vec;
+
+use bytes::{Buf, Bytes};
+
+use super::buffers;
+use super::transport::Transport;
+
+/// Unsent bytes: some shared by reference, then those that the state machine
+/// appended. Holds no buffer while there are none.
+#[derive(Debug, Default)]
+pub(super) struct Outgoing {
+    shared: VecDeque<Bytes>,
+    shared_len: usize,
+    out: Vec<u8>,
+    needs_flush: bool,
+}
+
+/// How many pieces leave in one write.
+const MAX_SLICES: usize = 16;
+
+impl Outgoing {
+    /// Where the state machine appends.
+    pub(super) fn out(&mut self) -> &mut Vec<u8> {
+        if self.out.capacity() == 0 {
+            self.out = buffers::take_write();
+        }
+        &mut self.out
+    }
+
+    /// How many bytes leave before those of `out`.
+    pub(super) const fn shared_len(&self) -> usize {
+        self.shared_len
+    }
+
+    /// How many bytes wait to leave.
+    pub(super) const fn len(&self) -> usize {
+        self.shared_len + self.out.len()
+    }
+
+    pub(super) const fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Adds bytes without copying them.
+    pub(super) fn share(&mut self, bytes: Bytes) {
+        if !self.out.is_empty() {
+            let before = Bytes::from(mem::take(&mut self.out));
+            self.shared_len += before.len();
+            self.shared.push_back(before);
+        }
+        self.shared_len += bytes.len();
+        self.shared.push_back(bytes);
+    }
+
+    /// Forgets all: nothing more leaves.
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// Writes all and flushes the stream.
+    pub(super) fn poll_flush(
+        &mut self,
+        cx: &mut Context<'_>,
+        io: &mut impl Transport,
+    ) -> Poll<io::Result<()>> {
+        while !self.is_empty() {
+            ready!(self.poll_write(cx, io, &[]))?;
+        }
+        if self.needs_flush {
+            ready!(io.poll_flush(cx))?;
+            self.needs_flush = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Writes once, what waits and `then`. Tells how much of `then` left.
+    pub(super) fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        io: &mut impl Transport,
+        then: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let len =
+            ready!(io.poll_write(cx, self.slices(then, &mut [IoSlice::new(&[]); MAX_SLICES])))?;
+        if len == 0 {
+            return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+        }
+        self.needs_flush = true;
+        let own = len.min(self.len());
+        self.advance(own);
+        Poll::Ready(Ok(len - own))
+    }
+
+    /// Gives the buffer back if nothing is left in it.
+    pub(super) fn release(&mut self) {
+        if self.is_empty() {
+            self.shared = VecDeque::new();
+            buffers::put_write(mem::take(&mut self.out));
+        }
+    }
+
+    /// Heap bytes held by this alone.
+    pub(super) fn held_bytes(&self) -> usize {
+        self.out.capacity() + self.shared.capacity() * size_of::<Bytes>()
+    }
+
+    fn slices<'s>(
+        &'s self,
+        then: &'s [u8],
+        room: &'s mut [IoSlice<'s>; MAX_SLICES],
+    ) -> &'s [IoSlice<'s>] {
+        let out = Some(&*self.out).filter(|out| !out.is_empty());
+        let then = Some(then).filter(|then| !then.is_empty());
+        let pieces = self.shared.iter().map(|bytes| &**bytes);
+        let mut count = 0;
+        for (slice, piece) in room.iter_mut().zip(pieces.chain(out).chain(then)) {
+            *slice = IoSlice::new(piece);
+            count += 1;
+        }
+        room.get(..count).unwrap_or_default()
+    }
+
+    fn advance(&mut self, mut len: usize) {
+        while let Some(first) = self.shared.front_mut() {
+            let taken = len.min(first.len());
+            first.advance(taken);
+            self.shared_len -= taken;
+            len -= taken;
+            if !first.is_empty() {
+                return;
+            }
+            self.shared.pop_front();
+        }
+        self.out.drain(..len);
+    }
+}

@@ -1,0 +1,261 @@
+//! WebSockets over tokio's `AsyncRead` and `AsyncWrite`.
+//!
+//! Knows how tokio polls a stream and a timer; what is done with them stands
+//! in the module that the async adapters share.
+//!
+//! ```no_run
+//! use sansocket::{Config, tokio};
+//!
+//! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+//! let config = Config::new();
+//! let listener = ::tokio::net::TcpListener::bind("127.0.0.1:9002").await?;
+//! loop {
+//!     let (stream, _) = listener.accept().await?;
+//!     let config = config.clone();
+//!     ::tokio::spawn(async move {
+//!         let mut ws = tokio::accept(stream, &config).await?;
+//!         while let Some(message) = ws.next().await? {
+//!             ws.send(message).await?;
+//!         }
+//!         Ok::<(), tokio::Error>(())
+//!     });
+//! }
+//! # }
+//! ```
+
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use std::boxed::Box;
+use std::io::{self, IoSlice};
+use std::time::Duration;
+use std::vec::Vec;
+
+use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use ::tokio::net::TcpStream;
+use ::tokio::time::{Instant, Sleep};
+
+pub use super::Error;
+use super::poll::{self, Transport, opened};
+use crate::config::Config;
+use crate::error::SendError;
+use crate::frame::Role;
+use crate::handshake::{Agreement, Request, Response};
+
+/// A WebSocket over a stream of tokio's.
+///
+/// Deadlines need the runtime's timer (`enable_time`); a connection that has
+/// any holds one timer in the heap, made when it first waits.
+pub type WebSocket<S> = poll::WebSocket<Io<S>>;
+
+/// The receiving half of a [`WebSocket`], for one task.
+pub type Reader<S> = poll::Reader<Io<S>>;
+
+/// The sending half of a [`WebSocket`], for another task.
+pub type Writer<S> = poll::Writer<Io<S>>;
+
+/// The binary messages of a [`WebSocket`] as a stream of bytes.
+pub type Tunnel<S> = poll::Tunnel<Io<S>>;
+
+/// A stream of tokio's, and its timer.
+#[derive(Debug)]
+pub struct Io<S> {
+    stream: S,
+    origin: Instant,
+    /// Set to no later than the next deadline, and looked at when it comes.
+    sleep: Option<Pin<Box<Sleep>>>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
+    /// A server on a stream, before the handshake: [`next_event`](Self::next_event)
+    /// brings the request, which [`respond`](Self::respond) answers.
+    pub fn server(stream: S, config: &Config) -> Self {
+        Self::server_on(Io::new(stream), config)
+    }
+
+    /// A client on a stream that is connected, by TLS or a proxy for example.
+    /// The request leaves with the first call of any method that moves bytes.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::NoEntropy`].
+    pub fn client(stream: S, request: &Request, config: &Config) -> Result<Self, SendError> {
+        Self::client_on(Io::new(stream), request, config)
+    }
+
+    /// A stream on which somebody else did the handshake. `read_ahead` are the
+    /// bytes that were read behind the head.
+    pub fn upgraded(
+        stream: S,
+        role: Role,
+        agreement: Agreement,
+        read_ahead: Vec<u8>,
+        config: &Config,
+    ) -> Self {
+        Self::upgraded_on(Io::new(stream), role, agreement, read_ahead, config)
+    }
+
+    /// The stream.
+    pub const fn stream(&self) -> &S {
+        &self.io().stream
+    }
+
+    /// The stream and the bytes that were read from it and not taken: those
+    /// behind a plain HTTP request, for example.
+    pub fn into_stream(self) -> (S, Vec<u8>) {
+        let (io, rest) = self.into_parts();
+        (io.stream, rest)
+    }
+}
+
+/// Does the opening handshake as a server on a TCP connection, and accepts
+/// every upgrade that [`Config`] allows. The delay of small packets is
+/// switched off (`TCP_NODELAY`).
+///
+/// # Errors
+///
+/// [`Error::Failed`] if the request is no upgrade or breaks a rule; it was
+/// answered. [`Error::Io`] if the stream broke.
+pub async fn accept(stream: TcpStream, config: &Config) -> Result<WebSocket<TcpStream>, Error> {
+    opened(accept_with(stream, config, Request::accept).await?)
+}
+
+/// As [`accept`], with the answer left to `answer`: to choose a subprotocol,
+/// add headers, refuse, or serve a page on the same port. `None` if the answer
+/// was not to open a WebSocket.
+///
+/// # Errors
+///
+/// As [`accept`]; an upgrade that breaks a rule does not reach `answer`.
+pub async fn accept_with(
+    stream: TcpStream,
+    config: &Config,
+    answer: impl FnOnce(&Request) -> Response,
+) -> Result<Option<WebSocket<TcpStream>>, Error> {
+    stream.set_nodelay(true)?;
+    accept_on(stream, config, answer).await
+}
+
+/// As [`accept_with`], on any stream: one of TLS, a pipe, a Unix socket.
+///
+/// # Errors
+///
+/// As [`accept_with`].
+pub async fn accept_on<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    config: &Config,
+    answer: impl FnOnce(&Request) -> Response,
+) -> Result<Option<WebSocket<S>>, Error> {
+    WebSocket::server(stream, config).accepted(answer).await
+}
+
+/// Does the opening handshake as a client, on any stream.
+///
+/// # Errors
+///
+/// [`Error::Refused`] with the response of a server that refuses,
+/// [`Error::Failed`] if it breaks a rule, [`Error::Io`] if the stream broke.
+pub async fn connect_on<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    request: &Request,
+    config: &Config,
+) -> Result<WebSocket<S>, Error> {
+    WebSocket::client(stream, request, config)?
+        .connected()
+        .await
+}
+
+impl<S> Io<S> {
+    fn new(stream: S) -> Self {
+        Self {
+            stream,
+            origin: Instant::now(),
+            sleep: None,
+        }
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Io<S> {
+    fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
+        let mut buf = ReadBuf::new(buf);
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf))?;
+        Poll::Ready(Ok(buf.filled().len()))
+    }
+
+    fn poll_write(
+        &mut self,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        match slices {
+            [bytes] => Pin::new(&mut self.stream).poll_write(cx, bytes),
+            _ => Pin::new(&mut self.stream).poll_write_vectored(cx, slices),
+        }
+    }
+
+    fn is_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+
+    fn now(&self) -> Option<Duration> {
+        Some(self.origin.elapsed())
+    }
+
+    fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Duration) -> Poll<()> {
+        let Some(at) = self.origin.checked_add(at) else {
+            return Poll::Pending;
+        };
+        let sleep = self
+            .sleep
+            .get_or_insert_with(|| Box::pin(::tokio::time::sleep_until(at)));
+        if sleep.deadline() > at {
+            sleep.as_mut().reset(at);
+        }
+        ready!(sleep.as_mut().poll(cx));
+        if sleep.deadline() < at {
+            // It was set for a deadline that moved.
+            sleep.as_mut().reset(at);
+            return sleep.as_mut().poll(cx);
+        }
+        Poll::Ready(())
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Tunnel<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let bytes = ready!(self.poll_peek(cx))?;
+        let len = bytes.len().min(buf.remaining());
+        buf.put_slice(bytes.get(..len).unwrap_or_default());
+        self.consume(len);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Tunnel<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_send(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_sent(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        self.poll_end(cx)
+    }
+}
