@@ -19,6 +19,8 @@ pub struct Ends {
     pub ended: Option<Result<(), ErrorKind>>,
     /// At most so many bytes a read.
     pub read_len: usize,
+    /// At most so many bytes a write.
+    pub write_len: usize,
     /// What was written, in its writes.
     pub writes: Vec<Vec<u8>>,
     /// How much of it was flushed.
@@ -27,10 +29,11 @@ pub struct Ends {
     pub capacity: usize,
     /// Writing fails with this.
     pub write_error: Option<ErrorKind>,
-    /// Every other call blocks.
+    /// Every other read blocks, and every other write.
     pub stutters: bool,
     pub reads: usize,
-    blocked: bool,
+    read_blocked: bool,
+    write_blocked: bool,
 }
 
 impl Default for Ends {
@@ -39,13 +42,15 @@ impl Default for Ends {
             incoming: VecDeque::new(),
             ended: None,
             read_len: usize::MAX,
+            write_len: usize::MAX,
             writes: Vec::new(),
             flushed_len: 0,
             capacity: usize::MAX,
             write_error: None,
             stutters: false,
             reads: 0,
-            blocked: false,
+            read_blocked: false,
+            write_blocked: false,
         }
     }
 }
@@ -85,22 +90,21 @@ impl Duplex {
     }
 }
 
-impl Ends {
-    fn stutter(&mut self) -> io::Result<()> {
-        self.blocked = self.stutters && !self.blocked;
-        if self.blocked {
-            Err(ErrorKind::WouldBlock.into())
-        } else {
-            Ok(())
-        }
+/// Blocks if it did not the last time.
+fn stutter(stutters: bool, blocked: &mut bool) -> io::Result<()> {
+    *blocked = stutters && !*blocked;
+    if *blocked {
+        Err(ErrorKind::WouldBlock.into())
+    } else {
+        Ok(())
     }
 }
 
 impl Read for Duplex {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        let mut ends = self.0.borrow_mut();
+        let ends = &mut *self.0.borrow_mut();
         ends.reads += 1;
-        ends.stutter()?;
+        stutter(ends.stutters, &mut ends.read_blocked)?;
         if ends.incoming.is_empty() {
             return match ends.ended {
                 None => Err(ErrorKind::WouldBlock.into()),
@@ -119,11 +123,11 @@ impl Write for Duplex {
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        let mut ends = self.0.borrow_mut();
+        let ends = &mut *self.0.borrow_mut();
         if let Some(kind) = ends.write_error {
             return Err(kind.into());
         }
-        ends.stutter()?;
+        stutter(ends.stutters, &mut ends.write_blocked)?;
         if ends.capacity == 0 {
             return Err(ErrorKind::WouldBlock.into());
         }
@@ -131,7 +135,7 @@ impl Write for Duplex {
             .iter()
             .flat_map(|slice| slice.iter().copied())
             .collect();
-        bytes.truncate(ends.capacity);
+        bytes.truncate(ends.capacity.min(ends.write_len));
         ends.capacity -= bytes.len();
         let len = bytes.len();
         ends.writes.push(bytes);
@@ -142,5 +146,105 @@ impl Write for Duplex {
         let mut ends = self.0.borrow_mut();
         ends.flushed_len = ends.writes.iter().map(Vec::len).sum();
         Ok(())
+    }
+}
+
+/// The same as an async stream: what would block is pending.
+#[cfg(any(feature = "tokio", feature = "futures"))]
+fn polled<T>(result: io::Result<T>) -> std::task::Poll<io::Result<T>> {
+    match result {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => std::task::Poll::Pending,
+        result => std::task::Poll::Ready(result),
+    }
+}
+
+#[cfg(feature = "tokio")]
+mod tokio_io {
+    use std::io::{self, IoSlice, Read, Write};
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+    use super::{Duplex, polled};
+
+    impl AsyncRead for Duplex {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let read = self.read(buf.initialize_unfilled());
+            polled(read.map(|len| buf.advance(len)))
+        }
+    }
+
+    impl AsyncWrite for Duplex {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            polled(self.write(bytes))
+        }
+
+        fn poll_write_vectored(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            slices: &[IoSlice<'_>],
+        ) -> Poll<io::Result<usize>> {
+            polled(self.write_vectored(slices))
+        }
+
+        fn is_write_vectored(&self) -> bool {
+            true
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            polled(self.flush())
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+}
+
+#[cfg(feature = "futures")]
+mod futures_io {
+    use std::io::{self, Read, Write};
+    use std::pin::Pin;
+    use std::task::{Context, Poll};
+
+    use futures_util::{AsyncRead, AsyncWrite};
+
+    use super::{Duplex, polled};
+
+    impl AsyncRead for Duplex {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buf: &mut [u8],
+        ) -> Poll<io::Result<usize>> {
+            polled(self.read(buf))
+        }
+    }
+
+    impl AsyncWrite for Duplex {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            polled(self.write(bytes))
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            polled(self.flush())
+        }
+
+        fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
     }
 }

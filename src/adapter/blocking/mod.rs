@@ -72,6 +72,8 @@ pub struct WebSocket<S> {
     reads: Waiting<S>,
     writes: Waiting<S>,
     origin: Instant,
+    /// The pieces of a message that came so far, where they are to be joined.
+    begun: Option<Message<'static>>,
     /// Nothing is read or written any more.
     is_finished: bool,
 }
@@ -134,6 +136,7 @@ impl<S: Read + Write> WebSocket<S> {
             reads: Waiting::to_read(None),
             writes: Waiting::to_write(None),
             origin: Instant::now(),
+            begun: None,
             is_finished: false,
         }
     }
@@ -149,16 +152,16 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     ///
     /// [`Error::Failed`] if the connection failed and [`Error::Io`] if the
-    /// stream did, once; then `None` for ever.
+    /// stream did, once; then `None` for ever. A stream that does not block
+    /// has been sent all that is owed when `None` comes.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Message<'static>>, Error> {
-        let mut begun = None;
         while let Some(event) = self.next_event()? {
             match event {
                 Event::Request(request) => self.respond(request.accept())?,
                 Event::Refused(response) => return Err(Error::Refused(response)),
                 event => {
-                    if let Some(message) = event.into_message(&mut begun) {
+                    if let Some(message) = event.into_message(&mut self.begun) {
                         return Ok(Some(message));
                     }
                 }
@@ -187,7 +190,11 @@ impl<S: Read + Write> WebSocket<S> {
             match event {
                 Some(Event::Failed(error)) => return Err(error.into()),
                 Some(event) => return Ok(Some(event)),
-                None if self.is_finished => return Ok(None),
+                None if self.is_finished => {
+                    return self
+                        .flush_rest()
+                        .map_or(Ok(None), |error| Err(error.into()));
+                }
                 None => self.fill()?,
             }
         }

@@ -102,11 +102,24 @@ impl<S: Read + Write> WebSocket<S> {
                         Some(_) => socket.linger_until(&mut self.stream, |stream| stream, until),
                     })
             }
-            _ => self
-                .stream
-                .write_all(&out)
-                .and_then(|()| self.stream.flush()),
+            _ => {
+                self.out = out;
+                self.flush_rest().map_or(Ok(()), Err)
+            }
         };
+    }
+
+    /// Writes what a connection that is over still owes. Tells if the stream
+    /// is not ready for all of it; any other error ends it.
+    pub(super) fn flush_rest(&mut self) -> Option<io::Error> {
+        match self.flush() {
+            Ok(()) => None,
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Some(error),
+            Err(_) => {
+                self.out.clear();
+                None
+            }
+        }
     }
 
     /// Flushes until there is room for a message of this length.

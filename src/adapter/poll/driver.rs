@@ -111,11 +111,13 @@ impl<T: Transport> Driver<T> {
             if self.ending.is_some() {
                 return self.poll_ending(cx);
             }
-            if self.is_finished {
-                return Poll::Ready(Ok(None));
-            }
             let event = self.incoming.receive(&mut self.ws, self.outgoing.out());
             let event = event.map(Event::into_owned);
+            if self.is_finished {
+                self.release();
+                // Behind a refusal its error is told.
+                return Poll::Ready(last(event));
+            }
             if self.is_over(event.as_ref()) {
                 self.end(event);
             } else if event.is_some() {
@@ -339,10 +341,7 @@ impl<T: Transport> Driver<T> {
         self.is_finished = true;
         self.outgoing.clear();
         self.release();
-        Poll::Ready(match self.ending.take().and_then(|ending| ending.last) {
-            Some(Event::Failed(error)) => Err(error.into()),
-            last => Ok(last),
-        })
+        Poll::Ready(last(self.ending.take().and_then(|ending| ending.last)))
     }
 
     /// An error of the stream ends it too.
@@ -385,6 +384,14 @@ impl<T: Transport> Driver<T> {
     fn release(&mut self) {
         self.incoming.release();
         self.outgoing.release();
+    }
+}
+
+/// The last event as it is told.
+fn last(event: Option<Event<'static>>) -> Result<Option<Event<'static>>, Error> {
+    match event {
+        Some(Event::Failed(error)) => Err(error.into()),
+        event => Ok(event),
     }
 }
 
