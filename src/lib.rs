@@ -78,6 +78,7 @@
 //! | `deflate` | no | permessage-deflate (RFC 7692), and with it `std` |
 //! | `tokio` | no | `tokio`: `AsyncRead` and `AsyncWrite` of tokio |
 //! | `futures` | no | `futures`: those of futures-io, for every other runtime |
+//! | `rustls` | no | `wss://` for all of them |
 //!
 //! Without `std` the crate is `no_std` + `alloc`; a client then names its
 //! source of randomness in [`Config::entropy`].
@@ -141,7 +142,7 @@ pub use error::{
 pub use event::Event;
 pub use frame::Role;
 pub use handshake::{
-    Agreement, Headers, OriginPolicy, Request, RequestError, Response, Uri, UriError,
+    Agreement, Headers, OriginPolicy, RedirectError, Request, RequestError, Response, Uri, UriError,
 };
 pub use input::Input;
 pub use message::{Fragment, Message, MessageKind, Prepared};

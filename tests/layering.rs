@@ -24,15 +24,22 @@ const SIDEWAYS: (&str, &str) = ("handshake", "deflate");
 const LOCKING: [&str; 2] = ["deflate/pool.rs", "message/prepared.rs"];
 
 /// What the library needs of others.
-const DEPENDENCIES: [&str; 9] = [
+const DEPENDENCIES: [&str; 16] = [
     "base64",
     "bytes",
     "chacha20",
+    "futures-core",
+    "futures-io",
+    "futures-sink",
     "getrandom",
     "httparse",
+    "rustls",
+    "rustls-platform-verifier",
     "sha1",
     "simdutf8",
     "thiserror",
+    "tokio",
+    "webpki-roots",
     "zlib-rs",
 ];
 

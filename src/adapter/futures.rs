@@ -30,17 +30,20 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::boxed::Box;
 use std::io::{self, IoSlice};
+use std::string::String;
 use std::time::{Duration, Instant};
 use std::vec::Vec;
 
 use futures_io::{AsyncRead, AsyncWrite};
 
 pub use super::Error;
-use super::poll::{self, Transport, opened};
+use super::connector::{Hops, uri_of};
+use super::poll::{self, MaybeTls, Transport, opened};
+use super::{ConnectStep, Connector};
 use crate::config::Config;
 use crate::error::SendError;
 use crate::frame::Role;
-use crate::handshake::{Agreement, Request, Response};
+use crate::handshake::{Agreement, Request, RequestError, Response};
 
 /// A WebSocket over a stream of futures-io.
 ///
@@ -56,6 +59,9 @@ pub type Writer<S> = poll::Writer<Io<S>>;
 
 /// The binary messages of a [`WebSocket`] as a stream of bytes.
 pub type Tunnel<S> = poll::Tunnel<Io<S>>;
+
+/// A client's [`WebSocket`], in TLS or not: what [`connect_with`] makes.
+pub type Client<S> = poll::WebSocket<MaybeTls<Io<S>>>;
 
 /// A stream of futures-io, and the caller's timer.
 #[derive(Debug)]
@@ -105,15 +111,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
     /// Lets deadlines work, with the runtime's own sleep.
     #[must_use]
-    pub fn with_timer<F>(mut self, mut sleep: impl FnMut(Duration) -> F + Send + 'static) -> Self
+    pub fn with_timer<F>(mut self, sleep: impl FnMut(Duration) -> F + Send + 'static) -> Self
     where
         F: Future<Output = ()> + Send + 'static,
     {
-        self.io_mut().timer = Some(Timer {
-            sleep: Box::new(move |duration| Box::pin(sleep(duration))),
-            origin: Instant::now(),
-            begun: None,
-        });
+        self.io_mut().timer = Some(Timer::new(sleep));
         self
     }
 
@@ -163,6 +165,58 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     pub fn into_stream(self) -> (S, Vec<u8>) {
         let (io, rest) = self.into_parts();
         (io.stream, rest)
+    }
+}
+
+/// Connects to a `ws://` or `wss://` URI and does the opening handshake, over
+/// a stream that `dial` opens to a host and port: several addresses, and the
+/// delay of small packets, are its affair. Deadlines are kept with `sleep`.
+///
+/// # Errors
+///
+/// [`Error::Request`] if the URI is none, [`Error::Connect`] with the step that
+/// failed, [`Error::Refused`] with the response of a server that refuses or
+/// redirects, [`Error::ProxyRefused`], [`Error::Redirect`], and
+/// [`Error::Failed`] if a rule is broken.
+///
+/// ```no_run
+/// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
+/// use sansocket::{Config, adapter::Connector, futures};
+/// use smol::net::TcpStream;
+///
+/// let connector = Connector::new(&Config::new());
+/// let dial = |host, port| TcpStream::connect((host, port));
+/// let sleep = |duration| async move { smol::Timer::after(duration).await; };
+/// let mut ws = futures::connect_with("ws://localhost:9001", &connector, dial, sleep).await?;
+/// ws.send("hello").await?;
+/// # Ok(())
+/// # }
+/// ```
+pub async fn connect_with<S, D, F>(
+    request: impl TryInto<Request, Error: Into<RequestError>>,
+    connector: &Connector,
+    mut dial: impl FnMut(String, u16) -> D,
+    sleep: impl FnMut(Duration) -> F + Clone + Send + 'static,
+) -> Result<Client<S>, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    D: Future<Output = io::Result<S>>,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut hops = Hops::new(request, connector)?;
+    loop {
+        let (host, port) = connector.first_hop(uri_of(&hops.request)?);
+        let attempt = async {
+            let stream = dial(host.into(), port).await;
+            let stream = stream.map_err(|error| ConnectStep::Tcp.failed(error))?;
+            let mut io = Io::new(stream);
+            io.timer = Some(Timer::new(sleep.clone()));
+            poll::connect::connect(io, &hops.request, connector).await
+        };
+        let attempt = attempt.await;
+        if let Some(result) = hops.follow(attempt) {
+            return result;
+        }
     }
 }
 
@@ -216,6 +270,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Io<S> {
 }
 
 impl Timer {
+    fn new<F>(mut sleep: impl FnMut(Duration) -> F + Send + 'static) -> Self
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        Self {
+            sleep: Box::new(move |duration| Box::pin(sleep(duration))),
+            origin: Instant::now(),
+            begun: None,
+        }
+    }
+
     /// One sleep at a time: it ends no later than the next deadline, and is
     /// followed by another if that one moved.
     fn poll(&mut self, cx: &mut Context<'_>, at: Duration) -> Poll<()> {

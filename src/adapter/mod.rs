@@ -10,6 +10,7 @@
 //! protocol: what it needs to know it asks the core.
 
 pub mod blocking;
+mod connector;
 #[cfg(feature = "futures")]
 pub mod futures;
 #[cfg(any(feature = "futures", feature = "tokio"))]
@@ -17,10 +18,14 @@ pub mod poll;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
+pub use connector::Connector;
+#[cfg(feature = "rustls")]
+pub use connector::Tls;
+
 use std::io;
 
 use crate::error::{Error as Failure, SendError};
-use crate::handshake::{RequestError, Response};
+use crate::handshake::{RedirectError, RequestError, Response};
 
 /// Error returned by the adapters' methods. At most 32 bytes.
 #[derive(Debug, thiserror::Error)]
@@ -42,6 +47,39 @@ pub enum Error {
     /// The request cannot be sent as it is.
     #[error("{0}")]
     Request(#[from] RequestError),
+    /// A connection could not be made: in this step.
+    #[error("{step}: {error}")]
+    Connect {
+        /// How far it came.
+        step: ConnectStep,
+        /// Why; `TimedOut` if the step took longer than
+        /// [`handshake_timeout`](crate::Config::handshake_timeout).
+        error: io::Error,
+    },
+    /// The proxy refused the tunnel, with this response (RFC 9110 §9.3.6).
+    #[error("proxy refused with HTTP status {}", .0.status())]
+    ProxyRefused(Response),
+    /// A redirect could not be followed.
+    #[error("redirect: {0}")]
+    Redirect(#[from] RedirectError),
+}
+
+/// The steps before the opening handshake.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
+#[non_exhaustive]
+pub enum ConnectStep {
+    /// The addresses of the host, or of the proxy.
+    #[error("looking up the host")]
+    Resolve,
+    /// A TCP connection to one of them.
+    #[error("connecting")]
+    Tcp,
+    /// A tunnel through the proxy.
+    #[error("asking the proxy for a tunnel")]
+    Proxy,
+    /// The TLS handshake: a certificate that does not match is found here.
+    #[error("TLS handshake")]
+    Tls,
 }
 
 impl Error {

@@ -31,15 +31,17 @@ use std::time::Duration;
 use std::vec::Vec;
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use ::tokio::net::TcpStream;
+use ::tokio::net::{TcpStream, lookup_host};
 use ::tokio::time::{Instant, Sleep};
 
 pub use super::Error;
-use super::poll::{self, Transport, opened};
+use super::connector::{Hops, uri_of};
+use super::poll::{self, MaybeTls, Transport, opened};
+use super::{ConnectStep, Connector};
 use crate::config::Config;
 use crate::error::SendError;
 use crate::frame::Role;
-use crate::handshake::{Agreement, Request, Response};
+use crate::handshake::{Agreement, Request, RequestError, Response};
 
 /// A WebSocket over a stream of tokio's.
 ///
@@ -55,6 +57,9 @@ pub type Writer<S> = poll::Writer<Io<S>>;
 
 /// The binary messages of a [`WebSocket`] as a stream of bytes.
 pub type Tunnel<S> = poll::Tunnel<Io<S>>;
+
+/// A client's [`WebSocket`] over TCP, in TLS or not: what [`connect`] makes.
+pub type Client = poll::WebSocket<MaybeTls<Io<TcpStream>>>;
 
 /// A stream of tokio's, and its timer.
 #[derive(Debug)]
@@ -146,6 +151,88 @@ pub async fn accept_on<S: AsyncRead + AsyncWrite + Unpin>(
     answer: impl FnOnce(&Request) -> Response,
 ) -> Result<Option<WebSocket<S>>, Error> {
     WebSocket::server(stream, config).accepted(answer).await
+}
+
+/// Connects to a `ws://` or `wss://` URI and does the opening handshake. The
+/// delay of small packets is switched off (`TCP_NODELAY`), all deadlines work,
+/// and each step has [`handshake_timeout`](Config::handshake_timeout).
+///
+/// # Errors
+///
+/// [`Error::Request`] if the URI is none, [`Error::Connect`] with the step that
+/// failed, [`Error::Refused`] with the response of a server that refuses or
+/// redirects, [`Error::Failed`] if it breaks a rule.
+///
+/// ```no_run
+/// # async fn connect() -> Result<(), sansocket::tokio::Error> {
+/// use sansocket::{Config, tokio};
+///
+/// let mut ws = tokio::connect("ws://localhost:9001", &Config::new()).await?;
+/// ws.send("hello").await?;
+/// println!("{:?}", ws.next().await?);
+/// # Ok(())
+/// # }
+/// ```
+pub async fn connect(
+    request: impl TryInto<Request, Error: Into<RequestError>>,
+    config: &Config,
+) -> Result<Client, Error> {
+    connect_with(request, &Connector::new(config)).await
+}
+
+/// As [`connect`], with a proxy, roots of trust, or redirects.
+///
+/// # Errors
+///
+/// As `connect`, [`Error::ProxyRefused`] and [`Error::Redirect`].
+pub async fn connect_with(
+    request: impl TryInto<Request, Error: Into<RequestError>>,
+    connector: &Connector,
+) -> Result<Client, Error> {
+    let mut hops = Hops::new(request, connector)?;
+    loop {
+        let attempt = open(&hops.request, connector).await;
+        if let Some(result) = hops.follow(attempt) {
+            return result;
+        }
+    }
+}
+
+async fn open(request: &Request, connector: &Connector) -> Result<Client, Error> {
+    let (host, port) = connector.first_hop(uri_of(request)?);
+    let timeout = connector.config().settings().timeouts.handshake;
+    let addresses = within(timeout, ConnectStep::Resolve, lookup_host((host, port))).await?;
+    let mut result = Err(ConnectStep::Resolve.failed(io::ErrorKind::NotFound.into()));
+    for address in addresses {
+        result = within(timeout, ConnectStep::Tcp, TcpStream::connect(address)).await;
+        if result.is_ok() {
+            break;
+        }
+    }
+    let stream = result?;
+    stream.set_nodelay(true)?;
+    poll::connect::connect(Io::new(stream), request, connector).await
+}
+
+async fn within<R>(
+    timeout: Option<Duration>,
+    step: ConnectStep,
+    work: impl Future<Output = io::Result<R>>,
+) -> Result<R, Error> {
+    let done = match timeout {
+        None => work.await,
+        Some(timeout) => ::tokio::time::timeout(timeout, work)
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+    };
+    done.map_err(|error| step.failed(error))
+}
+
+impl Client {
+    /// The TCP stream, below TLS if there is any.
+    pub const fn tcp(&self) -> &TcpStream {
+        &self.io().io().stream
+    }
 }
 
 /// Does the opening handshake as a client, on any stream.

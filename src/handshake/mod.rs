@@ -31,6 +31,9 @@ mod head;
 mod key;
 mod negotiate;
 mod origin;
+#[cfg(feature = "std")]
+pub(crate) mod proxy;
+mod redirect;
 mod request;
 mod response;
 mod uri;
@@ -42,6 +45,7 @@ use alloc::string::String;
 use crate::deflate;
 pub use head::Headers;
 pub use origin::OriginPolicy;
+pub use redirect::RedirectError;
 pub(crate) use request::RequestReader;
 pub use request::{Request, RequestError};
 pub use response::Response;

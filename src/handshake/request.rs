@@ -180,6 +180,11 @@ impl Request {
         }
     }
 
+    /// Adds a field that was checked.
+    pub(super) fn push_header(&mut self, name: &str, value: &[u8]) {
+        self.0.headers.push(name, value);
+    }
+
     /// Appends the head (§4.1).
     #[cfg_attr(not(feature = "deflate"), allow(unused_variables))]
     pub(super) fn write(&self, key: &Key, settings: &Settings, out: &mut Vec<u8>) {

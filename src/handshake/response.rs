@@ -372,6 +372,12 @@ impl ResponseReader {
 }
 
 impl Response {
+    /// A head whose body nobody reads.
+    #[cfg(feature = "std")]
+    pub(super) fn parse_head(head: &[u8], limits: &Limits) -> Result<Self, HandshakeError> {
+        Self::parse(head, limits).map(|(response, _)| response)
+    }
+
     fn parse(head: &[u8], limits: &Limits) -> Result<(Self, Body), HandshakeError> {
         let parsed = with_room(head, limits, |room| {
             let mut parsed = httparse::Response::new(&mut []);

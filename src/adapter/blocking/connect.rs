@@ -1,14 +1,16 @@
 //! TCP connections, opened and accepted.
 
-use std::io;
+use std::io::{self, Read, Write};
 use std::net::{TcpStream, ToSocketAddrs};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use super::{Error, Socket, WebSocket};
+use super::{Error, Socket, Stream, WebSocket};
+use crate::adapter::connector::{Hops, Tunnel, uri_of};
+use crate::adapter::{ConnectStep, Connector};
 use crate::config::Config;
 use crate::error::HandshakeError;
 use crate::event::Event;
-use crate::handshake::{Request, RequestError, Response, Uri};
+use crate::handshake::{Request, RequestError, Response};
 
 /// Connects to a `ws://` URI and does the opening handshake. The delay of
 /// small packets is switched off (`TCP_NODELAY`), all deadlines work.
@@ -20,10 +22,10 @@ use crate::handshake::{Request, RequestError, Response, Uri};
 ///
 /// # Errors
 ///
-/// [`Error::Request`] if the URI is none, [`Error::Io`] if no address answers
-/// or the URI is `wss://` (make the TLS stream yourself and use
-/// [`WebSocket::client`]), [`Error::Refused`] with the response of a server
-/// that refuses, [`Error::Failed`] if it breaks a rule.
+/// [`Error::Request`] if the URI is none, [`Error::Connect`] if no address
+/// answers or the URI is `wss://` (for which there is [`connect_with`]),
+/// [`Error::Refused`] with the response of a server that refuses,
+/// [`Error::Failed`] if it breaks a rule.
 ///
 /// ```no_run
 /// use sansocket::{Config, Request, blocking};
@@ -43,13 +45,16 @@ pub fn connect(
     let request = request
         .try_into()
         .map_err(|error| Error::Request(error.into()))?;
-    let stream = open(request.uri(), config.settings().timeouts.handshake)?;
-    stream.set_nodelay(true)?;
-    let mut ws = WebSocket::client(stream, &request, config)?.with_socket(Socket::tcp());
-    match ws.next_event()? {
-        Some(Event::Refused(response)) => Err(Error::Refused(response)),
-        _ => Ok(ws),
+    let uri = uri_of(&request)?;
+    if uri.is_secure() {
+        let error = io::Error::new(io::ErrorKind::Unsupported, "`connect_with` knows TLS");
+        return Err(ConnectStep::Tls.failed(error));
     }
+    let stream = dial(
+        (uri.host(), uri.port()),
+        config.settings().timeouts.handshake,
+    )?;
+    finish(WebSocket::client(stream, &request, config)?.with_socket(Socket::tcp()))
 }
 
 /// Does the opening handshake as a server on a TCP connection, and accepts
@@ -99,26 +104,109 @@ pub fn accept_with(
     Ok(ws.connection().is_open().then_some(ws))
 }
 
-fn open(uri: Option<&Uri>, timeout: Option<Duration>) -> io::Result<TcpStream> {
-    let uri = uri.ok_or_else(|| io::Error::from(io::ErrorKind::InvalidInput))?;
-    if uri.is_secure() {
-        return Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "wss needs a TLS stream",
-        ));
+/// As [`connect`], to `wss://` too, with a proxy, roots of trust, or redirects.
+/// TLS cannot be read and written by two threads at once: such a connection is
+/// not [`split`](WebSocket::split).
+///
+/// # Errors
+///
+/// As `connect`, [`Error::ProxyRefused`] and [`Error::Redirect`].
+pub fn connect_with(
+    request: impl TryInto<Request, Error: Into<RequestError>>,
+    connector: &Connector,
+) -> Result<WebSocket<Stream>, Error> {
+    let mut hops = Hops::new(request, connector)?;
+    loop {
+        if let Some(result) = hops.follow(open(&hops.request, connector)) {
+            return result;
+        }
     }
-    let mut result = Err(io::Error::new(
-        io::ErrorKind::NotFound,
-        "host has no address",
-    ));
-    for address in (uri.host(), uri.port()).to_socket_addrs()? {
-        result = match timeout {
+}
+
+fn open(request: &Request, connector: &Connector) -> Result<WebSocket<Stream>, Error> {
+    let uri = uri_of(request)?;
+    let timeout = connector.config().settings().timeouts.handshake;
+    let stream = dial(connector.first_hop(uri), timeout)?;
+    if let Some(tunnel) = connector.tunnel(uri) {
+        pass_proxy(&stream, tunnel, timeout)?;
+    }
+    let stream = Stream::secured(stream, uri, connector, timeout)?;
+    let ws = WebSocket::client(stream, request, connector.config())?;
+    finish(ws.with_socket(Socket::stream()))
+}
+
+fn finish<S: Read + Write>(mut ws: WebSocket<S>) -> Result<WebSocket<S>, Error> {
+    match ws.next_event()? {
+        Some(Event::Refused(response)) => Err(Error::Refused(response)),
+        _ => Ok(ws),
+    }
+}
+
+/// Tries every address.
+fn dial((host, port): (&str, u16), timeout: Option<Duration>) -> Result<TcpStream, Error> {
+    let resolved = (host, port).to_socket_addrs();
+    let addresses = resolved.map_err(|error| ConnectStep::Resolve.failed(error))?;
+    let mut result = Err(ConnectStep::Resolve.failed(io::ErrorKind::NotFound.into()));
+    for address in addresses {
+        let stream = match timeout {
             Some(timeout) => TcpStream::connect_timeout(&address, timeout),
             None => TcpStream::connect(address),
         };
+        result = stream.map_err(|error| ConnectStep::Tcp.failed(error));
         if result.is_ok() {
             break;
         }
     }
-    result
+    let stream = result?;
+    stream.set_nodelay(true)?;
+    Ok(stream)
+}
+
+fn pass_proxy(
+    mut stream: &TcpStream,
+    mut tunnel: Tunnel,
+    timeout: Option<Duration>,
+) -> Result<(), Error> {
+    let until = Until::after(timeout);
+    let failed = |error| ConnectStep::Proxy.failed(error);
+    until.arm(stream).map_err(failed)?;
+    stream.write_all(&tunnel.request).map_err(failed)?;
+    let mut buf = [0; 1024];
+    loop {
+        until.arm(stream).map_err(failed)?;
+        let len = stream.read(&mut buf).map_err(timed_out).map_err(failed)?;
+        if tunnel.receive(buf.get_mut(..len).unwrap_or_default())? {
+            return Ok(());
+        }
+    }
+}
+
+/// When a step must be over.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Until(Option<Instant>);
+
+impl Until {
+    pub(super) fn after(timeout: Option<Duration>) -> Self {
+        Self(timeout.map(|timeout| Instant::now() + timeout))
+    }
+
+    /// Makes the next read and write end by then.
+    pub(super) fn arm(self, stream: &TcpStream) -> io::Result<()> {
+        let left = self
+            .0
+            .map(|at| at.saturating_duration_since(Instant::now()));
+        if left.is_some_and(|left| left.is_zero()) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        stream.set_read_timeout(left)?;
+        stream.set_write_timeout(left)
+    }
+}
+
+/// What a socket calls a timeout differs between platforms.
+pub(super) fn timed_out(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
+        _ => error,
+    }
 }

@@ -21,15 +21,17 @@ mod connect;
 mod incoming;
 mod socket;
 mod split;
+mod stream;
 mod transfer;
 
 use std::io::{Read, Write};
 use std::time::Instant;
 use std::vec::Vec;
 
-pub use connect::{accept, accept_with, connect};
+pub use connect::{accept, accept_with, connect, connect_with};
 pub use socket::Socket;
 pub use split::{Reader, Writer};
+pub use stream::Stream;
 
 use super::Error;
 use crate::close::{CloseCode, Outcome};

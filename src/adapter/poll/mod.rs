@@ -11,10 +11,12 @@
 //! ```
 
 mod buffers;
+pub(super) mod connect;
 mod driver;
 mod incoming;
 mod outgoing;
 mod split;
+mod tls;
 mod transport;
 mod tunnel;
 
@@ -27,6 +29,9 @@ use futures_core::Stream;
 use futures_sink::Sink;
 
 pub use split::{Reader, Writer};
+pub use tls::MaybeTls;
+#[cfg(feature = "rustls")]
+pub use tls::TlsIo;
 pub use transport::Transport;
 pub use tunnel::Tunnel;
 
@@ -325,6 +330,7 @@ impl<T: Transport> WebSocket<T> {
         (self.driver.io, self.driver.incoming.into_rest())
     }
 
+    /// The transport.
     pub(super) const fn io(&self) -> &T {
         &self.driver.io
     }

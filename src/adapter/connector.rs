@@ -1,0 +1,274 @@
+//! How connections are made: through which proxy, with which TLS, following how
+//! many redirects. What all adapters share of it.
+
+#[cfg(feature = "rustls")]
+use std::fmt;
+use std::io;
+use std::string::String;
+#[cfg(feature = "rustls")]
+use std::sync::Arc;
+use std::vec::Vec;
+
+use super::{ConnectStep, Error};
+use crate::config::Config;
+use crate::handshake::proxy::{TunnelReader, basic, write_connect};
+use crate::handshake::{RedirectError, Request, RequestError, Uri};
+use crate::input::Input;
+
+/// How to connect to servers.
+///
+/// ```
+/// use sansocket::{Config, adapter::Connector};
+///
+/// let connector = Connector::new(&Config::new())
+///     .proxy("http://proxy.example.com:3128")?
+///     .proxy_credentials("user", "secret")
+///     .max_redirects(5);
+/// # let _ = connector;
+/// # Ok::<(), sansocket::RequestError>(())
+/// ```
+#[derive(Clone, Debug)]
+pub struct Connector {
+    config: Config,
+    proxy: Option<Uri>,
+    authorization: Option<String>,
+    max_redirects: u32,
+    #[cfg(feature = "rustls")]
+    tls: Option<Tls>,
+}
+
+/// Whom a client trusts.
+#[cfg(feature = "rustls")]
+#[derive(Clone)]
+pub struct Tls(Arc<rustls::ClientConfig>);
+
+impl Connector {
+    /// Directly, with the platform's roots for `wss`, following no redirect.
+    pub fn new(config: &Config) -> Self {
+        Self {
+            config: config.clone(),
+            proxy: None,
+            authorization: None,
+            max_redirects: 0,
+            #[cfg(feature = "rustls")]
+            tls: None,
+        }
+    }
+
+    /// Through an HTTP proxy, with CONNECT (RFC 9110 §9.3.6).
+    ///
+    /// # Errors
+    ///
+    /// [`RequestError::Uri`] if this is no `http://` URI of a host.
+    pub fn proxy(mut self, uri: &str) -> Result<Self, RequestError> {
+        let rest = uri.strip_prefix("http://").unwrap_or_default();
+        self.proxy = Some(Uri::parse(&std::format!("ws://{rest}"))?);
+        Ok(self)
+    }
+
+    /// What the proxy is told of the user (Basic, RFC 7617).
+    #[must_use]
+    pub fn proxy_credentials(mut self, user: &str, password: &str) -> Self {
+        self.authorization = Some(basic(user, password));
+        self
+    }
+
+    /// Follows up to so many redirects, never from `wss` to `ws`. Default 0: a
+    /// redirect is [`Error::Refused`], whose response
+    /// [`Request::redirected`] understands.
+    #[must_use]
+    pub const fn max_redirects(mut self, redirects: u32) -> Self {
+        self.max_redirects = redirects;
+        self
+    }
+
+    /// Whom to trust. Default [`Tls::platform`].
+    #[cfg(feature = "rustls")]
+    #[must_use]
+    pub fn tls(mut self, tls: impl Into<Tls>) -> Self {
+        self.tls = Some(tls.into());
+        self
+    }
+
+    pub(super) const fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The first host to connect to, on the way to this URI.
+    pub(super) fn first_hop<'u>(&'u self, uri: &'u Uri) -> (&'u str, u16) {
+        let hop = self.proxy.as_ref().unwrap_or(uri);
+        (hop.host(), hop.port())
+    }
+
+    /// A tunnel to this URI, if there is a proxy.
+    pub(super) fn tunnel(&self, uri: &Uri) -> Option<Tunnel> {
+        self.proxy.as_ref()?;
+        let mut request = Vec::new();
+        write_connect(uri, self.authorization.as_deref(), &mut request);
+        Some(Tunnel {
+            request,
+            reader: TunnelReader::default(),
+            config: self.config.clone(),
+        })
+    }
+
+    /// A TLS session with the URI's host.
+    #[cfg(feature = "rustls")]
+    pub(super) fn session(&self, uri: &Uri) -> Result<rustls::ClientConnection, Error> {
+        let failed = |error| ConnectStep::Tls.failed(error);
+        let tls = match &self.tls {
+            Some(tls) => tls.clone(),
+            None => Tls::platform().map_err(failed)?,
+        };
+        let host = rustls::pki_types::ServerName::try_from(String::from(uri.host()))
+            .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+        rustls::ClientConnection::new(tls.0, host)
+            .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidInput, error)))
+    }
+}
+
+/// A tunnel that is being asked for.
+#[derive(Debug)]
+pub(super) struct Tunnel {
+    /// What is to be sent first.
+    pub(super) request: Vec<u8>,
+    reader: TunnelReader,
+    config: Config,
+}
+
+impl Tunnel {
+    /// Takes what the proxy sent. Tells whether the tunnel stands.
+    pub(super) fn receive(&mut self, bytes: &mut [u8]) -> Result<bool, Error> {
+        let failed = |kind: io::ErrorKind| ConnectStep::Proxy.failed(kind.into());
+        let mut input = Input::new(bytes);
+        if input.is_end_of_stream() {
+            return Err(failed(io::ErrorKind::UnexpectedEof));
+        }
+        let limits = &self.config.settings().handshake.limits;
+        let read = self.reader.read(&mut input, limits);
+        let Some(response) = read.map_err(|_| failed(io::ErrorKind::InvalidData))? else {
+            return Ok(false);
+        };
+        match response.status() {
+            // Nobody behind the proxy speaks first.
+            200..=299 if input.remaining().is_empty() => Ok(true),
+            200..=299 => Err(failed(io::ErrorKind::InvalidData)),
+            _ => Err(Error::ProxyRefused(response)),
+        }
+    }
+}
+
+impl ConnectStep {
+    pub(super) const fn failed(self, error: io::Error) -> Error {
+        Error::Connect { step: self, error }
+    }
+}
+
+/// A request, and how often it may be redirected.
+#[derive(Debug)]
+pub(super) struct Hops {
+    pub(super) request: Request,
+    left: u32,
+}
+
+impl Hops {
+    pub(super) fn new(
+        request: impl TryInto<Request, Error: Into<RequestError>>,
+        connector: &Connector,
+    ) -> Result<Self, Error> {
+        let request = request.try_into().map_err(Into::into)?;
+        let left = connector.max_redirects;
+        Ok(Self { request, left })
+    }
+
+    /// What becomes of an attempt; `None`: try again with the request that the
+    /// server asked for.
+    pub(super) fn follow<W>(&mut self, result: Result<W, Error>) -> Option<Result<W, Error>> {
+        let response = match result {
+            Err(Error::Refused(response)) if self.left > 0 => response,
+            result => return Some(result),
+        };
+        match self.request.redirected(&response) {
+            Ok(next) => {
+                self.request = next;
+                self.left -= 1;
+                None
+            }
+            Err(RedirectError::NotARedirect) => Some(Err(Error::Refused(response))),
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+}
+
+/// Of a URI that was made here there is always one.
+pub(super) fn uri_of(request: &Request) -> Result<&Uri, Error> {
+    let received = || io::Error::new(io::ErrorKind::InvalidInput, "a request that was received");
+    request.uri().ok_or_else(|| received().into())
+}
+
+/// The answer to `wss` without the feature `rustls`.
+#[cfg(not(feature = "rustls"))]
+pub(super) fn no_tls() -> Error {
+    let error = io::Error::new(io::ErrorKind::Unsupported, "built without rustls");
+    ConnectStep::Tls.failed(error)
+}
+
+#[cfg(feature = "rustls")]
+impl Tls {
+    /// Whom the platform trusts.
+    ///
+    /// # Errors
+    ///
+    /// If its roots cannot be read.
+    pub fn platform() -> io::Result<Self> {
+        use rustls_platform_verifier::BuilderVerifierExt;
+
+        let builder = builder()?
+            .with_platform_verifier()
+            .map_err(io::Error::other)?;
+        Ok(Self(Arc::new(builder.with_no_client_auth())))
+    }
+
+    /// Whom Mozilla trusts: roots that are part of the program.
+    ///
+    /// # Errors
+    ///
+    /// If the cryptography is not there, which it is.
+    pub fn bundled() -> io::Result<Self> {
+        let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+        Self::roots(roots)
+    }
+
+    /// These and no others.
+    ///
+    /// # Errors
+    ///
+    /// As [`bundled`](Self::bundled).
+    pub fn roots(roots: rustls::RootCertStore) -> io::Result<Self> {
+        let builder = builder()?.with_root_certificates(roots);
+        Ok(Self(Arc::new(builder.with_no_client_auth())))
+    }
+}
+
+#[cfg(feature = "rustls")]
+fn builder() -> io::Result<rustls::ConfigBuilder<rustls::ClientConfig, rustls::WantsVerifier>> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)
+}
+
+#[cfg(feature = "rustls")]
+impl From<Arc<rustls::ClientConfig>> for Tls {
+    /// The caller's own.
+    fn from(config: Arc<rustls::ClientConfig>) -> Self {
+        Self(config)
+    }
+}
+
+#[cfg(feature = "rustls")]
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}
