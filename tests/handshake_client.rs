@@ -156,9 +156,10 @@ fn client_reports_transport_that_does_not_open() {
     let addr = listener.local_addr().unwrap();
     drop(listener);
     let connected = sansocket::blocking::connect(format!("ws://{addr}/"), &config());
-    let Err(sansocket::adapter::Error::Io(error)) = connected else {
+    let Err(sansocket::adapter::Error::Connect { step, error }) = connected else {
         panic!("{connected:?}")
     };
+    assert_eq!(step, sansocket::adapter::ConnectStep::Tcp);
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
 }
 

@@ -305,7 +305,7 @@ impl fmt::Debug for Timer {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Tunnel<S> {
+impl<T: Transport + Unpin> AsyncRead for poll::Tunnel<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -318,7 +318,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Tunnel<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Tunnel<S> {
+impl<T: Transport + Unpin> AsyncWrite for poll::Tunnel<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -315,7 +315,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Io<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Tunnel<S> {
+impl<T: Transport + Unpin> AsyncRead for poll::Tunnel<T> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -329,7 +329,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Tunnel<S> {
     }
 }
 
-impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Tunnel<S> {
+impl<T: Transport + Unpin> AsyncWrite for poll::Tunnel<T> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

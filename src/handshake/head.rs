@@ -22,7 +22,7 @@ use crate::input::Input;
 /// assert_eq!(request.headers().get("x-trace"), Some(&b"42"[..]));
 /// # Ok::<(), sansocket::RequestError>(())
 /// ```
-#[derive(Clone, Default, PartialEq, Eq)]
+#[derive(Clone, Default)]
 pub struct Headers {
     bytes: Vec<u8>,
     fields: Vec<(Span, Span)>,
@@ -136,6 +136,15 @@ impl Headers {
         }
     }
 }
+
+impl PartialEq for Headers {
+    /// The same names, spelled the same, with the same values in one order.
+    fn eq(&self, other: &Self) -> bool {
+        self.iter().eq(other.iter())
+    }
+}
+
+impl Eq for Headers {}
 
 impl fmt::Debug for Headers {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -3,7 +3,8 @@
 #
 # The suite is looked for in $AUTOBAHN, then in ../shared/autobahn beside the
 # project: a folder with server.sh and client.sh. Without it this says that it
-# was skipped, or fails if REQUIRE_AUTOBAHN=1.
+# was skipped, or fails if REQUIRE_AUTOBAHN=1. ADAPTERS="blocking" leaves out
+# the others.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -18,19 +19,27 @@ if [ ! -f "$suite/server.sh" ]; then
     exit 0
 fi
 
-cargo build --release --features deflate --example echo_server --example autobahn_client
+cargo build --release --features deflate,tokio \
+    --example echo_server --example echo_tokio --example autobahn_client
 target=${CARGO_TARGET_DIR:-target}
 examples=$(cd "$target/release/examples" && pwd)
 reports=$target/autobahn
 mkdir -p "$reports"
 
-if [ "$role" != client ]; then
-    echo "== Autobahn, server role"
-    bash "$suite/server.sh" ${options[@]+"${options[@]}"} \
-        --start "$examples/echo_server 127.0.0.1:{port}" 0 sansocket "$reports/server"
-fi
-if [ "$role" != server ]; then
-    echo "== Autobahn, client role"
-    bash "$suite/client.sh" ${options[@]+"${options[@]}"} \
-        "$examples/autobahn_client {url} {agent}" sansocket "$reports/client"
-fi
+# The adapters whose cases are run: the blocking one, and that for tokio.
+for adapter in ${ADAPTERS:-blocking tokio}; do
+    case $adapter in
+    blocking) server=echo_server client="autobahn_client {url} {agent}" ;;
+    tokio) server=echo_tokio client="autobahn_client {url} {agent} --tokio" ;;
+    esac
+    if [ "$role" != client ]; then
+        echo "== Autobahn, server role, $adapter"
+        bash "$suite/server.sh" ${options[@]+"${options[@]}"} \
+            --start "$examples/$server 127.0.0.1:{port}" 0 sansocket "$reports/$adapter-server"
+    fi
+    if [ "$role" != server ]; then
+        echo "== Autobahn, client role, $adapter"
+        bash "$suite/client.sh" ${options[@]+"${options[@]}"} \
+            "$examples/$client" sansocket "$reports/$adapter-client"
+    fi
+done

@@ -1,0 +1,31 @@
+//! Says hello within TLS, to a server that the platform trusts or that has the
+//! certificate in CERT.
+//! `cargo run --features tokio,rustls --example wss_client [URL] [CERT]`
+
+use std::env;
+use std::error::Error;
+
+use rustls::RootCertStore;
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject;
+use sansocket::Config;
+use sansocket::adapter::{Connector, Tls};
+use sansocket::tokio::connect_with;
+
+#[tokio::main(flavor = "current_thread")]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let mut args = env::args().skip(1);
+    let url = args.next().unwrap_or_else(|| "wss://localhost:9443".into());
+    let mut connector = Connector::new(&Config::new());
+    if let Some(path) = args.next() {
+        let mut roots = RootCertStore::empty();
+        roots.add(CertificateDer::from_pem_file(path)?)?;
+        connector = connector.tls(Tls::roots(roots)?);
+    }
+    let mut ws = connect_with(url, &connector).await?;
+    ws.send("hello within TLS").await?;
+    println!("{:?}", ws.next().await?);
+    ws.close(1000, "").await?;
+    while ws.next().await?.is_some() {}
+    Ok(())
+}
