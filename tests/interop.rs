@@ -1,5 +1,5 @@
-//! Real peers against the example `echo_server`: a browser, Node `ws` and
-//! Python `websockets`.
+//! Real peers against the echo servers among the examples: a browser, Node `ws`
+//! and Python `websockets`.
 //!
 //! A peer that is not installed is skipped, and the test says so, unless
 //! REQUIRE_INTEROP=1. `.ci/run` installs them: Chromium from the system, the
@@ -12,29 +12,43 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// A running `echo_server`.
+/// The servers of the adapters that are built.
+const SERVERS: &[&str] = &[
+    "echo_server",
+    #[cfg(feature = "tokio")]
+    "echo_tokio",
+    #[cfg(feature = "futures")]
+    "echo_smol",
+];
+
+/// A running server.
 struct Server {
     child: Child,
-    addr: String,
+    /// Where it listens.
+    url: String,
 }
 
 impl Server {
-    fn start() -> Self {
-        let mut child = Command::new(example("echo_server"))
+    fn start(name: &str) -> Self {
+        let mut child = Command::new(example(name))
             .arg("127.0.0.1:0")
+            // Where one of TLS writes its certificate.
+            .arg(env::temp_dir().join(format!("sansocket-{}.pem", std::process::id())))
             .stdout(Stdio::piped())
             .spawn()
-            .expect("echo_server starts");
+            .expect("it starts");
         let mut line = String::new();
         BufReader::new(child.stdout.take().unwrap())
             .read_line(&mut line)
             .unwrap();
-        let addr = line
-            .trim()
-            .strip_prefix("listening on ws://")
-            .expect(&line)
-            .to_owned();
-        Self { child, addr }
+        let url = line.trim().strip_prefix("listening on ").expect(&line);
+        let url = format!("{url}/");
+        Self { child, url }
+    }
+
+    /// Of its page.
+    fn page(&self) -> String {
+        self.url.replacen("ws", "http", 1)
     }
 }
 
@@ -50,8 +64,16 @@ fn example(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let built = test.ancestors().nth(2).unwrap().join("examples").join(name);
     if !built.exists() {
+        let features = [
+            ("deflate", cfg!(feature = "deflate")),
+            ("tokio", cfg!(feature = "tokio")),
+            ("futures", cfg!(feature = "futures")),
+        ];
+        let features = features.iter().filter(|(_, is_on)| *is_on);
+        let features: Vec<_> = features.map(|(name, _)| *name).collect();
         let built = Command::new(env!("CARGO"))
-            .args(["build", "--example", name])
+            .args(["build", "--example", name, "--features"])
+            .arg(features.join(","))
             .status();
         assert!(built.unwrap().success());
     }
@@ -113,10 +135,12 @@ fn node_ws_is_served() {
     if is_missing("Node ws", is_there) {
         return;
     }
-    let server = Server::start();
-    run(Command::new("node")
-        .arg(script("node_ws.mjs"))
-        .arg(format!("ws://{}/", server.addr)));
+    for name in SERVERS {
+        let server = Server::start(name);
+        run(Command::new("node")
+            .arg(script("node_ws.mjs"))
+            .arg(&server.url));
+    }
 }
 
 #[test]
@@ -125,11 +149,12 @@ fn python_websockets_is_served() {
     if is_missing("Python websockets", python.exists()) {
         return;
     }
-    let server = Server::start();
-    let url = format!("ws://{}/", server.addr);
-    run(Command::new(python)
-        .arg(script("python_websockets.py"))
-        .arg(url));
+    for name in SERVERS {
+        let server = Server::start(name);
+        run(Command::new(&python)
+            .arg(script("python_websockets.py"))
+            .arg(&server.url));
+    }
 }
 
 #[test]
@@ -139,13 +164,18 @@ fn chromium_shows_the_echo() {
     if is_missing("Chromium or Node ws", is_there) {
         return;
     }
-    let server = Server::start();
-    let profile = env::temp_dir().join(format!("sansocket-chromium-{}", std::process::id()));
-    let mut command = Command::new("node");
-    command
-        .arg(script("chromium.mjs"))
-        .arg("chromium")
-        .arg(format!("http://{}/", server.addr));
-    run(command.arg(&profile));
-    let _ = std::fs::remove_dir_all(profile);
+    #[cfg(feature = "tokio")]
+    let servers = SERVERS.iter().chain(&["wss_server"]);
+    #[cfg(not(feature = "tokio"))]
+    let servers = SERVERS;
+    for name in servers {
+        let server = Server::start(name);
+        let profile = env::temp_dir().join(format!("sansocket-{name}-{}", std::process::id()));
+        run(Command::new("node")
+            .arg(script("chromium.mjs"))
+            .arg("chromium")
+            .arg(server.page())
+            .arg(&profile));
+        let _ = std::fs::remove_dir_all(profile);
+    }
 }

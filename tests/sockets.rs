@@ -8,7 +8,7 @@ use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use sansocket::adapter::Error;
+use sansocket::adapter::{ConnectStep, Error};
 use sansocket::blocking::{self, WebSocket};
 use sansocket::{
     CloseCode, Config, DeadlineReason, Event, HandshakeError, Message, Request, Response,
@@ -124,12 +124,21 @@ fn connecting_fails_with_what_went_wrong() {
         .unwrap()
         .local_addr()
         .unwrap();
-    let result = blocking::connect(format!("ws://{unused}"), &config);
-    assert!(
-        matches!(result, Err(Error::Io(error)) if error.kind() == ErrorKind::ConnectionRefused)
-    );
-    let result = blocking::connect("wss://127.0.0.1", &config);
-    assert!(matches!(result, Err(Error::Io(error)) if error.kind() == ErrorKind::Unsupported));
+    for (url, expected) in [
+        (
+            format!("ws://{unused}"),
+            (ConnectStep::Tcp, ErrorKind::ConnectionRefused),
+        ),
+        (
+            "wss://127.0.0.1".into(),
+            (ConnectStep::Tls, ErrorKind::Unsupported),
+        ),
+    ] {
+        let Err(Error::Connect { step, error }) = blocking::connect(&url, &config) else {
+            panic!("{url}")
+        };
+        assert_eq!((step, error.kind()), expected, "{url}");
+    }
     assert!(matches!(
         blocking::connect("http://127.0.0.1", &config),
         Err(Error::Request(_))

@@ -35,17 +35,16 @@ impl Request {
     ///
     /// See [`RedirectError`].
     ///
-    /// ```no_run
-    /// use sansocket::{Config, Request, adapter::Error, blocking};
+    /// ```
+    /// use sansocket::{RedirectError, Request, Response};
     ///
-    /// # fn connect() -> Result<(), Box<dyn std::error::Error>> {
     /// let request = Request::to("wss://example.com/chat")?;
-    /// if let Err(Error::Refused(response)) = blocking::connect(request.clone(), &Config::new()) {
-    ///     let next = request.redirected(&response)?;
-    ///     println!("it moved to {}", next.uri().expect("made here"));
-    /// }
-    /// # Ok(())
-    /// # }
+    /// let moved = Response::new(307).header("Location", "/v2/chat")?;
+    /// let next = request.redirected(&moved)?;
+    /// assert_eq!(next.uri().expect("made here").to_string(), "wss://example.com/v2/chat");
+    /// let moved = Response::new(307).header("Location", "ws://example.com/")?;
+    /// assert_eq!(request.redirected(&moved), Err(RedirectError::Downgrade));
+    /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn redirected(&self, response: &Response) -> Result<Self, RedirectError> {
         let location = response.headers().get("location");

@@ -13,7 +13,7 @@ const { WebSocket } = require("ws");
 const [chromium, url, profile] = process.argv.slice(2);
 
 const browser = spawn(chromium, [
-  "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
+  "--ignore-certificate-errors", "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run",
   "--disable-background-networking", "--disable-component-update", "--disable-sync",
   "--disable-dev-shm-usage", "--remote-debugging-port=0", `--user-data-dir=${profile}`, url,
 ], { stdio: ["ignore", "ignore", "pipe"] });

@@ -163,10 +163,11 @@ impl<T: Transport> Driver<T> {
             if let Poll::Ready(flushed) = self.outgoing.poll_flush(cx, &mut self.io) {
                 return Poll::Ready(flushed.map_err(Error::from));
             }
-            ready!(self.poll_deadline(cx));
+            let late = self.poll_deadline(cx);
             if let Some(Failure::Timeout(reason)) = self.cause() {
                 return Poll::Ready(Err(Failure::Timeout(reason).into()));
             }
+            ready!(late);
         }
     }
 

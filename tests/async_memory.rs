@@ -1,0 +1,115 @@
+//! What an idle connection of the async adapters holds, by a counting
+//! allocator.
+
+#![cfg(feature = "tokio")]
+
+#[path = "common/allocator.rs"]
+mod allocator;
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use allocator::{Counting, measure};
+use sansocket::tokio::WebSocket;
+use sansocket::{Agreement, Config, Role};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// Brings some bytes and then nothing, and swallows all.
+struct Quiet(&'static [u8]);
+
+impl AsyncRead for Quiet {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.0.is_empty() {
+            return Poll::Pending;
+        }
+        buf.put_slice(self.0);
+        self.0 = b"";
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Quiet {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn poll_once<T>(future: impl Future<Output = T>) -> Poll<T> {
+    pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// `hello`, masked.
+const HELLO: &[u8] = b"\x81\x85\x00\x00\x00\x00hello";
+
+#[test]
+fn idle_connection_holds_little() {
+    const CONNECTIONS: isize = 100;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let _guard = runtime.enter();
+    let config = Config::new();
+    let open = || {
+        let (role, agreement) = (Role::Server, Agreement::default());
+        let mut ws = WebSocket::upgraded(Quiet(HELLO), role, agreement, vec![], &config);
+        // It has echoed, and waits.
+        let Poll::Ready(Ok(Some(message))) = poll_once(ws.next()) else {
+            panic!("no message")
+        };
+        assert!(poll_once(ws.send(message)).is_ready());
+        assert!(poll_once(ws.next()).is_pending());
+        ws
+    };
+    // The thread's own buffers.
+    let first = open();
+    let (connections, used) = measure(|| (0..CONNECTIONS).map(|_| open()).collect::<Vec<_>>());
+    let each = used.held / CONNECTIONS;
+    println!(
+        "{each} bytes, of which {} in the socket itself",
+        size_of_val(&first)
+    );
+    assert!(each < 2 * 1024, "{each}");
+    assert!(connections.iter().all(|ws| ws.held_bytes() < 512));
+}
+
+#[test]
+fn sending_and_waiting_take_no_memory() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let _guard = runtime.enter();
+    let (role, agreement) = (Role::Server, Agreement::default());
+    let mut ws = WebSocket::upgraded(Quiet(b""), role, agreement, vec![], &Config::new());
+    let mut send = || {
+        assert!(poll_once(ws.feed("hello")).is_ready());
+        assert!(poll_once(ws.next()).is_pending());
+    };
+    for _ in 0..10 {
+        send();
+    }
+    let ((), used) = measure(|| (0..1000).for_each(|_| send()));
+    assert_eq!(used.calls, 0, "buffers come from the thread's pool");
+}
