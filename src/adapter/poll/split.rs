@@ -7,13 +7,17 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, PoisonError};
+#[cfg(not(sansocket_loom))]
+use std::sync::{Mutex, MutexGuard};
 use std::task::{Context, Poll, Wake, Waker};
 use std::vec;
 use std::vec::Vec;
 
 use futures_core::Stream;
 use futures_sink::Sink;
+#[cfg(sansocket_loom)]
+use loom::sync::{Mutex, MutexGuard};
 
 use super::driver::Driver;
 use super::transport::Transport;
