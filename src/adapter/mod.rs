@@ -13,6 +13,7 @@ pub mod blocking;
 mod connector;
 #[cfg(feature = "futures")]
 pub mod futures;
+mod incoming;
 #[cfg(any(feature = "futures", feature = "tokio"))]
 pub mod poll;
 #[cfg(feature = "tokio")]

@@ -18,7 +18,6 @@
 //! ```
 
 mod connect;
-mod incoming;
 mod socket;
 mod split;
 mod stream;
@@ -34,6 +33,7 @@ pub use split::{Reader, Writer};
 pub use stream::Stream;
 
 use super::Error;
+use super::incoming::Incoming;
 use crate::close::{CloseCode, Outcome};
 use crate::config::Config;
 use crate::connection::Connection;
@@ -44,7 +44,6 @@ use crate::event::Event;
 use crate::frame::Role;
 use crate::handshake::{Agreement, Request, Response};
 use crate::message::{Message, Prepared};
-use incoming::Incoming;
 use socket::Waiting;
 
 /// A WebSocket over a stream.

@@ -11,9 +11,10 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 use std::vec::Vec;
 
-use super::incoming::Incoming;
 use super::socket::Waiting;
+use super::transfer::read;
 use super::{Error, Socket, WebSocket};
+use crate::adapter::incoming::Incoming;
 use crate::close::{CloseCode, Outcome};
 use crate::connection::Connection;
 #[cfg(feature = "deflate")]
@@ -194,7 +195,7 @@ where
         };
         let deadline = deadline.map(|next| if next.at < glance.at { next } else { glance });
         self.reads.arm(&self.shared.stream, now, deadline)?;
-        match self.incoming.read(&self.shared.stream, wanted) {
+        match read(&mut self.incoming, &self.shared.stream, wanted) {
             Ok(()) => Ok(()),
             Err(error) => match self.reads.check(error) {
                 Ok(()) => Ok(()),

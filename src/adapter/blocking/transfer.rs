@@ -4,12 +4,35 @@ use std::io::{self, IoSlice, Read, Write};
 use std::time::{Duration, Instant};
 
 use super::{Error, WebSocket};
+use crate::adapter::incoming::Incoming;
 use crate::error::{Deadline, DeadlineReason, Error as Failure, SendError};
 use crate::input::Input;
 use crate::message::Message;
 
 /// Messages of this many bytes leave from the caller's memory.
 const LARGE: usize = 16 * 1024;
+
+const MIN_READ_LEN: usize = 16 * 1024;
+const MAX_READ_LEN: usize = 128 * 1024;
+
+/// Reads once, over what was taken. While a large frame is under way the buffer
+/// grows, as `wanted` bytes of it are still to come.
+pub(super) fn read(incoming: &mut Incoming, mut stream: impl Read, wanted: u64) -> io::Result<()> {
+    let mut buf = incoming.take_buf().unwrap_or_default();
+    let len = usize::try_from(wanted)
+        .unwrap_or(usize::MAX)
+        .clamp(MIN_READ_LEN, MAX_READ_LEN);
+    if buf.len() < len {
+        buf.resize(len, 0);
+    }
+    let read = stream.read(&mut buf);
+    match read {
+        Ok(len) => incoming.fill(buf, len),
+        // It has nothing in it, but it is kept.
+        Err(_) => incoming.keep(buf),
+    }
+    read.map(drop)
+}
 
 impl<S: Read + Write> WebSocket<S> {
     /// Reads once, after everything was written.
@@ -27,7 +50,7 @@ impl<S: Read + Write> WebSocket<S> {
             if self.out.is_empty() {
                 self.reads.arm(&self.stream, now, deadline)?;
                 let wanted = self.ws.remaining_payload_len();
-                match self.incoming.read(&mut self.stream, wanted) {
+                match read(&mut self.incoming, &mut self.stream, wanted) {
                     Ok(()) => return Ok(()),
                     Err(error) => match self.reads.check(error) {
                         Ok(()) => {}

@@ -12,10 +12,11 @@ use std::vec::Vec;
 
 use bytes::Bytes;
 
-use super::incoming::Incoming;
+use super::buffers;
 use super::outgoing::Outgoing;
 use super::transport::Transport;
 use crate::adapter::Error;
+use crate::adapter::incoming::Incoming;
 use crate::connection::Connection;
 use crate::error::{DeadlineReason, Error as Failure, SendError};
 use crate::event::Event;
@@ -274,7 +275,7 @@ impl<T: Transport> Driver<T> {
             if unsent_len >= self.max_unsent_len.max(1) {
                 return Poll::Pending;
             }
-            let read = self.incoming.poll_read(cx, &mut self.io);
+            let read = self.poll_read(cx);
             return match read {
                 Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
                 Poll::Ready(Err(error)) => Poll::Ready(self.break_off(error)),
@@ -284,6 +285,30 @@ impl<T: Transport> Driver<T> {
                 }
             };
         }
+    }
+
+    /// Reads once, over what was taken, into a buffer of the thread's.
+    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if let Some(buf) = self.incoming.take_buf() {
+            buffers::put_read(buf);
+        }
+        let mut buf = buffers::take_read();
+        let read = self.io.poll_read(cx, &mut buf);
+        if let Poll::Ready(Ok(len)) = read {
+            self.incoming.fill(buf, len);
+        } else {
+            buffers::put_read(buf);
+        }
+        read.map_ok(|_| ())
+    }
+
+    /// Reads and forgets until the stream ends.
+    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        while !self.incoming.is_end_of_stream() {
+            self.incoming.keep(Vec::new());
+            ready!(self.poll_read(cx))?;
+        }
+        Poll::Ready(Ok(()))
     }
 
     /// Tells the core the time. Ready if a deadline is there already.
@@ -357,7 +382,7 @@ impl<T: Transport> Driver<T> {
                     (flushed, Some(Phase::Shutdown))
                 }
                 Phase::Shutdown => (ready!(self.io.poll_shutdown(cx)), Some(Phase::Drain)),
-                Phase::Drain => (ready!(self.incoming.poll_drain(cx, &mut self.io)), None),
+                Phase::Drain => (ready!(self.poll_drain(cx)), None),
             };
             match (done, next) {
                 (Ok(()), Some(Phase::Drain)) if !may_wait || !self.owes_reading() => {
@@ -383,7 +408,9 @@ impl<T: Transport> Driver<T> {
     }
 
     fn release(&mut self) {
-        self.incoming.release();
+        if let Some(buf) = self.incoming.take_buf() {
+            buffers::put_read(buf);
+        }
         self.outgoing.release();
     }
 }

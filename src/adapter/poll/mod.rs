@@ -6,14 +6,13 @@
 //!  WebSocket   Reader   Writer   Tunnel     what applications hold
 //!  ───────────────────────────────────
 //!  Driver                                   the loop, as polls
-//!  Incoming   Outgoing                      bytes between two polls
+//!  Outgoing                                 bytes between two polls
 //!  Transport   buffers                      a runtime's stream and clock; pooled memory
 //! ```
 
 mod buffers;
 pub(super) mod connect;
 mod driver;
-mod incoming;
 mod outgoing;
 mod split;
 mod tls;
@@ -36,6 +35,7 @@ pub use transport::Transport;
 pub use tunnel::Tunnel;
 
 use super::Error;
+use super::incoming::Incoming;
 use crate::close::{CloseCode, Outcome};
 use crate::config::Config;
 use crate::connection::Connection;
@@ -47,7 +47,6 @@ use crate::frame::Role;
 use crate::handshake::{Agreement, Request, Response};
 use crate::message::{Message, Prepared};
 use driver::Driver;
-use incoming::Incoming;
 
 /// A WebSocket over an async stream.
 ///

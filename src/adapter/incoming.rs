@@ -1,17 +1,13 @@
-//! What was read and not taken yet.
+//! What was read from a stream and not taken yet.
 
-use std::io;
 use std::mem;
-use std::task::{Context, Poll, ready};
 use std::vec::Vec;
 
-use super::buffers;
-use super::transport::Transport;
 use crate::connection::Connection;
 use crate::event::Event;
 use crate::input::Input;
 
-/// Bytes between one read and the next. Holds no buffer while there are none.
+/// A read buffer, and what of it is still to be taken.
 #[derive(Debug, Default)]
 pub(super) struct Incoming {
     buf: Vec<u8>,
@@ -31,37 +27,27 @@ impl Incoming {
         }
     }
 
-    /// Reads once, if all that was read is taken.
-    pub(super) fn poll_read(
-        &mut self,
-        cx: &mut Context<'_>,
-        io: &mut impl Transport,
-    ) -> Poll<io::Result<()>> {
-        let mut buf = buffers::take_read();
-        match io.poll_read(cx, &mut buf) {
-            Poll::Ready(Ok(len)) => {
-                (self.start, self.end) = (0, len.min(buf.len()));
-                self.end_of_stream = len == 0;
-                buffers::put_read(mem::replace(&mut self.buf, buf));
-                Poll::Ready(Ok(()))
-            }
-            other => {
-                buffers::put_read(buf);
-                other.map_ok(|_| ())
-            }
-        }
+    /// One read brought so many bytes of this buffer; none are the end of the
+    /// stream.
+    pub(super) fn fill(&mut self, buf: Vec<u8>, len: usize) {
+        (self.start, self.end) = (0, len.min(buf.len()));
+        self.end_of_stream = len == 0;
+        self.buf = buf;
     }
 
-    /// Reads and forgets until the stream ends.
-    pub(super) fn poll_drain(
-        &mut self,
-        cx: &mut Context<'_>,
-        io: &mut impl Transport,
-    ) -> Poll<io::Result<()>> {
-        while !self.end_of_stream {
-            ready!(self.poll_read(cx, io))?;
+    /// A buffer with nothing in it.
+    pub(super) fn keep(&mut self, buf: Vec<u8>) {
+        (self.start, self.end) = (0, 0);
+        self.buf = buf;
+    }
+
+    /// The buffer, to be filled again, if all of it was taken.
+    pub(super) fn take_buf(&mut self) -> Option<Vec<u8>> {
+        if self.has_rest() {
+            return None;
         }
-        Poll::Ready(Ok(()))
+        (self.start, self.end) = (0, 0);
+        Some(mem::take(&mut self.buf))
     }
 
     /// The next event in what was read.
@@ -78,17 +64,15 @@ impl Incoming {
         event
     }
 
-    /// Gives the buffer back if nothing is left in it.
-    pub(super) fn release(&mut self) {
-        if !self.has_rest() && self.buf.capacity() > 0 {
-            buffers::put_read(mem::take(&mut self.buf));
-            (self.start, self.end) = (0, 0);
-        }
-    }
-
     /// Whether there are bytes that were not taken.
     pub(super) const fn has_rest(&self) -> bool {
         self.start < self.end
+    }
+
+    /// Whether the stream ended.
+    #[cfg(any(feature = "futures", feature = "tokio"))]
+    pub(super) const fn is_end_of_stream(&self) -> bool {
+        self.end_of_stream
     }
 
     /// The bytes that were not taken.
@@ -98,6 +82,7 @@ impl Incoming {
     }
 
     /// Heap bytes held.
+    #[cfg(any(feature = "futures", feature = "tokio"))]
     pub(super) const fn held_bytes(&self) -> usize {
         self.buf.capacity()
     }
