@@ -59,9 +59,9 @@
 //! # The code
 //!
 //! ```text
-//!  4  adapter     blocking   tokio   futures      Read and Write, sockets, clocks, runtimes
+//!  4  adapter     blocking   tokio   futures   http   hyper   Read and Write, sockets, clocks, runtimes
 //! ──────────────────────────────────────────────  below: no I/O, no clock, no_std + alloc
-//!  3  connection  (with event, config)            composes the machines; owns no rule itself
+//!  3  connection  (with event, config, upgrade)   composes the machines; owns no rule itself
 //!  2  handshake   message   deflate   close   timer   one machine each; they do not know one another
 //!  1  frame       (header, mask, decoder, encoder)
 //!  0  error   entropy   input                     leaves
@@ -79,6 +79,8 @@
 //! | `tokio` | no | `tokio`: `AsyncRead` and `AsyncWrite` of tokio |
 //! | `futures` | no | `futures`: those of futures-io, for every other runtime |
 //! | `rustls` | no | `wss://` for all of them |
+//! | `http` | no | requests and responses of the `http` crate |
+//! | `hyper` | no | `hyper`: WebSockets in servers and clients of hyper 1, axum and others |
 //!
 //! Without `std` the crate is `no_std` + `alloc`; a client then names its
 //! source of randomness in [`Config::entropy`].
@@ -123,12 +125,16 @@ mod handshake;
 mod input;
 mod message;
 mod timer;
+#[cfg(feature = "std")]
+pub mod upgrade;
 
 // The public interface:
 #[cfg(feature = "std")]
 pub use adapter::blocking;
 #[cfg(feature = "futures")]
 pub use adapter::futures;
+#[cfg(feature = "hyper")]
+pub use adapter::hyper;
 #[cfg(feature = "tokio")]
 pub use adapter::tokio;
 pub use close::{Close, CloseCode, Initiator, Outcome};

@@ -19,6 +19,18 @@ const SERVERS: &[&str] = &[
     "echo_tokio",
     #[cfg(feature = "futures")]
     "echo_smol",
+    #[cfg(feature = "hyper")]
+    "hyper",
+    #[cfg(feature = "hyper")]
+    "axum",
+];
+
+/// Those within TLS, one of them by HTTP/2 alone.
+const TLS_SERVERS: &[&str] = &[
+    #[cfg(feature = "tokio")]
+    "wss_server",
+    #[cfg(feature = "hyper")]
+    "h2_echo",
 ];
 
 /// A running server.
@@ -68,6 +80,7 @@ fn example(name: &str) -> PathBuf {
             ("deflate", cfg!(feature = "deflate")),
             ("tokio", cfg!(feature = "tokio")),
             ("futures", cfg!(feature = "futures")),
+            ("hyper", cfg!(feature = "hyper")),
         ];
         let features = features.iter().filter(|(_, is_on)| *is_on);
         let features: Vec<_> = features.map(|(name, _)| *name).collect();
@@ -164,11 +177,7 @@ fn chromium_shows_the_echo() {
     if is_missing("Chromium or Node ws", is_there) {
         return;
     }
-    #[cfg(feature = "tokio")]
-    let servers = SERVERS.iter().chain(&["wss_server"]);
-    #[cfg(not(feature = "tokio"))]
-    let servers = SERVERS;
-    for name in servers {
+    for name in SERVERS.iter().chain(TLS_SERVERS) {
         let server = Server::start(name);
         let profile = env::temp_dir().join(format!("sansocket-{name}-{}", std::process::id()));
         run(Command::new("node")

@@ -9,7 +9,7 @@ const ROWS: [&[&str]; 5] = [
     &["error", "entropy", "input"],
     &["frame"],
     &["handshake", "message", "deflate", "close", "timer"],
-    &["connection", "event", "config"],
+    &["connection", "event", "config", "upgrade"],
     &["adapter"],
 ];
 
@@ -24,7 +24,7 @@ const SIDEWAYS: (&str, &str) = ("handshake", "deflate");
 const LOCKING: [&str; 2] = ["deflate/pool.rs", "message/prepared.rs"];
 
 /// What the library needs of others.
-const DEPENDENCIES: [&str; 16] = [
+const DEPENDENCIES: [&str; 19] = [
     "base64",
     "bytes",
     "chacha20",
@@ -32,7 +32,10 @@ const DEPENDENCIES: [&str; 16] = [
     "futures-io",
     "futures-sink",
     "getrandom",
+    "http",
     "httparse",
+    "hyper",
+    "hyper-util",
     "rustls",
     "rustls-platform-verifier",
     "sha1",

@@ -5,9 +5,9 @@ use std::fs;
 use std::path::Path;
 
 /// What the core and its adapters deliver.
-const DELIVERED: [u32; 36] = [
+const DELIVERED: [u32; 37] = [
     1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26,
-    27, 28, 29, 30, 31, 32, 33, 35, 38, 39,
+    27, 28, 29, 30, 31, 32, 33, 35, 36, 38, 39,
 ];
 
 #[test]

@@ -5,6 +5,8 @@
 //! | [`blocking`] | `std::io::{Read, Write}` | threads; non-blocking streams |
 //! | `tokio` | `tokio::io::{AsyncRead, AsyncWrite}` | tokio |
 //! | `futures` | `futures_io::{AsyncRead, AsyncWrite}` | smol, async-std, glib and others |
+//! | `hyper` | what hyper hands over | hyper, axum, warp, salvo, poem |
+//! | `http` | none: heads of the `http` crate | other frameworks |
 //!
 //! An adapter moves bytes and time and owns the buffers. It has no rule of the
 //! protocol: what it needs to know it asks the core.
@@ -13,6 +15,10 @@ pub mod blocking;
 mod connector;
 #[cfg(feature = "futures")]
 pub mod futures;
+#[cfg(feature = "http")]
+pub mod http;
+#[cfg(feature = "hyper")]
+pub mod hyper;
 mod incoming;
 #[cfg(any(feature = "futures", feature = "tokio"))]
 pub mod poll;

@@ -100,6 +100,26 @@ impl<'h> Fields<'h> {
         if !key::is_key(key) {
             return Err(HandshakeError::Invalid(HeaderField::Key));
         }
+        self.check_offers(host, policy)?;
+        Ok(Some(key))
+    }
+
+    /// RFC 8441 §5: what a server demands of an extended CONNECT, whose
+    /// pseudo-header fields are checked already.
+    #[cfg(feature = "std")]
+    pub(super) fn check_connect(
+        &self,
+        authority: &[u8],
+        policy: &OriginPolicy,
+    ) -> Result<(), HandshakeError> {
+        if authority.is_empty() || !authority.iter().all(|byte| is_host_byte(*byte)) {
+            return Err(HandshakeError::Invalid(HeaderField::Host));
+        }
+        self.check_offers(authority, policy)
+    }
+
+    /// What any way to open a WebSocket has in common.
+    fn check_offers(&self, host: &[u8], policy: &OriginPolicy) -> Result<(), HandshakeError> {
         if self.required(HeaderField::Version)? != b"13" {
             return Err(HandshakeError::UnsupportedVersion);
         }
@@ -109,7 +129,7 @@ impl<'h> Fields<'h> {
         if !policy.allows(self.single(HeaderField::Origin)?, host) {
             return Err(HandshakeError::OriginNotAllowed);
         }
-        Ok(Some(key))
+        Ok(())
     }
 
     /// RFC 6455 §4.1: what a client demands of a response whose status is 101.
@@ -128,6 +148,15 @@ impl<'h> Fields<'h> {
             return Err(HandshakeError::Invalid(HeaderField::Accept));
         }
         self.check_bodiless()?;
+        self.check_answers(offered, settings)
+    }
+
+    /// What any way to open a WebSocket has in common (RFC 8441 §5).
+    pub(super) fn check_answers(
+        &self,
+        offered: &[Box<str>],
+        settings: &Settings,
+    ) -> Result<Agreement, HandshakeError> {
         let mut agreement = self.check_extensions(settings)?;
         if let Some(chosen) = self.single(HeaderField::Subprotocol)? {
             let mut offered = offered.iter();

@@ -104,6 +104,16 @@ impl Headers {
         }
     }
 
+    /// Keeps the fields whose names are wanted.
+    #[cfg(feature = "std")]
+    pub(super) fn retain(&mut self, is_wanted: impl Fn(&str) -> bool) {
+        let mut kept = Self::default();
+        for (name, value) in self.iter().filter(|(name, _)| is_wanted(name)) {
+            kept.push(name, value);
+        }
+        *self = kept;
+    }
+
     /// Appends all fields as they stand in a head.
     pub(super) fn write(&self, out: &mut Vec<u8>) {
         for (name, value) in self.iter() {
@@ -127,7 +137,8 @@ impl Headers {
             .unwrap_or_default()
     }
 
-    fn append(&mut self, bytes: &[u8]) -> Span {
+    /// Keeps bytes that stand in no field.
+    pub(super) fn append(&mut self, bytes: &[u8]) -> Span {
         let start = self.bytes.len() as u32;
         self.bytes.extend_from_slice(bytes);
         Span {

@@ -23,6 +23,9 @@
 //!    │◄───────────────────────────────────────────────────────┤
 //! ```
 
+mod added;
+#[cfg(feature = "std")]
+mod asked;
 mod body;
 #[cfg(feature = "deflate")]
 mod extensions;
@@ -43,11 +46,14 @@ use alloc::string::String;
 
 #[cfg(feature = "deflate")]
 use crate::deflate;
+pub use added::RequestError;
+#[cfg(feature = "std")]
+pub(crate) use asked::Asked;
 pub use head::Headers;
 pub use origin::OriginPolicy;
 pub use redirect::RedirectError;
+pub use request::Request;
 pub(crate) use request::RequestReader;
-pub use request::{Request, RequestError};
 pub use response::Response;
 pub(crate) use response::{Answer, ResponseReader};
 pub use uri::{Uri, UriError};

@@ -1,19 +1,18 @@
 //! The request: read by servers, made and written by clients.
 
-use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::convert::Infallible;
 
+use super::added::{RequestError, check_header};
 use super::fields::Fields;
 use super::head::{HeadBuffer, Headers, Span, check_line_ends, with_room, write_field};
 use super::key::Key;
 use super::negotiate::{is_token, tokens};
 use super::response::Response;
-use super::uri::{Uri, UriError};
+use super::uri::Uri;
 use super::{Settings, key};
-use crate::error::{HandshakeError, HeaderField};
+use crate::error::HandshakeError;
 use crate::input::Input;
 #[cfg(feature = "deflate")]
 use {super::extensions, crate::deflate};
@@ -49,7 +48,7 @@ enum RequestOrigin {
     Peer {
         method: Span,
         target: Span,
-        upgrade_key: Option<Span>,
+        asks_for: Option<Opening>,
         /// What to answer to its offers.
         #[cfg(feature = "deflate")]
         deflate: Option<deflate::Parameters>,
@@ -58,44 +57,14 @@ enum RequestOrigin {
     Local { uri: Uri },
 }
 
-/// Error returned where a [`Request`] or [`Response`] is built: what is wrong
-/// with what the caller put into it.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum RequestError {
-    /// The URI is none that names a WebSocket.
-    #[error("URI: {0}")]
-    Uri(#[from] UriError),
-    /// The name of a header is not a token (RFC 9110 §5.1).
-    #[error("invalid name of header {0:?}")]
-    InvalidHeaderName(Box<str>),
-    /// The value of this header has a CR, LF, NUL or other control character
-    /// (RFC 9110 §5.5).
-    #[error("invalid value of header {0}")]
-    InvalidHeaderValue(Box<str>),
-    /// This header is written by the handshake itself.
-    #[error("header {0} is written by the handshake")]
-    ReservedHeader(Box<str>),
-    /// This cookie has a name that is no token, or a value with a space,
-    /// quote, comma, semicolon or backslash (RFC 6265 §4.1.1).
-    #[error("invalid cookie {0:?}")]
-    InvalidCookie(Box<str>),
-    /// The name of a subprotocol is not a token (§4.1).
-    #[error("invalid name of subprotocol {0:?}")]
-    InvalidSubprotocol(Box<str>),
-    /// This subprotocol was named before (§4.1).
-    #[error("subprotocol {0} is named twice")]
-    DuplicateSubprotocol(Box<str>),
-    /// This subprotocol is not among those that the request offers, or the
-    /// response opens no connection (§4.2.2).
-    #[error("subprotocol {0} was not offered")]
-    SubprotocolNotOffered(Box<str>),
-}
-
-impl From<Infallible> for RequestError {
-    fn from(never: Infallible) -> Self {
-        match never {}
-    }
+/// In which way a request asks for a WebSocket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Opening {
+    /// With this key (RFC 6455 §4.1).
+    Upgrade(Span),
+    /// With an extended CONNECT (RFC 8441 §4).
+    #[cfg(feature = "std")]
+    Connect,
 }
 
 /// Made by a client.
@@ -258,7 +227,7 @@ impl Request {
     /// behind its head stay in the [`Input`](crate::Input).
     pub fn is_upgrade(&self) -> bool {
         match self.0.origin {
-            RequestOrigin::Peer { upgrade_key, .. } => upgrade_key.is_some(),
+            RequestOrigin::Peer { asks_for, .. } => asks_for.is_some(),
             RequestOrigin::Local { .. } => true,
         }
     }
@@ -266,14 +235,18 @@ impl Request {
     /// The response that opens the connection (§4.2.2). For a request that
     /// asks for no WebSocket, the refusal that says so: 426.
     pub fn accept(&self) -> Response {
-        let RequestOrigin::Peer {
-            upgrade_key: Some(key),
-            ..
-        } = self.0.origin
-        else {
-            return Response::refusal(HandshakeError::NotAnUpgrade);
+        let accept = match self.0.origin {
+            RequestOrigin::Peer {
+                asks_for: Some(Opening::Upgrade(key)),
+                ..
+            } => Some(key::accept(self.0.headers.slice(key))),
+            #[cfg(feature = "std")]
+            RequestOrigin::Peer {
+                asks_for: Some(Opening::Connect),
+                ..
+            } => None,
+            _ => return Response::refusal(HandshakeError::NotAnUpgrade),
         };
-        let accept = key::accept(self.0.headers.slice(key));
         let offered = self.subprotocols().map(Into::into).collect();
         let response = Response::opening(accept, offered);
         #[cfg(feature = "deflate")]
@@ -333,7 +306,7 @@ impl Request {
         let origin = RequestOrigin::Peer {
             method: Span::within(head, method.as_bytes()),
             target: Span::within(head, target.as_bytes()),
-            upgrade_key: key.map(|key| Span::within(head, key)),
+            asks_for: key.map(|key| Opening::Upgrade(Span::within(head, key))),
             #[cfg(feature = "deflate")]
             deflate: settings
                 .deflate
@@ -372,29 +345,63 @@ impl TryFrom<String> for Request {
     }
 }
 
-/// Checks a header field that the caller adds.
-pub(super) fn check_header(name: &str, value: &[u8]) -> Result<(), RequestError> {
-    let is_reserved = match HeaderField::from_name(name) {
-        Some(HeaderField::Origin) => false,
-        Some(_) => true,
-        None => name
-            .get(..14)
-            .is_some_and(|start| start.eq_ignore_ascii_case("sec-websocket-")),
-    };
-    if is_reserved {
-        return Err(RequestError::ReservedHeader(name.into()));
+/// Read and written by somebody else.
+#[cfg(feature = "std")]
+impl Request {
+    /// A request whose head somebody else read. Without an authority it is one
+    /// of HTTP/1.1; with one, an extended CONNECT (RFC 8441 §4).
+    pub(crate) fn received<'f>(
+        (method, target): (&str, &str),
+        authority: Option<&str>,
+        pairs: impl Iterator<Item = (&'f str, &'f [u8])>,
+        settings: &Settings,
+    ) -> Result<Self, HandshakeError> {
+        let mut headers = Headers::default();
+        for (name, value) in pairs {
+            headers.push(name, value);
+        }
+        let fields = Fields::of(headers.iter());
+        let key = match authority {
+            None => fields.check_request(method, target, &settings.origin)?,
+            Some(authority) => {
+                fields.check_connect(authority.as_bytes(), &settings.origin)?;
+                None
+            }
+        };
+        let key = key.map(<[u8]>::to_vec);
+        if let Some(authority) = authority {
+            headers.replace("host", authority.as_bytes());
+        }
+        let asks_for = match (key, authority) {
+            (_, Some(_)) => Some(Opening::Connect),
+            (Some(key), None) => Some(Opening::Upgrade(headers.append(&key))),
+            (None, None) => None,
+        };
+        let origin = RequestOrigin::Peer {
+            method: headers.append(method.as_bytes()),
+            target: headers.append(target.as_bytes()),
+            asks_for,
+            #[cfg(feature = "deflate")]
+            deflate: settings
+                .deflate
+                .as_ref()
+                .and_then(|options| extensions::answer(headers.get_all(EXTENSIONS), options)),
+        };
+        Ok(Self(Box::new(Inner { headers, origin })))
     }
-    if !is_token(name.as_bytes()) {
-        return Err(RequestError::InvalidHeaderName(name.into()));
+
+    /// All fields of the head that would be written.
+    pub(super) fn fields(&self, key: &Key, settings: &Settings) -> Headers {
+        let mut head = Vec::new();
+        self.write(key, settings, &mut head);
+        let mut room = alloc::vec![httparse::EMPTY_HEADER; self.0.headers.len() + 8];
+        let mut parsed = httparse::Request::new(&mut room);
+        match parsed.parse(&head) {
+            Ok(_) => Headers::parsed(&head, parsed.headers),
+            // What was checked when it was added can be read.
+            Err(_) => Headers::default(),
+        }
     }
-    // RFC 9110 §5.5: a CR or LF here would begin a header of its own.
-    if value
-        .iter()
-        .any(|byte| byte.is_ascii_control() && *byte != b'\t')
-    {
-        return Err(RequestError::InvalidHeaderValue(name.to_owned().into()));
-    }
-    Ok(())
 }
 
 /// Reads a request in any pieces.

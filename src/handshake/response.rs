@@ -4,12 +4,13 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
 
+use super::added::{RequestError, check_header};
 use super::body::Body;
 use super::fields::Fields;
 use super::head::{HeadBuffer, Headers, with_room, write_field};
 use super::key::Accept;
 use super::negotiate::is_token;
-use super::request::{Request, RequestError, check_header};
+use super::request::Request;
 use super::{Agreement, Limits, Settings, key};
 #[cfg(feature = "deflate")]
 use crate::deflate;
@@ -41,7 +42,7 @@ struct Inner {
     headers: Headers,
     body: Vec<u8>,
     body_is_truncated: bool,
-    /// Of a response that opens a connection.
+    /// Of a response that opens a connection by an upgrade.
     accept: Option<Accept>,
     /// The subprotocols that may be chosen.
     offered: Vec<Box<str>>,
@@ -99,10 +100,11 @@ impl Response {
         self
     }
 
-    /// A response that opens the connection.
-    pub(super) fn opening(accept: Accept, offered: Vec<Box<str>>) -> Self {
-        let mut response = Self::with_status(101);
-        response.0.accept = Some(accept);
+    /// A response that opens the connection: with the answer to a key, or to an
+    /// extended CONNECT (RFC 8441 §5).
+    pub(super) fn opening(accept: Option<Accept>, offered: Vec<Box<str>>) -> Self {
+        let mut response = Self::with_status(if accept.is_some() { 101 } else { 200 });
+        response.0.accept = accept;
         response.0.offered = offered;
         response
     }
@@ -192,8 +194,9 @@ impl Response {
         }
     }
 
-    /// What was agreed on with this response.
-    pub(crate) fn agreement(&self) -> &Agreement {
+    /// What was agreed on with this response: nothing, unless it opens the
+    /// connection.
+    pub fn agreement(&self) -> &Agreement {
         &self.0.agreement
     }
 
@@ -368,6 +371,39 @@ impl ResponseReader {
         let (mut response, body) = self.refusal.take()?;
         (response.0.body, response.0.body_is_truncated) = body.finish();
         Some(response)
+    }
+}
+
+/// What somebody else reads and writes.
+#[cfg(feature = "std")]
+impl Response {
+    /// All header fields that belong to this response: those that were added,
+    /// and those of the handshake. The length of the [`content`](Self::content)
+    /// is left to who writes it.
+    pub fn fields(&self) -> Headers {
+        let mut fields = Headers::default();
+        if let Some(accept) = &self.0.accept {
+            fields.push("Upgrade", b"websocket");
+            fields.push("Connection", b"Upgrade");
+            fields.push("Sec-WebSocket-Accept", accept);
+        }
+        if self.0.status == 426 {
+            fields.push("Connection", b"Upgrade");
+        }
+        if let Some(name) = self.0.agreement.subprotocol() {
+            fields.push("Sec-WebSocket-Protocol", name.as_bytes());
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(parameters) = self.0.agreement.deflate() {
+            fields.push(
+                "Sec-WebSocket-Extensions",
+                format!("{parameters}").as_bytes(),
+            );
+        }
+        for (name, value) in self.0.headers.iter() {
+            fields.push(name, value);
+        }
+        fields
     }
 }
 

@@ -1,0 +1,257 @@
+//! Within hyper: nothing is lost at the upgrade, compression is agreed on, and
+//! HTTP/2 carries many WebSockets over one connection.
+
+#![cfg(feature = "hyper")]
+
+mod common;
+
+use std::convert::Infallible;
+use std::time::Duration;
+
+use common::wire;
+use http_body_util::{Empty, Full};
+use hyper::body::{Bytes, Incoming};
+use hyper::ext::Protocol;
+use hyper::service::service_fn;
+use hyper::{Method, Version};
+use hyper_util::rt::{TokioExecutor, TokioIo};
+use sansocket::adapter::http;
+use sansocket::hyper::{Error, connect, upgrade};
+use sansocket::upgrade::Offer;
+use sansocket::{Config, Delivery, Event, HandshakeError, Request, Response, Role};
+use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::time::timeout;
+
+type Failure = sansocket::Error;
+
+fn config() -> Config {
+    let config = Config::new();
+    #[cfg(feature = "deflate")]
+    let config = config.deflate(sansocket::deflate::Options::new());
+    config
+}
+
+fn answer(request: &Request) -> Response {
+    match (request.is_upgrade(), request.target()) {
+        (true, "/chat") => request.accept(),
+        (true, _) => request.reject(404),
+        (false, _) => Response::new(200).body("a page"),
+    }
+}
+
+/// Serves one connection, HTTP/1.1 or HTTP/2, with an echo.
+fn serve() -> DuplexStream {
+    let (ours, theirs) = duplex(64 * 1024);
+    tokio::spawn(async move {
+        let echo = service_fn(|mut request: hyper::Request<Incoming>| async move {
+            let (response, upgrade) = upgrade(&mut request, &config(), answer);
+            if let Some(upgrade) = upgrade {
+                tokio::spawn(async move {
+                    let mut ws = upgrade.await?;
+                    while let Some(message) = ws.next().await? {
+                        ws.send(message).await?;
+                    }
+                    Ok::<(), Error>(())
+                });
+            }
+            Ok::<hyper::Response<Full<Bytes>>, Infallible>(response)
+        });
+        let mut server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
+        server.http2().enable_connect_protocol();
+        let _ = server
+            .serve_connection_with_upgrades(TokioIo::new(ours), echo)
+            .await;
+    });
+    theirs
+}
+
+async fn raw(request: &[u8], len: usize) -> Vec<u8> {
+    let mut stream = serve();
+    stream.write_all(request).await.unwrap();
+    let mut answer = vec![0; len];
+    let read = timeout(Duration::from_secs(10), stream.read_exact(&mut answer));
+    read.await.expect("an answer").unwrap();
+    answer
+}
+
+const HEAD: &str = "GET /chat HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n";
+
+// Requirement 20: frames in the same packet as the head.
+#[tokio::test]
+async fn bytes_behind_the_head_are_kept() {
+    let mut bytes = format!("{HEAD}\r\n").into_bytes();
+    bytes.extend(wire(Role::Client).text("glued").close(1000, "").bytes());
+    let mut stream = serve();
+    stream.write_all(&bytes).await.unwrap();
+    let mut answer = Vec::new();
+    let read = timeout(Duration::from_secs(10), stream.read_to_end(&mut answer));
+    read.await.expect("the end").unwrap();
+    let head_len = answer
+        .windows(4)
+        .position(|bytes| bytes == b"\r\n\r\n")
+        .unwrap()
+        + 4;
+    let head = String::from_utf8(answer[..head_len].to_vec()).unwrap();
+    assert!(head.starts_with("HTTP/1.1 101 "), "{head}");
+    assert!(head.contains("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="), "{head}");
+    let frames = wire(Role::Server).text("glued").close(1000, "").bytes();
+    assert_eq!(&answer[head_len..], frames);
+}
+
+#[tokio::test]
+async fn requests_that_are_none_are_answered() {
+    let rows = [
+        (
+            "GET / HTTP/1.1\r\nHost: h\r\n\r\n".to_owned(),
+            "HTTP/1.1 200",
+        ),
+        (
+            format!("{HEAD}\r\n").replace("/chat", "/other"),
+            "HTTP/1.1 404",
+        ),
+        (format!("{HEAD}\r\n").replace("GET", "POST"), "HTTP/1.1 405"),
+        (format!("{HEAD}\r\n").replace("13", "12"), "HTTP/1.1 426"),
+        (
+            format!("{HEAD}\r\n").replace("Host: h", "X: y"),
+            "HTTP/1.1 400",
+        ),
+        (
+            format!("{HEAD}Content-Length: 3\r\n\r\nabc"),
+            "HTTP/1.1 400",
+        ),
+        (
+            format!("{HEAD}Origin: https://evil.example\r\n\r\n"),
+            "HTTP/1.1 403",
+        ),
+    ];
+    for (request, status) in rows {
+        let answer = raw(request.as_bytes(), status.len()).await;
+        assert_eq!(String::from_utf8(answer).unwrap(), status, "{request}");
+    }
+}
+
+// Requirement 2: what hyper's own client and server shook hands over.
+#[tokio::test]
+async fn client_and_server_echo_by_http_1() {
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(serve()))
+        .await
+        .unwrap();
+    tokio::spawn(connection.with_upgrades());
+    let to = Request::to("ws://example.com/chat").unwrap();
+    let (request, offer) = http::offer(&to, &config()).unwrap();
+    let request = request.map(|()| Empty::<Bytes>::new());
+    let response = sender.send_request(request).await.unwrap();
+    let mut ws = connect(response, &offer, &config()).await.unwrap();
+    let text = "compressed ".repeat(1000);
+    ws.send(&text).await.unwrap();
+    assert_eq!(ws.next().await.unwrap(), Some((&text).into()));
+    #[cfg(feature = "deflate")]
+    assert!(ws.connection().deflate().is_some());
+    ws.close(1000, "").await.unwrap();
+    assert_eq!(ws.next().await.unwrap(), None);
+    assert!(ws.outcome().unwrap().clean);
+}
+
+#[tokio::test]
+async fn client_is_told_that_it_was_refused() {
+    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(serve()))
+        .await
+        .unwrap();
+    tokio::spawn(connection.with_upgrades());
+    let to = Request::to("ws://example.com/other").unwrap();
+    let (request, offer) = http::offer(&to, &config()).unwrap();
+    let request = request.map(|()| Empty::<Bytes>::new());
+    let response = sender.send_request(request).await.unwrap();
+    let refused = connect(response, &offer, &config()).await.unwrap_err();
+    let expected = Failure::from(HandshakeError::Refused(404));
+    assert!(matches!(refused, Error::Failed(error) if error == expected));
+}
+
+// Requirement 36: many sockets over one connection of HTTP/2, large messages
+// through its flow control, and pieces as they come.
+#[tokio::test]
+async fn sockets_share_a_connection_of_http_2() {
+    let (sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(serve()))
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    let mut tasks = Vec::new();
+    for number in 0..20_u8 {
+        let mut sender = sender.clone();
+        tasks.push(tokio::spawn(async move {
+            // The server's settings come first.
+            sender.ready().await.unwrap();
+            let to = Request::to("wss://example.com/chat").unwrap();
+            let offer = Offer::extended_connect(&to, &config());
+            let mut request = hyper::Request::builder()
+                .method(Method::CONNECT)
+                .version(Version::HTTP_2)
+                .uri("https://example.com/chat")
+                .extension(Protocol::from_static("websocket"));
+            for (name, value) in offer.fields().iter() {
+                request = request.header(name, value);
+            }
+            let request = request.body(Empty::<Bytes>::new()).unwrap();
+            let response = sender.send_request(request).await.unwrap();
+            assert_eq!(response.status(), 200);
+            let config = config().delivery(Delivery::Fragments);
+            let ws = connect(response, &offer, &config).await.unwrap();
+            let (mut reader, mut writer) = ws.split();
+            let payload: Vec<u8> = (0..300_000_u32)
+                .map(|n| (n.wrapping_mul(n) >> 7) as u8 ^ number)
+                .collect();
+            let sent = payload.clone();
+            let sending = tokio::spawn(async move {
+                writer.send(sent).await.unwrap();
+                writer.close(1000, "").await.unwrap();
+            });
+            let (mut received, mut ends) = (Vec::new(), 0);
+            while let Some(event) = reader.next_event().await.unwrap() {
+                if let Event::Fragment(fragment) = event {
+                    ends += usize::from(fragment.fin);
+                    received.extend_from_slice(fragment.payload.as_bytes());
+                }
+            }
+            assert!(received == payload && ends == 1, "{number}");
+            sending.await.unwrap();
+        }));
+    }
+    for task in tasks {
+        timeout(Duration::from_secs(60), task)
+            .await
+            .expect("no stall")
+            .unwrap();
+    }
+}
+
+#[tokio::test]
+async fn http_2_without_a_protocol_is_no_websocket() {
+    let (mut sender, connection) =
+        hyper::client::conn::http2::handshake(TokioExecutor::new(), TokioIo::new(serve()))
+            .await
+            .unwrap();
+    tokio::spawn(connection);
+    let mut send = async |protocol: Option<&'static str>, version: &str| {
+        sender.ready().await.unwrap();
+        let mut request = hyper::Request::builder()
+            .method(Method::CONNECT)
+            .uri("https://example.com/chat")
+            .header("sec-websocket-version", version);
+        if let Some(protocol) = protocol {
+            request = request.extension(Protocol::from_static(protocol));
+        }
+        let request = request.body(Empty::<Bytes>::new()).unwrap();
+        sender
+            .send_request(request)
+            .await
+            .unwrap()
+            .status()
+            .as_u16()
+    };
+    assert_eq!(send(Some("websocket"), "13").await, 200);
+    assert_eq!(send(Some("connect-udp"), "13").await, 426);
+    assert_eq!(send(Some("websocket"), "8").await, 426);
+    assert_eq!(send(None, "13").await, 400);
+}
