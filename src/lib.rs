@@ -70,6 +70,31 @@
 //! Modules use only what stands below them. `§` in these pages is a section of
 //! [RFC 6455](https://www.rfc-editor.org/rfc/rfc6455) unless another is named.
 //!
+//! # Coming from another library
+//!
+//! | there | here |
+//! |---|---|
+//! | tungstenite `accept(stream)`, `connect(url)` | [`blocking::accept`], [`blocking::connect`] with a [`Config`] |
+//! | tungstenite `read()`, `send(message)`, `write` and `flush` | `next`, `send`, `feed` and `flush` of [`blocking::WebSocket`] |
+//! | tungstenite `Message::Text`, `Binary`; `Ping`, `Pong`, `Close` | [`Message`]; [`Event`]s of `next_event` |
+//! | tungstenite `Error::ConnectionClosed` | `next` returns `None`; `outcome` tells the rest |
+//! | tungstenite `WebSocketConfig { max_message_size, .. }` | [`Config::max_message_len`] and others |
+//! | tungstenite `accept_hdr`, its `Callback` | `accept_with` and an answer |
+//! | tokio-tungstenite `accept_async`, `connect_async` | `tokio::accept`, `tokio::connect`; `Stream` and `Sink` as there |
+//! | tokio-tungstenite `split()` of a `Stream` | `split`: halves that need no lock of yours |
+//! | tokio-tungstenite `MaybeTlsStream`, `Connector` | `adapter::poll::MaybeTls`, `adapter::Connector` |
+//! | fastwebsockets `upgrade::upgrade(&mut request)` | `hyper::upgrade(&mut request, &config, answer)` |
+//! | fastwebsockets `FragmentCollector`, `read_frame` | `next`; or [`Delivery::Fragments`]; or [`frame::Decoder`] |
+//! | fastwebsockets `set_auto_pong(false)` | [`Config::auto_pong`] |
+//! | axum `WebSocketUpgrade`, `on_upgrade(handler)` | `hyper::upgrade` in an extractor (example `axum`), a task |
+//! | axum `.protocols([..])` | [`Response::subprotocol`] in the answer |
+//!
+//! # Behind a proxy
+//!
+//! A proxy must pass on `Upgrade`, `Connection` and `Host`, and wait longer than
+//! [`Config::ping_interval`]: see `examples/proxies` for nginx and HAProxy, as
+//! they are tested.
+//!
 //! # Features
 //!
 //! | feature | default | adds |

@@ -7,6 +7,7 @@ use std::string::String;
 use std::vec::Vec;
 
 use ::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use ::http::uri::Authority;
 use ::http::{Method, Version};
 
 use crate::config::Config;
@@ -50,7 +51,7 @@ pub fn request<B>(
     let uri = request.uri();
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
     // RFC 9113 §8.3.1: HTTP/2 has `:authority` in the place of `Host`.
-    let authority = uri.authority().map(|authority| authority.as_str());
+    let authority = uri.authority().map(Authority::as_str);
     let is_named = request.headers().contains_key(header::HOST);
     let host = authority.filter(|_| !is_named);
     let host = host.map(|host| ("host", host.as_bytes()));
@@ -76,7 +77,7 @@ pub fn extended_connect<B>(
     let pseudo = ExtendedConnect {
         protocol,
         scheme: uri.scheme_str().unwrap_or_default(),
-        authority: uri.authority().map_or("", |authority| authority.as_str()),
+        authority: uri.authority().map_or("", Authority::as_str),
         path: uri.path_and_query().map_or("", |path| path.as_str()),
     };
     upgrade::extended_connect(pseudo, pairs(request.headers()), config)

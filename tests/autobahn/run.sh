@@ -26,20 +26,33 @@ examples=$(cd "$target/release/examples" && pwd)
 reports=$target/autobahn
 mkdir -p "$reports"
 
-# The adapters whose cases are run: the blocking one, and that for tokio.
-for adapter in ${ADAPTERS:-blocking tokio}; do
-    case $adapter in
+# The cases of one adapter.
+run() {
+    case $1 in
     blocking) server=echo_server client="autobahn_client {url} {agent}" ;;
     tokio) server=echo_tokio client="autobahn_client {url} {agent} --tokio" ;;
     esac
     if [ "$role" != client ]; then
-        echo "== Autobahn, server role, $adapter"
+        echo "== Autobahn, server role, $1"
         bash "$suite/server.sh" ${options[@]+"${options[@]}"} \
-            --start "$examples/$server 127.0.0.1:{port}" 0 sansocket "$reports/$adapter-server"
+            --start "$examples/$server 127.0.0.1:{port}" 0 sansocket "$reports/$1-server"
     fi
     if [ "$role" != server ]; then
-        echo "== Autobahn, client role, $adapter"
+        echo "== Autobahn, client role, $1"
         bash "$suite/client.sh" ${options[@]+"${options[@]}"} \
-            "$examples/$client" sansocket "$reports/$adapter-client"
+            "$examples/$client" sansocket "$reports/$1-client"
     fi
+}
+
+# The adapters at once, as the suite itself is busy on one core for each.
+declare -A running
+for adapter in ${ADAPTERS:-blocking tokio}; do
+    run "$adapter" >"$reports/$adapter.log" 2>&1 &
+    running[$adapter]=$!
 done
+failed=0
+for adapter in "${!running[@]}"; do
+    wait "${running[$adapter]}" || failed=1
+    cat "$reports/$adapter.log"
+done
+exit "$failed"
