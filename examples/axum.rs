@@ -1,7 +1,7 @@
 //! WebSockets within axum: an extractor, state, a page, subprotocols, an origin
 //! check, tokens, and an end that closes every socket with 1001 and waits.
 //! `cargo run --release --features hyper --example axum [ADDR]`, then open
-//! <http://127.0.0.1:9007>; `/chat?token=TOKEN` is for those with the token.
+//! <http://127.0.0.1:9007>; `/chat?token=secret` is for those with the token.
 
 use std::convert::Infallible;
 use std::env;
@@ -115,8 +115,8 @@ async fn chat(State(app): State<App>, request: Request) -> Response {
     response
 }
 
-/// The token stands in a header, a cookie, or, as pages can set neither, in the
-/// query.
+/// The token stands in a header, in a cookie, in the query, or, as a page can
+/// set no header, among the subprotocols that it offers.
 fn is_allowed(request: &Request) -> bool {
     let field = |name| {
         request
@@ -129,12 +129,19 @@ fn is_allowed(request: &Request) -> bool {
     let mut cookie = cookies.filter_map(|cookie| cookie.strip_prefix("token="));
     let queries = request.uri().query().unwrap_or_default().split('&');
     let mut query = queries.filter_map(|query| query.strip_prefix("token="));
-    [bearer, cookie.next(), query.next()].contains(&Some(TOKEN))
+    let subprotocols = field("sec-websocket-protocol").unwrap_or_default();
+    let mut subprotocol = subprotocols
+        .split(',')
+        .filter_map(|name| name.trim().strip_prefix("token."));
+    let told = [bearer, cookie.next(), query.next(), subprotocol.next()];
+    told.contains(&Some(TOKEN))
 }
 
-/// Chooses the subprotocol `echo` if it is offered.
+/// Chooses the subprotocol of the route if it is offered.
 fn answer(request: &sansocket::Request) -> sansocket::Response {
-    let response = match request.subprotocols().find(|name| *name == "echo") {
+    let is_chat = request.target().starts_with("/chat");
+    let known = if is_chat { "chat" } else { "echo" };
+    let response = match request.subprotocols().find(|name| *name == known) {
         Some(name) => request.accept().subprotocol(name),
         None => Ok(request.accept()),
     };

@@ -1,20 +1,14 @@
 //! The echo server by HTTP/2 alone, within TLS (RFC 8441): many WebSockets share
 //! one connection. The certificate is made at start and written to CERT.
-//! `cargo run --release --features hyper --example h2_echo [ADDR] [CERT]`, then
-//! open <https://127.0.0.1:9444>.
+//! `cargo run --release --features h2 --example h2_echo [ADDR] [CERT]`, then open
+//! <https://127.0.0.1:9444>.
 
-use std::convert::Infallible;
 use std::error::Error;
 use std::sync::Arc;
 use std::{env, fs};
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
-use hyper::server::conn::http2;
-use hyper::service::service_fn;
-use hyper_util::rt::{TokioExecutor, TokioIo};
 use rcgen::generate_simple_self_signed;
-use sansocket::hyper::{Upgrade, upgrade};
+use sansocket::h2::{self, WebSocket};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
@@ -56,31 +50,30 @@ async fn main() -> Result<(), Box<dyn Error>> {
 async fn serve(stream: TcpStream, acceptor: &TlsAcceptor) -> Result<(), Box<dyn Error>> {
     stream.set_nodelay(true)?;
     let stream = acceptor.accept(stream).await?;
-    http2::Builder::new(TokioExecutor::new())
+    let mut connection = ::h2::server::Builder::new()
         .enable_connect_protocol()
-        .serve_connection(TokioIo::new(stream), service_fn(respond))
+        .handshake(stream)
         .await?;
+    while let Some(stream) = connection.accept().await {
+        let (request, respond) = stream?;
+        match h2::accept(request, respond, &common::config(), common::answer) {
+            Ok(Some(ws)) => drop(tokio::spawn(echo(ws))),
+            Ok(None) => {}
+            Err(error) => eprintln!("{error}"),
+        }
+    }
     Ok(())
 }
 
-async fn respond(
-    mut request: hyper::Request<Incoming>,
-) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
-    let (response, upgrade) = upgrade(&mut request, &common::config(), common::answer);
-    if let Some(upgrade) = upgrade {
-        tokio::spawn(async move {
-            if let Err(error) = echo(upgrade).await {
-                eprintln!("{error}");
-            }
-        });
+async fn echo(mut ws: WebSocket) {
+    loop {
+        let result = match ws.next().await {
+            Ok(Some(message)) => ws.send(message).await,
+            Ok(None) => return,
+            Err(error) => Err(error),
+        };
+        if let Err(error) = result {
+            return eprintln!("{error}");
+        }
     }
-    Ok(response)
-}
-
-async fn echo(upgrade: Upgrade) -> Result<(), sansocket::hyper::Error> {
-    let mut ws = upgrade.await?;
-    while let Some(message) = ws.next().await? {
-        ws.send(message).await?;
-    }
-    Ok(())
 }

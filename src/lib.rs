@@ -59,7 +59,7 @@
 //! # The code
 //!
 //! ```text
-//!  4  adapter     blocking   tokio   futures   http   hyper   Read and Write, sockets, clocks, runtimes
+//!  4  adapter     blocking   tokio   futures   http   hyper   h2   Read and Write, sockets, clocks, runtimes
 //! ──────────────────────────────────────────────  below: no I/O, no clock, no_std + alloc
 //!  3  connection  (with event, config, upgrade)   composes the machines; owns no rule itself
 //!  2  handshake   message   deflate   close   timer   one machine each; they do not know one another
@@ -105,6 +105,7 @@
 //! | `futures` | no | `futures`: those of futures-io, for every other runtime |
 //! | `rustls` | no | `wss://` for all of them |
 //! | `http` | no | requests and responses of the `http` crate |
+//! | `h2` | no | `h2`: many WebSockets over one connection of HTTP/2, with the `h2` crate alone |
 //! | `hyper` | no | `hyper`: WebSockets in servers and clients of hyper 1, axum and others |
 //!
 //! Without `std` the crate is `no_std` + `alloc`; a client then names its
@@ -158,6 +159,8 @@ pub mod upgrade;
 pub use adapter::blocking;
 #[cfg(feature = "futures")]
 pub use adapter::futures;
+#[cfg(feature = "h2")]
+pub use adapter::h2;
 #[cfg(feature = "hyper")]
 pub use adapter::hyper;
 #[cfg(feature = "tokio")]

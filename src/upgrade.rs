@@ -30,7 +30,9 @@
 //! # Ok::<(), sansocket::HandshakeError>(())
 //! ```
 //!
-//! The same by HTTP/2 or HTTP/3 (RFC 8441, RFC 9220):
+//! The same by HTTP/2 or HTTP/3 (RFC 8441, RFC 9220). For HTTP/3 there is no
+//! adapter, as `h3` 0.0.8 knows no `:protocol` of `websocket`: it refuses such
+//! requests before anybody sees them.
 //!
 //! ```
 //! use sansocket::upgrade::{self, ExtendedConnect};

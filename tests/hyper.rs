@@ -6,20 +6,21 @@
 mod common;
 
 use std::convert::Infallible;
+use std::io;
 use std::time::Duration;
 
 use common::wire;
 use http_body_util::{Empty, Full};
+use hyper::Method;
 use hyper::body::{Bytes, Incoming};
 use hyper::ext::Protocol;
 use hyper::service::service_fn;
-use hyper::{Method, Version};
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use sansocket::adapter::http;
 use sansocket::hyper::{Error, connect, upgrade};
-use sansocket::upgrade::Offer;
 use sansocket::{Config, Delivery, Event, HandshakeError, Request, Response, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 type Failure = sansocket::Error;
@@ -184,16 +185,10 @@ async fn sockets_share_a_connection_of_http_2() {
             // The server's settings come first.
             sender.ready().await.unwrap();
             let to = Request::to("wss://example.com/chat").unwrap();
-            let offer = Offer::extended_connect(&to, &config());
-            let mut request = hyper::Request::builder()
-                .method(Method::CONNECT)
-                .version(Version::HTTP_2)
-                .uri("https://example.com/chat")
-                .extension(Protocol::from_static("websocket"));
-            for (name, value) in offer.fields().iter() {
-                request = request.header(name, value);
-            }
-            let request = request.body(Empty::<Bytes>::new()).unwrap();
+            let (mut request, offer) = http::offer_extended_connect(&to, &config());
+            let protocol = Protocol::from_static("websocket");
+            request.extensions_mut().insert(protocol);
+            let request = request.map(|()| Empty::<Bytes>::new());
             let response = sender.send_request(request).await.unwrap();
             assert_eq!(response.status(), 200);
             let config = config().delivery(Delivery::Fragments);
@@ -254,4 +249,53 @@ async fn http_2_without_a_protocol_is_no_websocket() {
     assert_eq!(send(Some("connect-udp"), "13").await, 426);
     assert_eq!(send(Some("websocket"), "8").await, 426);
     assert_eq!(send(None, "13").await, 400);
+}
+
+// Bad input: a stream that is reset in the middle.
+#[tokio::test]
+async fn reset_of_a_stream_is_told() {
+    for (reason, expected) in [
+        // RFC 8441 §5: as a TCP connection that is reset; hyper tells its end.
+        (h2::Reason::CANCEL, None),
+        (h2::Reason::INTERNAL_ERROR, Some(io::ErrorKind::Other)),
+    ] {
+        let (ours, theirs) = duplex(64 * 1024);
+        let (tell, mut told) = mpsc::channel(1);
+        tokio::spawn(async move {
+            let service = service_fn(|mut request: hyper::Request<Incoming>| {
+                let tell = tell.clone();
+                let (response, ws) = upgrade(&mut request, &config(), answer);
+                tokio::spawn(async move {
+                    let mut ws = ws.expect("an upgrade").await.unwrap();
+                    let message = ws.next().await.unwrap();
+                    let _ = tell.send((message, ws.next().await)).await;
+                });
+                async move { Ok::<hyper::Response<Full<Bytes>>, Infallible>(response) }
+            });
+            let mut server = hyper::server::conn::http2::Builder::new(TokioExecutor::new());
+            server.enable_connect_protocol();
+            let _ = server.serve_connection(TokioIo::new(ours), service).await;
+        });
+        let (client, connection) = h2::client::handshake(theirs).await.unwrap();
+        tokio::spawn(connection);
+        let to = Request::to("wss://example.com/chat").unwrap();
+        let (mut head, _) = http::offer_extended_connect(&to, &Config::new());
+        let protocol = h2::ext::Protocol::from_static("websocket");
+        head.extensions_mut().insert(protocol);
+        let mut client = client.ready().await.unwrap();
+        let (response, mut send) = client.send_request(head, false).unwrap();
+        assert_eq!(response.await.unwrap().status(), 200);
+        let frame = wire(Role::Client).text("whole").bytes().to_vec();
+        send.send_data(frame.into(), false).unwrap();
+        // The library forgets what lies in front of a reset.
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        send.send_reset(reason);
+        let (message, end) = told.recv().await.unwrap();
+        assert_eq!(message, Some("whole".into()));
+        match (end.unwrap_err(), expected) {
+            (Error::Failed(error), None) => assert_eq!(error, Failure::UnexpectedEof),
+            (Error::Io(error), Some(kind)) => assert_eq!(error.kind(), kind, "{error}"),
+            (error, _) => panic!("{error}"),
+        }
+    }
 }

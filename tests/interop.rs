@@ -7,14 +7,18 @@
 
 #![cfg(feature = "std")]
 
+mod common;
+
 use std::env;
-use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Stdio};
+use std::process::{Command, Stdio};
+
+use common::example::Server;
 
 /// The servers of the adapters that are built.
 const SERVERS: &[&str] = &[
     "echo_server",
+    "io_uring",
     #[cfg(feature = "tokio")]
     "echo_tokio",
     #[cfg(feature = "futures")]
@@ -29,69 +33,9 @@ const SERVERS: &[&str] = &[
 const TLS_SERVERS: &[&str] = &[
     #[cfg(feature = "tokio")]
     "wss_server",
-    #[cfg(feature = "hyper")]
+    #[cfg(feature = "h2")]
     "h2_echo",
 ];
-
-/// A running server.
-struct Server {
-    child: Child,
-    /// Where it listens.
-    url: String,
-}
-
-impl Server {
-    fn start(name: &str) -> Self {
-        let mut child = Command::new(example(name))
-            .arg("127.0.0.1:0")
-            // Where one of TLS writes its certificate.
-            .arg(env::temp_dir().join(format!("sansocket-{}.pem", std::process::id())))
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it starts");
-        let mut line = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        let url = line.trim().strip_prefix("listening on ").expect(&line);
-        let url = format!("{url}/");
-        Self { child, url }
-    }
-
-    /// Of its page.
-    fn page(&self) -> String {
-        self.url.replacen("ws", "http", 1)
-    }
-}
-
-impl Drop for Server {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
-
-/// `cargo test` builds the examples beside the tests.
-fn example(name: &str) -> PathBuf {
-    let test = env::current_exe().unwrap();
-    let built = test.ancestors().nth(2).unwrap().join("examples").join(name);
-    if !built.exists() {
-        let features = [
-            ("deflate", cfg!(feature = "deflate")),
-            ("tokio", cfg!(feature = "tokio")),
-            ("futures", cfg!(feature = "futures")),
-            ("hyper", cfg!(feature = "hyper")),
-        ];
-        let features = features.iter().filter(|(_, is_on)| *is_on);
-        let features: Vec<_> = features.map(|(name, _)| *name).collect();
-        let built = Command::new(env!("CARGO"))
-            .args(["build", "--example", name, "--features"])
-            .arg(features.join(","))
-            .status();
-        assert!(built.unwrap().success());
-    }
-    built
-}
 
 /// The folder into which `.ci/run` installs peers.
 fn installed() -> PathBuf {

@@ -24,7 +24,7 @@ const SIDEWAYS: (&str, &str) = ("handshake", "deflate");
 const LOCKING: [&str; 2] = ["deflate/pool.rs", "message/prepared.rs"];
 
 /// What the library needs of others.
-const DEPENDENCIES: [&str; 19] = [
+const DEPENDENCIES: [&str; 20] = [
     "base64",
     "bytes",
     "chacha20",
@@ -32,6 +32,7 @@ const DEPENDENCIES: [&str; 19] = [
     "futures-io",
     "futures-sink",
     "getrandom",
+    "h2",
     "http",
     "httparse",
     "hyper",

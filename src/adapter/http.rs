@@ -12,7 +12,7 @@ use ::http::{Method, Version};
 
 use crate::config::Config;
 use crate::error::{HandshakeError, SendError};
-use crate::handshake::{Agreement, Headers, Request, Response};
+use crate::handshake::{Agreement, Headers, Request, Response, Uri};
 use crate::upgrade::{self, ExtendedConnect, Offer};
 
 /// The request of a client, by HTTP/1.1.
@@ -93,6 +93,16 @@ pub fn response<B: From<Vec<u8>>>(response: &Response) -> ::http::Response<B> {
     made
 }
 
+/// As [`response`], for HTTP/2 and HTTP/3, where no field may speak of the
+/// connection (RFC 9113 §8.2.2).
+pub fn multiplexed_response<B: From<Vec<u8>>>(response: &Response) -> ::http::Response<B> {
+    let mut made = self::response(response);
+    for name in [header::CONNECTION, header::UPGRADE] {
+        made.headers_mut().remove(name);
+    }
+    made
+}
+
 /// The response to a request that breaks a rule, with the fields that its
 /// status demands.
 pub fn refusal<B: From<Vec<u8>>>(error: HandshakeError) -> ::http::Response<B> {
@@ -128,6 +138,26 @@ pub fn offer(
     *made.uri_mut() = request.target().parse().unwrap_or_default();
     *made.headers_mut() = map(offer.fields());
     Ok((made, offer))
+}
+
+/// As [`offer`], by an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441 §5). The
+/// caller adds `:protocol`, `websocket`, in the type of the library that sends
+/// it: `Protocol`, an extension of the request in all of them.
+pub fn offer_extended_connect(request: &Request, config: &Config) -> (::http::Request<()>, Offer) {
+    let offer = Offer::extended_connect(request, config);
+    let mut made = ::http::Request::new(());
+    *made.method_mut() = Method::CONNECT;
+    // What was checked as a URI of its own scheme is one of HTTP's.
+    *made.uri_mut() = request.uri().and_then(as_http).unwrap_or_default();
+    *made.headers_mut() = map(offer.fields());
+    (made, offer)
+}
+
+fn as_http(uri: &Uri) -> Option<::http::Uri> {
+    let scheme = if uri.is_secure() { "https" } else { "http" };
+    let builder = ::http::Uri::builder().scheme(scheme);
+    let builder = builder.authority(uri.authority());
+    builder.path_and_query(uri.resource_name()).build().ok()
 }
 
 /// What the answer to an offer settles.

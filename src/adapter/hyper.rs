@@ -1,6 +1,15 @@
 //! WebSockets in servers and clients of hyper 1, and in whatever is built on it:
 //! axum, warp, salvo, poem.
 //!
+//! | framework | how the request comes |
+//! |---|---|
+//! | axum | as it is: `axum::extract::Request` (example `axum`) |
+//! | salvo | `request.strip_to_hyper()` |
+//! | warp | made of `headers_cloned()` and `ext::get::<OnUpgrade>()` |
+//! | poem | hands out a stream of its own: [`http`] and [`WebSocket::upgraded`](tokio::WebSocket::upgraded) |
+//!
+//! The lines for the last three stand in `tests/frameworks`.
+//!
 //! Knows how hyper hands a stream over, by HTTP/1.1 and by HTTP/2; the rules
 //! stand in the core, and what is done with the stream in [`tokio`].
 //!

@@ -6,6 +6,7 @@
 //! | `tokio` | `tokio::io::{AsyncRead, AsyncWrite}` | tokio |
 //! | `futures` | `futures_io::{AsyncRead, AsyncWrite}` | smol, async-std, glib and others |
 //! | `hyper` | what hyper hands over | hyper, axum, warp, salvo, poem |
+//! | `h2` | streams of the `h2` crate | HTTP/2 without hyper |
 //! | `http` | none: heads of the `http` crate | other frameworks |
 //!
 //! An adapter moves bytes and time and owns the buffers. It has no rule of the
@@ -15,6 +16,8 @@ pub mod blocking;
 mod connector;
 #[cfg(feature = "futures")]
 pub mod futures;
+#[cfg(feature = "h2")]
+pub mod h2;
 #[cfg(feature = "http")]
 pub mod http;
 #[cfg(feature = "hyper")]

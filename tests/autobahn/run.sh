@@ -19,8 +19,8 @@ if [ ! -f "$suite/server.sh" ]; then
     exit 0
 fi
 
-cargo build --release --features deflate,tokio \
-    --example echo_server --example echo_tokio --example autobahn_client
+cargo build --release --features deflate,hyper \
+    --example echo_server --example echo_tokio --example axum --example autobahn_client
 target=${CARGO_TARGET_DIR:-target}
 examples=$(cd "$target/release/examples" && pwd)
 reports=$target/autobahn
@@ -31,13 +31,14 @@ run() {
     case $1 in
     blocking) server=echo_server client="autobahn_client {url} {agent}" ;;
     tokio) server=echo_tokio client="autobahn_client {url} {agent} --tokio" ;;
+    axum) server=axum client= ;;
     esac
     if [ "$role" != client ]; then
         echo "== Autobahn, server role, $1"
         bash "$suite/server.sh" ${options[@]+"${options[@]}"} \
             --start "$examples/$server 127.0.0.1:{port}" 0 sansocket "$reports/$1-server"
     fi
-    if [ "$role" != server ]; then
+    if [ "$role" != server ] && [ -n "$client" ]; then
         echo "== Autobahn, client role, $1"
         bash "$suite/client.sh" ${options[@]+"${options[@]}"} \
             "$examples/$client" sansocket "$reports/$1-client"
@@ -46,7 +47,7 @@ run() {
 
 # The adapters at once, as the suite itself is busy on one core for each.
 declare -A running
-for adapter in ${ADAPTERS:-blocking tokio}; do
+for adapter in ${ADAPTERS:-blocking tokio axum}; do
     run "$adapter" >"$reports/$adapter.log" 2>&1 &
     running[$adapter]=$!
 done

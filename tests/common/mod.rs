@@ -4,6 +4,8 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod duplex;
+#[cfg(feature = "std")]
+pub mod example;
 
 use sansocket::frame::{Decoder, Header, MaskingKey, Opcode, Part};
 use sansocket::{

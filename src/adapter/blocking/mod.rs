@@ -32,7 +32,7 @@ pub use socket::Socket;
 pub use split::{Reader, Writer};
 pub use stream::Stream;
 
-use super::Error;
+pub use super::Error;
 use super::incoming::Incoming;
 use crate::close::{CloseCode, Outcome};
 use crate::config::Config;

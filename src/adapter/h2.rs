@@ -1,0 +1,295 @@
+//! WebSockets over streams of HTTP/2 (RFC 8441), with the `h2` crate alone:
+//! many over one connection, each with the flow control of its stream.
+//!
+//! Knows how `h2` passes data, windows and resets; the rules stand in the core,
+//! and what is done with a stream in [`tokio`].
+//!
+//! ```no_run
+//! use sansocket::{Config, Request, h2};
+//!
+//! # async fn serve(stream: ::tokio::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
+//! let mut connection = ::h2::server::Builder::new()
+//!     .enable_connect_protocol()
+//!     .handshake(stream)
+//!     .await?;
+//! while let Some(stream) = connection.accept().await {
+//!     let (request, respond) = stream?;
+//!     if let Some(mut ws) = h2::accept(request, respond, &Config::new(), Request::accept)? {
+//!         ::tokio::spawn(async move {
+//!             while let Some(message) = ws.next().await? {
+//!                 ws.send(message).await?;
+//!             }
+//!             Ok::<(), h2::Error>(())
+//!         });
+//!     }
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A stream that ends is closed in order; one whose [`WebSocket`] is dropped
+//! before is reset with `CANCEL` (RFC 8441 §5). One that the peer resets is
+//! [`Error::Io`] of kind `ConnectionReset`, with [`::h2::Error`] as its source.
+
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+use std::vec::Vec;
+
+use ::h2::client::{Connection, SendRequest};
+use ::h2::ext::Protocol;
+use ::h2::server::SendResponse;
+use ::h2::{Ping, Reason, RecvStream, SendStream};
+use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use ::tokio::time::timeout;
+use bytes::{Buf, Bytes, BytesMut};
+
+pub use super::Error;
+use super::{http, tokio};
+use crate::config::Config;
+use crate::error::{DeadlineReason, Error as Failure};
+use crate::frame::Role;
+use crate::handshake::{Agreement, Request, Response};
+
+/// A WebSocket over a stream of HTTP/2.
+pub type WebSocket = tokio::WebSocket<Stream>;
+
+/// Answers a request of a server's connection as `answer` says: an extended
+/// CONNECT, or any other, with [`is_upgrade`](Request::is_upgrade) false.
+/// `None` if the answer opens no WebSocket; it was sent with its body.
+///
+/// The connection must allow it: `enable_connect_protocol`.
+///
+/// # Errors
+///
+/// [`Error::Failed`] if the request breaks a rule; it was refused, and `answer`
+/// did not see it. [`Error::Io`] if the stream is reset already.
+pub fn accept(
+    request: ::http::Request<RecvStream>,
+    mut respond: SendResponse<Bytes>,
+    config: &Config,
+    answer: impl FnOnce(&Request) -> Response,
+) -> Result<Option<WebSocket>, Error> {
+    let asked = match request.extensions().get::<Protocol>() {
+        Some(protocol) => http::extended_connect(&request, protocol.as_str(), config),
+        None => http::request(&request, config),
+    };
+    let response = match &asked {
+        Ok(asked) => answer(asked),
+        Err(error) => Response::refusal(*error),
+    };
+    let opens = response.status() == 200 && asked.as_ref().is_ok_and(Request::is_upgrade);
+    let (head, body) = http::multiplexed_response::<Vec<u8>>(&response).into_parts();
+    let is_whole = !opens && body.is_empty();
+    let head = ::http::Response::from_parts(head, ());
+    let mut send = respond.send_response(head, is_whole).map_err(io_error)?;
+    if opens {
+        let stream = Stream::new(send, request.into_body());
+        let agreement = response.agreement().clone();
+        return Ok(Some(upgraded(stream, Role::Server, agreement, config)));
+    }
+    if !is_whole {
+        send.send_data(body.into(), true).map_err(io_error)?;
+    }
+    asked.map_err(Failure::from)?;
+    Ok(None)
+}
+
+/// As `h2::client::handshake`, and waits for the server's settings, without
+/// which nobody knows whether it allows extended CONNECTs. The connection is a
+/// future that must be polled, in a task of its own.
+///
+/// # Errors
+///
+/// [`Error::Io`].
+pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+) -> Result<(SendRequest<Bytes>, Connection<S>), Error> {
+    let handshake = ::h2::client::handshake(stream).await;
+    let (client, mut connection) = handshake.map_err(io_error)?;
+    settled(&mut connection).await?;
+    Ok((client, connection))
+}
+
+/// RFC 9113 §3.4: settings come first, and so before the answer to a ping.
+async fn settled<S: AsyncRead + AsyncWrite + Unpin>(
+    connection: &mut Connection<S>,
+) -> io::Result<()> {
+    let Some(mut pings) = connection.ping_pong() else {
+        return Ok(());
+    };
+    pings.send_ping(Ping::opaque()).map_err(io_error)?;
+    poll_fn(|cx| {
+        if let Poll::Ready(end) = Pin::new(&mut *connection).poll(cx) {
+            end.map_err(io_error)?;
+            return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
+        }
+        pings.poll_pong(cx).map_ok(|_| ()).map_err(io_error)
+    })
+    .await
+}
+
+/// Opens a WebSocket by an extended CONNECT, on a connection that may carry
+/// many, within [`handshake_timeout`](Config::handshake_timeout).
+///
+/// # Errors
+///
+/// [`Error::Failed`] if the server refuses, breaks a rule or is silent;
+/// [`Error::Io`] of kind `Unsupported` if it allows no extended CONNECT, and of
+/// others if the stream or the connection broke.
+pub async fn connect(
+    client: &SendRequest<Bytes>,
+    request: &Request,
+    config: &Config,
+) -> Result<WebSocket, Error> {
+    let opening = open(client.clone(), request, config);
+    match config.settings().timeouts.handshake {
+        None => opening.await,
+        Some(limit) => timeout(limit, opening)
+            .await
+            .unwrap_or_else(|_| Err(Failure::Timeout(DeadlineReason::Handshake).into())),
+    }
+}
+
+async fn open(
+    client: SendRequest<Bytes>,
+    request: &Request,
+    config: &Config,
+) -> Result<WebSocket, Error> {
+    let mut client = client.ready().await.map_err(io_error)?;
+    if !client.is_extended_connect_protocol_enabled() {
+        // RFC 8441 §3: it must not be sent.
+        return Err(io::Error::from(io::ErrorKind::Unsupported).into());
+    }
+    let (mut head, offer) = http::offer_extended_connect(request, config);
+    head.extensions_mut()
+        .insert(Protocol::from_static("websocket"));
+    let (response, send) = client.send_request(head, false).map_err(io_error)?;
+    let response = response.await.map_err(io_error)?;
+    let agreement = http::check(&offer, &response).map_err(Failure::from)?;
+    let stream = Stream::new(send, response.into_body());
+    Ok(upgraded(stream, Role::Client, agreement, config))
+}
+
+fn upgraded(stream: Stream, role: Role, agreement: Agreement, config: &Config) -> WebSocket {
+    WebSocket::upgraded(stream, role, agreement, Vec::new(), config)
+}
+
+/// A stream of HTTP/2 as one of bytes. What it takes to be written is no more
+/// than the peer's window has room for.
+#[derive(Debug)]
+pub struct Stream {
+    send: SendStream<Bytes>,
+    receive: RecvStream,
+    /// Behind what was read of the last frame.
+    unread: Bytes,
+}
+
+impl Stream {
+    /// Of the two halves that `h2` hands out.
+    pub const fn new(send: SendStream<Bytes>, receive: RecvStream) -> Self {
+        Self {
+            send,
+            receive,
+            unread: Bytes::new(),
+        }
+    }
+
+    /// Room in the window, for at most this many bytes.
+    fn poll_capacity(&mut self, cx: &mut Context<'_>, len: usize) -> Poll<io::Result<usize>> {
+        self.send.reserve_capacity(len);
+        if self.send.capacity() == 0 {
+            match ready!(self.send.poll_capacity(cx)) {
+                Some(capacity) => capacity.map_err(io_error)?,
+                None => return self.poll_broken(cx).map(Err),
+            };
+        }
+        Poll::Ready(Ok(self.send.capacity().min(len)))
+    }
+
+    /// Why nothing can be written any more.
+    fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let reason = ready!(self.send.poll_reset(cx));
+        Poll::Ready(match reason {
+            Ok(Reason::NO_ERROR) => io::ErrorKind::BrokenPipe.into(),
+            Ok(reason) => io_error(reason.into()),
+            Err(error) => io_error(error),
+        })
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        while self.unread.is_empty() {
+            match ready!(self.receive.poll_data(cx)) {
+                Some(data) => self.unread = data.map_err(io_error)?,
+                None => return Poll::Ready(Ok(())),
+            }
+        }
+        let len = self.unread.len().min(buf.remaining());
+        buf.put_slice(self.unread.get(..len).unwrap_or_default());
+        self.unread.advance(len);
+        // The peer may send as much again.
+        let released = self.receive.flow_control().release_capacity(len);
+        Poll::Ready(released.map_err(io_error))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let len = slices.iter().map(|slice| slice.len()).sum();
+        if len == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        let len = ready!(self.poll_capacity(cx, len))?;
+        let mut data = BytesMut::with_capacity(len);
+        for slice in slices {
+            let rest = slice.len().min(len - data.len());
+            data.extend_from_slice(slice.get(..rest).unwrap_or_default());
+        }
+        let sent = self.send.send_data(data.freeze(), false);
+        Poll::Ready(sent.map(|()| len).map_err(io_error))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The connection's own task writes.
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ends the stream (`END_STREAM`).
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let ended = self.send.send_data(Bytes::new(), true);
+        Poll::Ready(ended.map_err(io_error))
+    }
+}
+
+fn io_error(error: ::h2::Error) -> io::Error {
+    let kind = match error.get_io() {
+        Some(error) => error.kind(),
+        None if error.is_go_away() => io::ErrorKind::ConnectionAborted,
+        None if error.reason().is_some() => io::ErrorKind::ConnectionReset,
+        None => io::ErrorKind::Other,
+    };
+    io::Error::new(kind, error)
+}
