@@ -5,6 +5,9 @@
 
 mod common;
 
+use std::io;
+use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use common::{config, frames, wire};
@@ -15,8 +18,9 @@ use sansocket::{
     Agreement, CloseCode, Config, DeadlineReason, Message, OriginPolicy, Prepared, ProtocolError,
     Request, Role,
 };
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, copy_bidirectional, duplex};
-use tokio::time::{Instant, timeout};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
+use tokio::io::{copy_bidirectional, duplex};
+use tokio::time::{Instant, advance, timeout};
 
 type Failure = sansocket::Error;
 
@@ -197,6 +201,57 @@ async fn failure_is_told_to_a_peer_that_is_sending() {
 // Requirement 39: a type to put into a struct; `Stream` and `Sink` besides.
 struct Session {
     ws: WebSocket<DuplexStream>,
+}
+
+/// A peer that sends for ever, always in time.
+struct Endless;
+
+impl AsyncRead for Endless {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        // An opcode that there is not.
+        let len = buf.remaining();
+        buf.initialize_unfilled().fill(0x83);
+        buf.advance(len);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Endless {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+// Who was failed may go on sending; the others on the thread have their turn,
+// and the deadline comes.
+#[tokio::test(start_paused = true)]
+async fn endless_peer_is_left_at_the_deadline() {
+    let mut ws = WebSocket::upgraded(
+        Endless,
+        Role::Server,
+        Agreement::default(),
+        vec![],
+        &config(),
+    );
+    let (result, ()) = tokio::join!(ws.next(), advance(Duration::from_secs(60)));
+    assert!(matches!(result, Err(Error::Failed(Failure::Protocol(_)))));
+    assert_eq!(ws.next().await.unwrap(), None);
 }
 
 #[tokio::test]

@@ -41,6 +41,12 @@ impl Incoming {
         self.buf = buf;
     }
 
+    /// As if all of it had been taken.
+    #[cfg(any(feature = "futures", feature = "tokio"))]
+    pub(super) const fn forget(&mut self) {
+        self.start = self.end;
+    }
+
     /// The buffer, to be filled again, if all of it was taken.
     pub(super) fn take_buf(&mut self) -> Option<Vec<u8>> {
         if self.has_rest() {

@@ -13,8 +13,10 @@ pub(super) const READ_LEN: usize = 64 * 1024;
 /// How many buffers of each kind a thread keeps.
 const MAX_KEPT: usize = 4;
 
-/// A write buffer that grew beyond this is not kept.
-const MAX_KEPT_CAPACITY: usize = 64 * 1024;
+/// How many bytes the buffers of a kind may have together. Large messages need
+/// large buffers, which the system takes back and clears if nobody keeps them:
+/// an echo of 1 MiB then takes four times as long.
+const MAX_KEPT_CAPACITY: usize = 2 * 1024 * 1024;
 
 thread_local! {
     static READS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
@@ -42,7 +44,7 @@ pub(super) fn take_write() -> Vec<u8> {
 
 pub(super) fn put_write(mut buf: Vec<u8>) {
     buf.clear();
-    if (1..=MAX_KEPT_CAPACITY).contains(&buf.capacity()) {
+    if buf.capacity() > 0 {
         put(&WRITES, buf);
     }
 }
@@ -51,7 +53,8 @@ fn put(kept: &'static LocalKey<RefCell<Vec<Vec<u8>>>>, buf: Vec<u8>) {
     // A thread that ends has no more use for it.
     let _ = kept.try_with(|kept| {
         let mut kept = kept.borrow_mut();
-        if kept.len() < MAX_KEPT {
+        let capacity: usize = kept.iter().map(Vec::capacity).sum();
+        if kept.len() < MAX_KEPT && capacity + buf.capacity() <= MAX_KEPT_CAPACITY {
             kept.push(buf);
         }
     });

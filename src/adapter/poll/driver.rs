@@ -302,13 +302,16 @@ impl<T: Transport> Driver<T> {
         read.map_ok(|_| ())
     }
 
-    /// Reads and forgets until the stream ends.
+    /// Reads and forgets until the stream ends. A peer that goes on sending
+    /// gets one read in each turn: other tasks and the deadline have theirs.
     fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        while !self.incoming.is_end_of_stream() {
-            self.incoming.keep(Vec::new());
-            ready!(self.poll_read(cx))?;
+        self.incoming.forget();
+        ready!(self.poll_read(cx))?;
+        if self.incoming.is_end_of_stream() {
+            return Poll::Ready(Ok(()));
         }
-        Poll::Ready(Ok(()))
+        cx.waker().wake_by_ref();
+        Poll::Pending
     }
 
     /// Tells the core the time. Ready if a deadline is there already.

@@ -21,6 +21,10 @@ pub(super) struct Outgoing {
     needs_flush: bool,
 }
 
+/// More than this is not moved to the front when a part of it left: a long
+/// message that leaves in many writes is written in linear time.
+const MAX_MOVED: usize = 16 * 1024;
+
 /// How many pieces leave in one write.
 const MAX_SLICES: usize = 16;
 
@@ -135,8 +139,19 @@ impl Outgoing {
             if !first.is_empty() {
                 return;
             }
-            self.shared.pop_front();
+            let buf = self.shared.pop_front().map(Bytes::try_into_mut);
+            if let Some(Ok(buf)) = buf {
+                // Nobody else has it: to be written to again.
+                buffers::put_write(buf.into());
+            }
         }
-        self.out.drain(..len);
+        if self.out.len() - len < MAX_MOVED {
+            self.out.drain(..len);
+        } else {
+            let mut rest = Bytes::from(mem::take(&mut self.out));
+            rest.advance(len);
+            self.shared_len = rest.len();
+            self.shared.push_back(rest);
+        }
     }
 }

@@ -1,0 +1,233 @@
+//! Tokio, one thread. Libraries with streams and sinks are echoed by `forward`,
+//! which writes when there is nothing more to read; the others as their
+//! examples do it.
+
+use std::io;
+use std::net;
+use std::sync::LazyLock;
+
+use futures_util::{StreamExt, TryStreamExt};
+use sansocket::{Agreement, Config, Event, Role};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use tokio_util::compat::TokioAsyncReadCompatExt;
+
+use super::ACCEPTED;
+use crate::traffic;
+
+fn serve<F>(listener: net::TcpListener, echo: fn(TcpStream) -> F) -> io::Result<()>
+where
+    F: Future<Output = io::Result<()>> + Send + 'static,
+{
+    listener.set_nonblocking(true)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    runtime.block_on(async {
+        let listener = TcpListener::from_std(listener)?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            tokio::spawn(echo(stream));
+        }
+    })
+}
+
+/// The handshake of the suite, for those that have none over a plain stream.
+async fn shaken(mut stream: TcpStream) -> io::Result<TcpStream> {
+    let (mut head, mut buf) = (Vec::new(), [0; 512]);
+    while !head.ends_with(b"\r\n\r\n") {
+        match stream.read(&mut buf).await? {
+            0 => return Err(io::ErrorKind::UnexpectedEof.into()),
+            len => head.extend_from_slice(&buf[..len]),
+        }
+    }
+    stream.write_all(ACCEPTED).await?;
+    Ok(stream)
+}
+
+pub fn raw(listener: net::TcpListener) -> io::Result<()> {
+    serve(listener, |mut stream| async move {
+        let mut buf = vec![0; 64 * 1024];
+        loop {
+            match stream.read(&mut buf).await? {
+                0 => return Ok(()),
+                len => stream.write_all(&buf[..len]).await?,
+            }
+        }
+    })
+}
+
+pub fn ours(listener: net::TcpListener) -> io::Result<()> {
+    serve(listener, |stream| async move {
+        let ws = sansocket::tokio::accept(stream, &Config::new()).await;
+        echo(ws.map_err(io::Error::other)?).await
+    })
+}
+
+pub fn ours_deflate(listener: net::TcpListener) -> io::Result<()> {
+    static AGREED: LazyLock<(Agreement, Config)> = LazyLock::new(|| traffic::deflate(false));
+    serve(listener, |stream| async move {
+        let (agreement, config) = &*AGREED;
+        let (stream, agreement) = (shaken(stream).await?, agreement.clone());
+        let (role, rest) = (Role::Server, Vec::new());
+        echo(sansocket::tokio::WebSocket::upgraded(
+            stream, role, agreement, rest, config,
+        ))
+        .await
+    })
+}
+
+async fn echo(mut ws: sansocket::tokio::WebSocket<TcpStream>) -> io::Result<()> {
+    loop {
+        let driven = ws.drive(|ws, event, out| match event {
+            Event::Message(message) => ws.send(message, out),
+            _ => Ok(()),
+        });
+        if !driven.await.map_err(io::Error::other)? {
+            return Ok(());
+        }
+    }
+}
+
+pub fn tungstenite(listener: net::TcpListener) -> io::Result<()> {
+    serve(listener, |stream| async move {
+        let ws = tokio_tungstenite::accept_async(stream).await;
+        let (sink, stream) = ws.map_err(io::Error::other)?.split();
+        stream.forward(sink).await.map_err(io::Error::other)
+    })
+}
+
+pub fn fastwebsockets(listener: net::TcpListener) -> io::Result<()> {
+    use fastwebsockets::{FragmentCollector, OpCode, Role, WebSocket};
+    serve(listener, |stream| async move {
+        let ws = WebSocket::after_handshake(shaken(stream).await?, Role::Server);
+        let mut ws = FragmentCollector::new(ws);
+        loop {
+            let frame = ws.read_frame().await.map_err(io::Error::other)?;
+            match frame.opcode {
+                OpCode::Close => return Ok(()),
+                OpCode::Text | OpCode::Binary => {
+                    ws.write_frame(frame).await.map_err(io::Error::other)?;
+                }
+                _ => {}
+            }
+        }
+    })
+}
+
+pub fn tokio_websockets(listener: net::TcpListener) -> io::Result<()> {
+    serve(listener, |stream| async move {
+        let accepted = tokio_websockets::ServerBuilder::new().accept(stream).await;
+        let (_, ws) = accepted.map_err(io::Error::other)?;
+        let (sink, stream) = ws.split();
+        stream.forward(sink).await.map_err(io::Error::other)
+    })
+}
+
+pub fn sockudo(listener: net::TcpListener) -> io::Result<()> {
+    use sockudo_ws::{Config, handshake, stream::WebSocketStream};
+    serve(listener, |mut stream| async move {
+        let shaken = handshake::server_handshake(&mut stream).await;
+        shaken.map_err(io::Error::other)?;
+        let ws = WebSocketStream::server(stream, Config::default());
+        let (sink, stream) = StreamExt::split(ws);
+        StreamExt::forward(stream, sink)
+            .await
+            .map_err(io::Error::other)
+    })
+}
+
+pub fn sockudo_deflate(listener: net::TcpListener) -> io::Result<()> {
+    use sockudo_ws::{Config, deflate::DeflateConfig, stream::CompressedWebSocketStream};
+    serve(listener, |stream| async move {
+        let deflate = DeflateConfig {
+            server_no_context_takeover: true,
+            client_no_context_takeover: true,
+            compression_level: traffic::LEVEL.into(),
+            ..DeflateConfig::default()
+        };
+        let (stream, config) = (shaken(stream).await?, Config::default());
+        let ws = CompressedWebSocketStream::server(stream, config, deflate);
+        let (sink, stream) = StreamExt::split(ws);
+        StreamExt::forward(stream, sink)
+            .await
+            .map_err(io::Error::other)
+    })
+}
+
+async fn forward_yawc(ws: yawc::WebSocket<TcpStream>) -> io::Result<()> {
+    let (sink, stream) = ws.split();
+    let stream = stream.map(Ok::<_, yawc::WebSocketError>);
+    stream
+        .try_filter(|frame| std::future::ready(!frame.opcode().is_control()))
+        .forward(sink)
+        .await
+        .map_err(io::Error::other)
+}
+
+pub fn yawc(listener: net::TcpListener) -> io::Result<()> {
+    use yawc::{Options, Role, WebSocket};
+    serve(listener, |stream| async move {
+        let (stream, options) = (shaken(stream).await?, Options::default());
+        let options = options.with_limits(64 * 1024 * 1024, 128 * 1024 * 1024);
+        let ws = WebSocket::from_stream(stream, Role::Server, options);
+        forward_yawc(ws.map_err(io::Error::other)?).await
+    })
+}
+
+pub fn yawc_deflate(listener: net::TcpListener) -> io::Result<()> {
+    use yawc::{CompressionLevel, Options, Role, WebSocket};
+    const AGREED: &str =
+        "permessage-deflate; server_no_context_takeover; client_no_context_takeover";
+    serve(listener, |stream| async move {
+        let options = Options::default()
+            .with_compression_level(CompressionLevel::new(traffic::LEVEL.into()))
+            .server_no_context_takeover()
+            .client_no_context_takeover();
+        let (stream, agreed) = (shaken(stream).await?, Some(AGREED));
+        let ws = WebSocket::from_stream_with_extensions(stream, Role::Server, agreed, options);
+        forward_yawc(ws.map_err(io::Error::other)?).await
+    })
+}
+
+pub fn soketto(listener: net::TcpListener) -> io::Result<()> {
+    use soketto::handshake::{Server, server::Response};
+    serve(listener, |stream| async move {
+        let stream = futures_util::io::BufWriter::new(stream.compat());
+        let mut server = Server::new(stream);
+        let request = server.receive_request().await.map_err(io::Error::other)?;
+        let key = request.key();
+        let accept = Response::Accept {
+            key,
+            protocol: None,
+        };
+        let sent = server.send_response(&accept).await;
+        sent.map_err(io::Error::other)?;
+        let (mut sender, mut receiver) = server.into_builder().finish();
+        let mut message = Vec::new();
+        loop {
+            message.clear();
+            let received = receiver.receive_data(&mut message).await;
+            received.map_err(io::Error::other)?;
+            let sent = sender.send_binary(&message).await;
+            sent.map_err(io::Error::other)?;
+            sender.flush().await.map_err(io::Error::other)?;
+        }
+    })
+}
+
+pub fn web_socket(listener: net::TcpListener) -> io::Result<()> {
+    use web_socket::{Event, WebSocket};
+    serve(listener, |stream| async move {
+        let stream = tokio::io::BufReader::with_capacity(64 * 1024, shaken(stream).await?);
+        let mut ws = WebSocket::server(stream);
+        loop {
+            match ws.recv().await? {
+                Event::Data { data, .. } => WebSocket::send(&mut ws, &*data).await?,
+                Event::Close { .. } | Event::Error(_) => return Ok(()),
+                _ => {}
+            }
+        }
+    })
+}
