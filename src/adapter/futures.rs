@@ -127,7 +127,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// [`Error::Failed`] if the request is no upgrade or breaks a rule; it was
     /// answered. [`Error::Io`] if the stream broke.
     pub async fn accept(self) -> Result<Self, Error> {
-        opened(self.accepted(Request::accept).await?)
+        opened(self.accept_with(Request::accept).await?)
     }
 
     /// As [`accept`](Self::accept), with the answer left to `answer`: to choose
@@ -138,10 +138,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// As `accept`; an upgrade that breaks a rule does not reach `answer`.
     pub async fn accept_with(
-        self,
+        mut self,
         answer: impl FnOnce(&Request) -> Response,
     ) -> Result<Option<Self>, Error> {
-        self.accepted(answer).await
+        Ok(self.answer_request(answer).await?.then_some(self))
     }
 
     /// Does the opening handshake as a client.
@@ -151,8 +151,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// [`Error::Refused`] with the response of a server that refuses,
     /// [`Error::Failed`] if it breaks a rule, [`Error::Io`] if the stream
     /// broke.
-    pub async fn connect(self) -> Result<Self, Error> {
-        self.connected().await
+    pub async fn connect(mut self) -> Result<Self, Error> {
+        self.await_response().await?;
+        Ok(self)
     }
 
     /// The stream.

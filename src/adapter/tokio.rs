@@ -150,7 +150,8 @@ pub async fn accept_on<S: AsyncRead + AsyncWrite + Unpin>(
     config: &Config,
     answer: impl FnOnce(&Request) -> Response,
 ) -> Result<Option<WebSocket<S>>, Error> {
-    WebSocket::server(stream, config).accepted(answer).await
+    let mut ws = WebSocket::server(stream, config);
+    Ok(ws.answer_request(answer).await?.then_some(ws))
 }
 
 /// Connects to a `ws://` or `wss://` URI and does the opening handshake. The
@@ -246,9 +247,9 @@ pub async fn connect_on<S: AsyncRead + AsyncWrite + Unpin>(
     request: &Request,
     config: &Config,
 ) -> Result<WebSocket<S>, Error> {
-    WebSocket::client(stream, request, config)?
-        .connected()
-        .await
+    let mut ws = WebSocket::client(stream, request, config)?;
+    ws.await_response().await?;
+    Ok(ws)
 }
 
 impl<S> Io<S> {

@@ -33,24 +33,25 @@ impl HeaderField {
     /// all that come are others.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         let candidates: &[(&str, Self)] = match name.len() {
-            4 => &[("host", Self::Host)],
-            6 => &[("origin", Self::Origin)],
-            7 => &[("upgrade", Self::Upgrade)],
-            10 => &[("connection", Self::Connection)],
-            14 => &[("content-length", Self::ContentLength)],
+            4 => &[("Host", Self::Host)],
+            6 => &[("Origin", Self::Origin)],
+            7 => &[("Upgrade", Self::Upgrade)],
+            10 => &[("Connection", Self::Connection)],
+            14 => &[("Content-Length", Self::ContentLength)],
             17 => &[
-                ("sec-websocket-key", Self::Key),
-                ("transfer-encoding", Self::TransferEncoding),
+                ("Sec-WebSocket-Key", Self::Key),
+                ("Transfer-Encoding", Self::TransferEncoding),
             ],
-            20 => &[("sec-websocket-accept", Self::Accept)],
-            21 => &[("sec-websocket-version", Self::Version)],
-            22 => &[("sec-websocket-protocol", Self::Subprotocol)],
-            24 => &[("sec-websocket-extensions", Self::Extensions)],
+            20 => &[("Sec-WebSocket-Accept", Self::Accept)],
+            21 => &[("Sec-WebSocket-Version", Self::Version)],
+            22 => &[("Sec-WebSocket-Protocol", Self::Subprotocol)],
+            24 => &[("Sec-WebSocket-Extensions", Self::Extensions)],
             _ => return None,
         };
+        // Most are spelled like this, and so are compared in whole words.
         let found = candidates
             .iter()
-            .find(|(known, _)| name.eq_ignore_ascii_case(known));
+            .find(|(known, _)| name == *known || name.eq_ignore_ascii_case(known));
         found.map(|(_, field)| *field)
     }
 }

@@ -148,6 +148,8 @@ impl Response {
 
     /// Appends the response.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        // At once, for all that most heads hold.
+        out.reserve(256 + self.0.body.len());
         match &self.0.accept {
             Some(accept) => self.write_opening(accept, out),
             None => self.write_plain(out),

@@ -31,7 +31,8 @@ run() {
     case $1 in
     blocking) server=echo_server client="autobahn_client {url} {agent}" ;;
     tokio) server=echo_tokio client="autobahn_client {url} {agent} --tokio" ;;
-    axum) server=axum client= ;;
+    # Long messages take hyper's way no differently.
+    axum) server=axum client= options+=(--light) ;;
     esac
     if [ "$role" != client ]; then
         echo "== Autobahn, server role, $1"

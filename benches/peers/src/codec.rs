@@ -50,7 +50,8 @@ const LIMIT: &str = "limit";
 
 /// Runs what belongs to the groups whose names begin with `only`.
 pub fn run(only: &str, effort: Effort, mut tell: impl FnMut(&Outcome)) -> Vec<Outcome> {
-    let groups: [(&str, fn(Effort, &mut dyn FnMut(Outcome))); 5] = [
+    type Group = fn(Effort, &mut dyn FnMut(Outcome));
+    let groups: [(&str, Group); 5] = [
         ("receive", receive),
         ("send", send),
         ("handshake", handshake),
@@ -384,8 +385,8 @@ fn outcome(
 pub fn size(bytes: usize) -> String {
     match bytes {
         0 => "0 B".into(),
-        _ if bytes % (1024 * 1024) == 0 => format!("{} MiB", bytes / 1024 / 1024),
-        _ if bytes % 1024 == 0 => format!("{} KiB", bytes / 1024),
+        _ if bytes.is_multiple_of(1024 * 1024) => format!("{} MiB", bytes / 1024 / 1024),
+        _ if bytes.is_multiple_of(1024) => format!("{} KiB", bytes / 1024),
         _ => format!("{bytes} B"),
     }
 }

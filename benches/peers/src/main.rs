@@ -1,5 +1,13 @@
 //! Measures sansocket beside other WebSocket libraries.
-//! `cargo run --release --manifest-path benches/peers/Cargo.toml -- codec`
+//!
+//! ```text
+//! cargo run --release --manifest-path benches/peers/Cargo.toml -- COMMAND [--quick]
+//!
+//! codec [GROUP]    receive, send, handshake, deflate, prepared: over memory
+//! echo             servers over loopback, and one load for all
+//! idle             what a connection costs that says nothing
+//! readme           all of it, into README.md, and RESULTS.md and speed.svg here
+//! ```
 
 mod backend;
 mod codec;
@@ -7,80 +15,106 @@ mod echo;
 mod measure;
 mod memory;
 mod peers;
+mod report;
 mod traffic;
 
-use measure::Effort;
+use std::error::Error;
+use std::path::Path;
 use std::time::Duration;
+use std::{env, fs, io};
 
-fn main() {
-    let args: Vec<String> = std::env::args().skip(1).collect();
-    match args[0].as_str() {
-        "serve" => echo::serve(&args[1]).unwrap(),
-        "echo" => {
-            echo::run(3, Duration::from_millis(100), |s| args.get(1).is_none_or(|o| o == &format!("{}x{}x{}", s.connections, s.len, s.window)), |outcome| {
-                print!(
-                    "{:4} x {:7} x {:2}:",
-                    outcome.scenario.connections, outcome.scenario.len, outcome.scenario.window
-                );
-                for f in &outcome.figures {
-                    print!(
-                        " {} {:.0}k {:.0}us {:.0}us {:.2};",
-                        f.name,
-                        f.rate / 1e3,
-                        f.p50,
-                        f.p99,
-                        f.cpu
-                    );
-                }
-                println!();
-            })
-            .unwrap();
+use measure::Effort;
+
+fn main() -> Result<(), Box<dyn Error>> {
+    let (options, args): (Vec<_>, Vec<_>) = env::args().skip(1).partition(|arg| arg == "--quick");
+    let is_quick = !options.is_empty();
+    let args: Vec<&str> = args.iter().map(String::as_str).collect();
+    match args[..] {
+        ["serve", name] => echo::serve(name)?,
+        ["codec"] => print_codec(&run_codec("", is_quick)),
+        ["codec", group] => print_codec(&run_codec(group, is_quick)),
+        ["echo"] => {
+            let outcomes = run_echo(is_quick)?;
+            println!(
+                "{}\n{}",
+                report::echo(&outcomes),
+                report::servers(&outcomes)
+            );
         }
-        "idle" => {
-            for idle in echo::idle(1000).unwrap() {
-                println!(
-                    "{:26} heap {:8.0} resident {:8.0} {:?}",
-                    idle.name, idle.heap, idle.resident, idle.opened
-                );
-            }
-        }
-        _ => codec(&args),
+        ["idle"] => println!("{}", report::idle(&echo::idle(CONNECTIONS)?)),
+        ["readme"] => write_readme(is_quick)?,
+        _ => return Err("codec [GROUP], echo, idle or readme; --quick".into()),
     }
+    Ok(())
 }
 
-fn codec(args: &[String]) {
-    // Some need one for their timers.
+/// How many are idle.
+const CONNECTIONS: usize = 1000;
+
+fn run_codec(group: &str, is_quick: bool) -> Vec<codec::Outcome> {
+    // Some need a runtime for their timers.
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
     let _entered = runtime.enter();
-    let effort = if args.iter().any(|arg| arg == "--quick") {
+    let effort = if is_quick {
         Effort::QUICK
     } else {
         Effort::FULL
     };
-    let only = args
-        .get(1)
-        .map_or("", |only| only.trim_start_matches("--quick"));
-    codec::run(only, effort, |outcome| {
-        print!(
-            "{:9} {:36} ours {:9.1} ns ",
-            outcome.group, outcome.workload, outcome.ours.ns
-        );
-        if let Some(limit) = outcome.limit {
-            print!("limit {:8.1} ", limit.ns);
-        }
-        if let Some(ratio) = outcome.ratio() {
-            print!("ratio {:5.2} bar {:?} ", ratio, outcome.bar.unwrap_or(0.0));
-        }
-        print!("alloc {:.2} |", outcome.ours.allocations);
-        for figure in &outcome.others {
-            print!(
-                " {} {:.1}({:.1})",
-                figure.name, figure.ns, figure.allocations
-            );
-        }
-        println!();
-    });
+    codec::run(group, effort, |outcome| {
+        let ratio = outcome.ratio().unwrap_or_default();
+        eprintln!("{}, {}: {ratio:.2}", outcome.group, outcome.workload);
+    })
+}
+
+fn print_codec(outcomes: &[codec::Outcome]) {
+    println!(
+        "{}\n{}",
+        report::codec(outcomes),
+        report::contestants(outcomes)
+    );
+}
+
+fn run_echo(is_quick: bool) -> io::Result<Vec<echo::Outcome>> {
+    let (rounds, turn) = if is_quick { (1, 30) } else { (3, 100) };
+    echo::run(rounds, Duration::from_millis(turn), |outcome| {
+        let scenario = &outcome.scenario;
+        let (connections, len, window) = (scenario.connections, scenario.len, scenario.window);
+        eprintln!("echo, {connections} x {len} B x {window}");
+    })
+}
+
+/// What has a bar between two marks of README.md, and all of it here.
+fn write_readme(is_quick: bool) -> Result<(), Box<dyn Error>> {
+    const BEGIN: &str = "<!-- benches/peers -->\n";
+    const END: &str = "<!-- /benches/peers -->";
+    let codec = run_codec("", is_quick);
+    let echo = run_echo(is_quick)?;
+    let idle = echo::idle(CONNECTIONS)?;
+    let here = Path::new(env!("CARGO_MANIFEST_DIR"));
+    fs::write(here.join("speed.svg"), report::picture(&codec, &echo))?;
+    let path = here.join("../../README.md");
+    let text = fs::read_to_string(&path)?;
+    let (before, rest) = text.split_once(BEGIN).ok_or("no mark")?;
+    let (_, behind) = rest.split_once(END).ok_or("no mark")?;
+    let (setting, short) = (
+        report::setting(),
+        codec.iter().filter(|it| it.bar.is_some()),
+    );
+    let (echo_table, idle_table) = (report::echo(&echo), report::idle(&idle));
+    let made = format!(
+        "{setting}\n{}\n{echo_table}\n{idle_table}",
+        report::codec(short)
+    );
+    fs::write(path, format!("{before}{BEGIN}{made}{END}{behind}"))?;
+    let whole = format!(
+        "# Beside other libraries\n\n{setting}\n{}\n{}\n{echo_table}\n{}\n{idle_table}",
+        report::codec(&codec),
+        report::contestants(&codec),
+        report::servers(&echo)
+    );
+    fs::write(here.join("RESULTS.md"), whole)?;
+    Ok(())
 }

@@ -34,9 +34,9 @@ pub(in crate::adapter) async fn connect<T: Transport>(
         .await?;
     }
     let io = secure(io, uri, connector, timeout).await?;
-    WebSocket::client_on(io, request, connector.config())?
-        .connected()
-        .await
+    let mut ws = WebSocket::client_on(io, request, connector.config())?;
+    ws.await_response().await?;
+    Ok(ws)
 }
 
 #[cfg(feature = "rustls")]

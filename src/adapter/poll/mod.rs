@@ -95,27 +95,28 @@ impl<T: Transport> WebSocket<T> {
         }
     }
 
-    /// Does the opening handshake as a server.
-    pub(super) async fn accepted(
-        mut self,
+    /// Does the opening handshake as a server, and tells whether it opened the
+    /// connection. By reference, as a future holds what is moved into it twice.
+    pub(super) async fn answer_request(
+        &mut self,
         answer: impl FnOnce(&Request) -> Response,
-    ) -> Result<Option<Self>, Error> {
+    ) -> Result<bool, Error> {
         if let Some(Event::Request(request)) = self.next_event().await? {
             self.respond(answer(&request)).await?;
         }
         if self.driver.ws.is_open() {
-            return Ok(Some(self));
+            return Ok(true);
         }
         // The answer was a page or a refusal: it leaves before the end.
         while self.next_event().await?.is_some() {}
-        Ok(None)
+        Ok(false)
     }
 
     /// Does the opening handshake as a client.
-    pub(super) async fn connected(mut self) -> Result<Self, Error> {
+    pub(super) async fn await_response(&mut self) -> Result<(), Error> {
         match self.next_event().await? {
             Some(Event::Refused(response)) => Err(Error::Refused(response)),
-            Some(_) => Ok(self),
+            Some(_) => Ok(()),
             None => Err(crate::Error::UnexpectedEof.into()),
         }
     }

@@ -45,7 +45,7 @@ macro_rules! server {
 }
 
 /// The limit of each runtime is an echo of raw bytes.
-pub const SERVERS: [Server; 17] = [
+pub const SERVERS: [Server; 18] = [
     server!("raw std", Std, false, false, blocking::raw),
     server!("sansocket std", Std, true, true, blocking::ours),
     server!("tungstenite", Std, false, true, blocking::tungstenite),
@@ -53,6 +53,13 @@ pub const SERVERS: [Server; 17] = [
     server!("sansocket mio", Mio, true, true, polled::ours),
     server!("raw tokio", Tokio, false, false, runtime::raw),
     server!("sansocket tokio", Tokio, true, true, runtime::ours),
+    server!(
+        "sansocket tokio, no deadlines",
+        Tokio,
+        true,
+        true,
+        runtime::ours_untimed
+    ),
     server!(
         "tokio-tungstenite",
         Tokio,
@@ -234,7 +241,6 @@ pub struct Outcome {
 pub fn run(
     rounds: usize,
     turn: Duration,
-    only: impl Fn(&Scenario) -> bool,
     mut tell: impl FnMut(&Outcome),
 ) -> io::Result<Vec<Outcome>> {
     pin_load();
@@ -244,7 +250,7 @@ pub fn run(
         processes.push(Process::start(server)?);
     }
     let mut outcomes = Vec::new();
-    for scenario in Scenario::all().into_iter().filter(only) {
+    for scenario in Scenario::all() {
         let mut samples: Vec<Vec<Sample>> = servers().map(|_| Vec::new()).collect();
         for _ in 0..rounds {
             for (index, server) in servers().enumerate() {
@@ -314,10 +320,11 @@ pub fn idle(connections: usize) -> io::Result<Vec<Idle>> {
         let started = std::time::Instant::now();
         let mut load = Load::connect(process.addr, &scenario, server.is_raw())?;
         let rate = connections as f64 / started.elapsed().as_secs_f64();
-        match server.deflates() {
-            false => drop(load.once()?),
+        if server.deflates() {
             // What comes back is compressed.
-            true => load.say()?,
+            load.say()?;
+        } else {
+            load.once()?;
         }
         std::thread::sleep(Duration::from_millis(300));
         let after = process.ask()?;

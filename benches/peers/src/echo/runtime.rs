@@ -7,6 +7,7 @@ use std::net;
 use std::sync::LazyLock;
 
 use futures_util::{StreamExt, TryStreamExt};
+use sansocket::tokio::WebSocket;
 use sansocket::{Agreement, Config, Event, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -61,7 +62,17 @@ pub fn raw(listener: net::TcpListener) -> io::Result<()> {
 pub fn ours(listener: net::TcpListener) -> io::Result<()> {
     serve(listener, |stream| async move {
         let ws = sansocket::tokio::accept(stream, &Config::new()).await;
-        echo(ws.map_err(io::Error::other)?).await
+        echo(&mut ws.map_err(io::Error::other)?).await
+    })
+}
+
+/// As the others, which have none: a runtime that waits with a timer takes
+/// longer to wait.
+pub fn ours_untimed(listener: net::TcpListener) -> io::Result<()> {
+    serve(listener, |stream| async move {
+        let config = Config::new().handshake_timeout(None).ping_interval(None);
+        let ws = sansocket::tokio::accept(stream, &config.idle_timeout(None)).await;
+        echo(&mut ws.map_err(io::Error::other)?).await
     })
 }
 
@@ -71,14 +82,14 @@ pub fn ours_deflate(listener: net::TcpListener) -> io::Result<()> {
         let (agreement, config) = &*AGREED;
         let (stream, agreement) = (shaken(stream).await?, agreement.clone());
         let (role, rest) = (Role::Server, Vec::new());
-        echo(sansocket::tokio::WebSocket::upgraded(
+        echo(&mut WebSocket::upgraded(
             stream, role, agreement, rest, config,
         ))
         .await
     })
 }
 
-async fn echo(mut ws: sansocket::tokio::WebSocket<TcpStream>) -> io::Result<()> {
+async fn echo(ws: &mut WebSocket<TcpStream>) -> io::Result<()> {
     loop {
         let driven = ws.drive(|ws, event, out| match event {
             Event::Message(message) => ws.send(message, out),

@@ -44,8 +44,10 @@ pub struct Peer {
     /// A server's handshake: the length of the request in front.
     pub handshake: Option<fn(Memory)>,
     /// With or without context takeover.
-    pub deflate: Option<fn(Memory, bool) -> Box<dyn Echo>>,
+    pub deflate: Option<Deflate>,
 }
+
+type Deflate = fn(Memory, bool) -> Box<dyn Echo>;
 
 /// Ours first.
 pub const PEERS: [Peer; 10] = [

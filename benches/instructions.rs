@@ -1,0 +1,252 @@
+//! Instructions for each message, counted by valgrind: they are the same on a
+//! busy machine, and each workload has a bound that it must not exceed.
+//!
+//! `cargo bench --bench instructions`. Without valgrind it says that it was
+//! skipped, or fails if REQUIRE_VALGRIND is set.
+
+#![allow(clippy::semicolon_if_nothing_returned)] // rows of a table
+
+use std::env;
+use std::hint::black_box;
+use std::process::{Command, ExitCode};
+
+use sansocket::frame::{Header, MaskingKey, Opcode};
+use sansocket::{Agreement, Config, Connection, Event, Input, Message, Role};
+
+/// What is done so many times, and how many instructions each time may take.
+struct Workload {
+    name: &'static str,
+    bound: u64,
+    run: fn(usize),
+}
+
+const fn workload(name: &'static str, bound: u64, run: fn(usize)) -> Workload {
+    Workload { name, bound, run }
+}
+
+/// The bounds are a tenth above what was counted when they were set.
+const WORKLOADS: [Workload; 22] = [
+    workload("receive binary 16 B", 159, |n| receive(n, BINARY, 16, 1, 0)),
+    workload("receive binary 125 B", 211, |n| {
+        receive(n, BINARY, 125, 1, 0)
+    }),
+    workload("receive binary 1 KiB", 572, |n| {
+        receive(n, BINARY, 1024, 1, 0)
+    }),
+    workload("receive binary 16 KiB", 6371, |n| {
+        receive(n, BINARY, 16 * 1024, 1, 0)
+    }),
+    workload("receive ASCII 16 B", 302, |n| receive(n, ASCII, 16, 1, 0)),
+    workload("receive ASCII 125 B", 425, |n| receive(n, ASCII, 125, 1, 0)),
+    workload("receive ASCII 1 KiB", 762, |n| {
+        receive(n, ASCII, 1024, 1, 0)
+    }),
+    workload("receive ASCII 16 KiB", 8936, |n| {
+        receive(n, ASCII, 16 * 1024, 1, 0)
+    }),
+    workload("receive mixed 125 B", 447, |n| receive(n, MIXED, 125, 1, 0)),
+    workload("receive mixed 1 KiB", 1537, |n| {
+        receive(n, MIXED, 1024, 1, 0)
+    }),
+    workload("receive 20 B and a ping", 702, |n| {
+        receive(n, BINARY, 20, 1, 1)
+    }),
+    workload("receive 1000 B in 2 fragments", 2161, |n| {
+        receive(n, BINARY, 1000, 2, 0)
+    }),
+    workload("receive 1000 B in 10 fragments", 7081, |n| {
+        receive(n, BINARY, 1000, 10, 0)
+    }),
+    workload("receive 1 KiB byte by byte", 441_987, |n| trickle(n, 1024)),
+    workload("receive 2 KiB byte by byte", 879_265, |n| trickle(n, 2048)),
+    workload("send server 16 B", 79, |n| send(n, Role::Server, 16)),
+    workload("send server 1 KiB", 208, |n| send(n, Role::Server, 1024)),
+    workload("send client 16 B", 127, |n| send(n, Role::Client, 16)),
+    workload("send client 1 KiB", 446, |n| send(n, Role::Client, 1024)),
+    workload("handshake, minimal head", 9547, |n| handshake(n, MINIMAL)),
+    workload("handshake, browser's head", 15_618, |n| {
+        handshake(n, BROWSER)
+    }),
+    workload("connection, made and dropped", 357, make),
+];
+
+const BINARY: (Opcode, &str) = (Opcode::Binary, "\u{1}\u{7f}binary");
+const ASCII: (Opcode, &str) = (Opcode::Text, "the quick brown fox, ");
+const MIXED: (Opcode, &str) = (Opcode::Text, "Съешь ещё этих булок, 語言文字 🦀 and tea. ");
+
+const MINIMAL: &[u8] = b"GET /chat HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+    Sec-WebSocket-Version: 13\r\n\r\n";
+
+const BROWSER: &[u8] = b"GET /chat?room=12 HTTP/1.1\r\nHost: chat.example.com\r\n\
+    User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n\
+    Accept: */*\r\nAccept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n\
+    Sec-WebSocket-Version: 13\r\nOrigin: http://chat.example.com\r\n\
+    Sec-WebSocket-Extensions: permessage-deflate\r\n\
+    Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nConnection: keep-alive, Upgrade\r\n\
+    Cookie: session=0123456789abcdef0123456789abcdef; theme=dark\r\nSec-Fetch-Dest: empty\r\n\
+    Sec-Fetch-Mode: websocket\r\nSec-Fetch-Site: same-origin\r\nPragma: no-cache\r\n\
+    Cache-Control: no-cache\r\nUpgrade: websocket\r\n\r\n";
+
+fn main() -> ExitCode {
+    let args: Vec<String> = env::args().skip(1).collect();
+    if let [name, count] = &args[..]
+        && let Some(workload) = WORKLOADS.iter().find(|workload| workload.name == name)
+    {
+        (workload.run)(count.parse().expect("a number"));
+        return ExitCode::SUCCESS;
+    }
+    if Command::new("valgrind").arg("--version").output().is_err() {
+        println!("skipped: valgrind is not installed");
+        return u8::from(env::var("REQUIRE_VALGRIND").is_ok()).into();
+    }
+    let mut exceeded = 0;
+    println!("| workload | instructions | bound |\n|---|---|---|");
+    for workload in &WORKLOADS {
+        let (more, less) = (count(workload.name, 2 * TIMES), count(workload.name, TIMES));
+        let each = (more - less) / TIMES as u64;
+        let is_exceeded = each > workload.bound;
+        exceeded += u8::from(is_exceeded);
+        let note = if is_exceeded { ", exceeded" } else { "" };
+        println!("| {} | {each} | {}{note} |", workload.name, workload.bound);
+    }
+    exceeded.into()
+}
+
+/// Enough, and a multiple of the batch: what is done once is taken away.
+const TIMES: usize = 640;
+
+/// Instructions of the whole process.
+fn count(name: &str, times: usize) -> u64 {
+    let output = Command::new("valgrind")
+        .args([
+            "--tool=cachegrind",
+            "--cache-sim=no",
+            "--cachegrind-out-file=/dev/null",
+        ])
+        .arg(env::current_exe().expect("a program"))
+        .args([name, &times.to_string()])
+        .output()
+        .expect("valgrind");
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{told}");
+    let refs = told.lines().find_map(|line| line.split_once("I   refs:"));
+    let refs = refs.map(|(_, count)| count.trim().replace(',', ""));
+    refs.and_then(|count| count.parse().ok()).expect("a count")
+}
+
+fn open(role: Role) -> Connection {
+    Connection::upgraded(role, Agreement::default(), &Config::new())
+}
+
+fn payload(pattern: &str, len: usize) -> Vec<u8> {
+    let mut payload: Vec<u8> = pattern.bytes().cycle().take(len).collect();
+    while std::str::from_utf8(&payload).is_err() {
+        payload.pop();
+    }
+    payload.resize(len, b'.');
+    payload
+}
+
+/// A message as a client sends it, with pings behind it.
+fn message(
+    (opcode, pattern): (Opcode, &str),
+    len: usize,
+    fragments: usize,
+    pings: usize,
+) -> Vec<u8> {
+    let payload = payload(pattern, len);
+    let mut out = Vec::new();
+    let mut frame = |opcode, fin, payload: &[u8]| {
+        let key = MaskingKey::from([0x37, 0xfa, 0x21, 0x3d]);
+        let mut header = Header::new(opcode, payload.len() as u64);
+        (header.fin, header.masking_key) = (fin, Some(key));
+        header.write(&mut out);
+        let start = out.len();
+        out.extend_from_slice(payload);
+        key.apply(&mut out[start..]);
+    };
+    for (index, piece) in payload.chunks(len.div_ceil(fragments)).enumerate() {
+        let opcode = if index == 0 {
+            opcode
+        } else {
+            Opcode::Continuation
+        };
+        frame(opcode, index + 1 == fragments, piece);
+    }
+    for _ in 0..pings {
+        frame(Opcode::Ping, true, b"ping");
+    }
+    out
+}
+
+/// How many messages one read brings.
+const BATCH: usize = 16;
+
+/// The copy into the input counted.
+fn receive(count: usize, kind: (Opcode, &str), len: usize, fragments: usize, pings: usize) {
+    let bytes = message(kind, len, fragments, pings).repeat(BATCH);
+    let (mut ws, mut buf, mut out) = (open(Role::Server), vec![0; bytes.len()], Vec::new());
+    let mut received = 0;
+    for _ in 0..count / BATCH {
+        // Longer copies are single instructions, which are counted by the byte.
+        for (to, from) in buf.chunks_mut(1024).zip(bytes.chunks(1024)) {
+            to.copy_from_slice(from);
+        }
+        let mut input = Input::new(&mut buf);
+        while let Some(event) = ws.receive(&mut input, &mut out) {
+            if let Event::Message(message) = event {
+                received += black_box(message.as_bytes()).len();
+            }
+        }
+        out.clear();
+    }
+    assert_eq!(received, count * len);
+}
+
+fn trickle(count: usize, len: usize) {
+    let bytes = message(BINARY, len, 1, 0);
+    let (mut ws, mut out, mut received) = (open(Role::Server), Vec::new(), 0);
+    for _ in 0..count {
+        for &byte in &bytes {
+            let mut buf = [byte];
+            if let Some(event) = ws.receive(&mut Input::new(&mut buf), &mut out) {
+                assert!(matches!(event, Event::Message(_)));
+                received += 1;
+            }
+        }
+    }
+    assert_eq!(received, count);
+}
+
+fn send(count: usize, role: Role, len: usize) {
+    let payload = payload(BINARY.1, len);
+    let (mut ws, mut out) = (open(role), Vec::new());
+    for _ in 0..count {
+        let message = Message::from(black_box(&payload[..]));
+        ws.send(message, &mut out).expect("it is open");
+        black_box(&out);
+        out.clear();
+    }
+}
+
+fn handshake(count: usize, head: &[u8]) {
+    let (config, mut buf) = (Config::new(), vec![0; head.len()]);
+    for _ in 0..count {
+        buf.copy_from_slice(head);
+        let (mut ws, mut out) = (Connection::server(&config), Vec::new());
+        let event = ws.receive(&mut Input::new(&mut buf), &mut out);
+        let Some(Event::Request(request)) = event else {
+            panic!("a request");
+        };
+        ws.respond(request.accept(), &mut out).expect("an answer");
+        black_box(out);
+    }
+}
+
+fn make(count: usize) {
+    let config = Config::new();
+    for _ in 0..count {
+        black_box(Connection::server(&config));
+    }
+}
