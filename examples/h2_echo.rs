@@ -52,6 +52,7 @@ async fn serve(stream: TcpStream, acceptor: &TlsAcceptor) -> Result<(), Box<dyn 
     let stream = acceptor.accept(stream).await?;
     let mut connection = ::h2::server::Builder::new()
         .enable_connect_protocol()
+        .initial_connection_window_size(h2::MAX_WINDOW)
         .handshake(stream)
         .await?;
     while let Some(stream) = connection.accept().await {

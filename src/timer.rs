@@ -46,6 +46,8 @@ pub(crate) struct Observed {
     pub(crate) phase: Phase,
     /// Whether any byte was received: "any received byte is life".
     pub(crate) received: bool,
+    /// Whether any byte is known to have left.
+    pub(crate) written: bool,
     /// How many bytes wait to leave.
     pub(crate) unsent_len: usize,
 }
@@ -102,7 +104,8 @@ impl Timer {
         if observed.received {
             (self.received_at, self.pinged_at) = (now, None);
         }
-        if self.unsent_len == 0 || observed.unsent_len < self.unsent_len {
+        let is_less = observed.unsent_len < self.unsent_len;
+        if self.unsent_len == 0 || is_less || observed.written {
             self.written_at = now;
         }
         self.unsent_len = observed.unsent_len;
@@ -186,6 +189,7 @@ mod tests {
         Observed {
             phase,
             received,
+            written: false,
             unsent_len,
         }
     }
@@ -243,6 +247,16 @@ mod tests {
         assert_eq!(step(&mut timer, 59, 80), None);
         assert!(stalled(&timer));
         assert_eq!(step(&mut timer, 60, 80), Some(DeadlineReason::WriteStall));
+    }
+
+    #[test]
+    fn bytes_that_left_are_progress_though_as_many_came() {
+        let mut timer = Timer::start(secs(0), seen(Phase::Open, false, 100));
+        for now in (10..100).step_by(10) {
+            let mut observed = seen(Phase::Open, true, 100);
+            observed.written = true;
+            assert_eq!(timer.advance(secs(now), observed, &TIMEOUTS), None);
+        }
     }
 
     #[test]

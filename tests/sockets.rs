@@ -6,7 +6,7 @@
 use std::io::{ErrorKind, Read, Write};
 use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use sansocket::adapter::{ConnectStep, Error};
 use sansocket::blocking::{self, WebSocket};
@@ -466,4 +466,23 @@ fn close_code_and_reason_are_told_to_both_ends() {
         (CloseCode::from(4001), "enough")
     );
     assert_eq!(ws.outcome().unwrap().code, CloseCode::from(4001));
+}
+
+// Requirement 16: what leaves is progress, though as much comes in its place.
+#[test]
+fn sender_whose_peer_reads_is_not_given_up() {
+    const TIMEOUT: Duration = Duration::from_millis(500);
+    let (addr, sending) = serve(|stream| {
+        let config = Config::new().write_timeout(TIMEOUT);
+        let mut ws = blocking::accept(stream, &config)?;
+        let start = Instant::now();
+        while start.elapsed() < 3 * TIMEOUT {
+            ws.send(&[0; 1000][..])?;
+        }
+        ws.close(1000, "")?;
+        ws.next()
+    });
+    let mut ws = connect(addr);
+    while ws.next().unwrap().is_some() {}
+    assert_eq!(sending.join().unwrap().unwrap(), None);
 }

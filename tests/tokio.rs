@@ -203,6 +203,24 @@ struct Session {
     ws: WebSocket<DuplexStream>,
 }
 
+// Requirement 16: what leaves is progress, though as much comes in its place.
+#[tokio::test(start_paused = true)]
+async fn slow_reader_that_goes_on_is_not_given_up() {
+    let (mut ws, mut peer) = pair(6000, &config().ping_interval(None));
+    let sending = tokio::spawn(async move {
+        for _ in 0..12 {
+            ws.send(vec![0; 5000]).await?;
+        }
+        Ok::<(), Error>(())
+    });
+    let mut frame = [0; 5004];
+    for _ in 0..12 {
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        peer.read_exact(&mut frame).await.unwrap();
+    }
+    sending.await.unwrap().unwrap();
+}
+
 /// A peer that sends for ever, always in time.
 struct Endless;
 

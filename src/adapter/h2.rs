@@ -10,6 +10,7 @@
 //! # async fn serve(stream: ::tokio::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
 //! let mut connection = ::h2::server::Builder::new()
 //!     .enable_connect_protocol()
+//!     .initial_connection_window_size(h2::MAX_WINDOW)
 //!     .handshake(stream)
 //!     .await?;
 //! while let Some(stream) = connection.accept().await {
@@ -52,6 +53,11 @@ use crate::error::{DeadlineReason, Error as Failure};
 use crate::frame::Role;
 use crate::handshake::{Agreement, Request, Response};
 
+/// The widest window of a connection, in bytes (RFC 9113 §6.9.1). All streams
+/// share that: were it the default of 65 535, one WebSocket that nobody reads
+/// would stall all others. Each holds no more than the window of its own stream.
+pub const MAX_WINDOW: u32 = (1 << 31) - 1;
+
 /// A WebSocket over a stream of HTTP/2.
 pub type WebSocket = tokio::WebSocket<Stream>;
 
@@ -59,7 +65,8 @@ pub type WebSocket = tokio::WebSocket<Stream>;
 /// CONNECT, or any other, with [`is_upgrade`](Request::is_upgrade) false.
 /// `None` if the answer opens no WebSocket; it was sent with its body.
 ///
-/// The connection must allow it: `enable_connect_protocol`.
+/// The connection must allow it, `enable_connect_protocol`, and its window be
+/// wide, [`MAX_WINDOW`].
 ///
 /// # Errors
 ///
@@ -96,9 +103,9 @@ pub fn accept(
     Ok(None)
 }
 
-/// As `h2::client::handshake`, and waits for the server's settings, without
-/// which nobody knows whether it allows extended CONNECTs. The connection is a
-/// future that must be polled, in a task of its own.
+/// As `h2::client::handshake`, with [`MAX_WINDOW`], and waits for the server's
+/// settings, without which nobody knows whether it allows extended CONNECTs. The
+/// connection is a future that must be polled, in a task of its own.
 ///
 /// # Errors
 ///
@@ -106,8 +113,10 @@ pub fn accept(
 pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
 ) -> Result<(SendRequest<Bytes>, Connection<S>), Error> {
-    let handshake = ::h2::client::handshake(stream).await;
-    let (client, mut connection) = handshake.map_err(io_error)?;
+    let handshake = ::h2::client::Builder::new()
+        .initial_connection_window_size(MAX_WINDOW)
+        .handshake(stream);
+    let (client, mut connection) = handshake.await.map_err(io_error)?;
     settled(&mut connection).await?;
     Ok((client, connection))
 }
@@ -199,7 +208,7 @@ impl Stream {
     /// Room in the window, for at most this many bytes.
     fn poll_capacity(&mut self, cx: &mut Context<'_>, len: usize) -> Poll<io::Result<usize>> {
         self.send.reserve_capacity(len);
-        if self.send.capacity() == 0 {
+        while self.send.capacity() == 0 {
             match ready!(self.send.poll_capacity(cx)) {
                 Some(capacity) => capacity.map_err(io_error)?,
                 None => return self.poll_broken(cx).map(Err),

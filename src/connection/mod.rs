@@ -131,8 +131,10 @@ pub struct Connection {
     role: Role,
     /// Whether the next frame may be lent whole, see `receive`.
     lends: bool,
-    /// Whether bytes came since the last `handle_timeout`.
+    /// Whether bytes came, and whether any left, since the last
+    /// `handle_timeout`.
     received: bool,
+    written: bool,
     /// Whether the transport may be dropped.
     is_closed: bool,
 }
@@ -250,6 +252,7 @@ impl Connection {
             role,
             lends: false,
             received: false,
+            written: false,
             is_closed: false,
         }
     }

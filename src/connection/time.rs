@@ -64,6 +64,12 @@ impl Connection {
         }
     }
 
+    /// Bytes left: for drivers that do not call `handle_timeout` behind each
+    /// write, where others may have come in their place.
+    pub(crate) const fn note_written(&mut self) {
+        self.written = true;
+    }
+
     fn observe(&mut self, unsent_len: usize) -> Observed {
         let phase = match (&self.opening, self.is_closed) {
             (_, true) => Phase::Closed,
@@ -71,10 +77,10 @@ impl Connection {
             (None, _) if self.is_open() => Phase::Open,
             (None, _) => Phase::Closing,
         };
-        let received = core::mem::take(&mut self.received);
         Observed {
             phase,
-            received,
+            received: core::mem::take(&mut self.received),
+            written: core::mem::take(&mut self.written),
             unsent_len,
         }
     }

@@ -402,6 +402,7 @@ where
             Ok(len) => {
                 state.out.drain(..len);
                 state.left += len as u64;
+                state.ws.note_written();
                 Ok(())
             }
             Err(error) => state.writes.check(error),

@@ -71,7 +71,10 @@ impl<S: Read + Write> WebSocket<S> {
             self.writes.arm(&self.stream, now, deadline)?;
             match self.stream.write(&self.out) {
                 Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
-                Ok(len) => drop(self.out.drain(..len)),
+                Ok(len) => {
+                    self.out.drain(..len);
+                    self.ws.note_written();
+                }
                 Err(error) => self.writes.check(error)?,
             }
         }
@@ -170,6 +173,7 @@ impl<S: Read + Write> WebSocket<S> {
             let Ok(len @ 1..) = self.stream.write_vectored(&slices) else {
                 break;
             };
+            self.ws.note_written();
             let head_len = len.min(self.out.len());
             self.out.drain(..head_len);
             payload = payload.get(len - head_len..).unwrap_or_default();

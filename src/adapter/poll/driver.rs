@@ -319,6 +319,9 @@ impl<T: Transport> Driver<T> {
         let Some(now) = self.io.now() else {
             return Poll::Pending;
         };
+        if self.outgoing.take_written() {
+            self.ws.note_written();
+        }
         let queued = self.outgoing.shared_len();
         let out = self.outgoing.out();
         match self.ws.handle_timeout_behind(now, queued, out) {

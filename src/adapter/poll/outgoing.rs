@@ -19,6 +19,7 @@ pub(super) struct Outgoing {
     shared_len: usize,
     out: Vec<u8>,
     needs_flush: bool,
+    has_written: bool,
 }
 
 /// More than this is not moved to the front when a part of it left: a long
@@ -96,9 +97,15 @@ impl Outgoing {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
         self.needs_flush = true;
+        self.has_written = true;
         let own = len.min(self.len());
         self.advance(own);
         Poll::Ready(Ok(len - own))
+    }
+
+    /// Whether any byte left since this was last asked.
+    pub(super) const fn take_written(&mut self) -> bool {
+        mem::replace(&mut self.has_written, false)
     }
 
     /// Gives the buffer back if nothing is left in it.
