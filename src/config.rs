@@ -189,7 +189,8 @@ impl Config {
     }
 
     /// How long after such a ping anything must have come: any byte is life,
-    /// not only the pong. Default 20 s.
+    /// not only the pong. Default 20 s. In the adapters time in which nobody
+    /// reads, as in a task that only sends, does not count.
     #[must_use]
     pub fn pong_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
         self.with(|settings| settings.timeouts.pong = timeout.into())

@@ -48,6 +48,8 @@ pub(crate) struct Observed {
     pub(crate) received: bool,
     /// Whether any byte is known to have left.
     pub(crate) written: bool,
+    /// Whether nobody read.
+    pub(crate) unread: bool,
     /// How many bytes wait to leave.
     pub(crate) unsent_len: usize,
 }
@@ -65,6 +67,8 @@ pub(crate) struct Timer {
     written_at: Duration,
     /// When the second in which control frames are counted began.
     second_at: Duration,
+    /// When this was last told what happened.
+    observed_at: Duration,
 }
 
 impl Timer {
@@ -78,6 +82,7 @@ impl Timer {
             unsent_len: observed.unsent_len,
             written_at: now,
             second_at: now,
+            observed_at: now,
         }
     }
 
@@ -101,6 +106,10 @@ impl Timer {
             (self.phase, self.phase_since) = (observed.phase, now);
             self.received_at = now;
         }
+        if observed.unread {
+            self.skip(now.saturating_sub(self.observed_at));
+        }
+        self.observed_at = now;
         if observed.received {
             (self.received_at, self.pinged_at) = (now, None);
         }
@@ -114,6 +123,12 @@ impl Timer {
             self.pinged_at = Some(now);
         }
         Some(passed.reason)
+    }
+
+    /// Time that does not count as silence of the peer.
+    fn skip(&mut self, time: Duration) {
+        self.received_at = self.received_at.saturating_add(time);
+        self.pinged_at = self.pinged_at.map(|at| at.saturating_add(time));
     }
 
     /// The next deadline.
@@ -190,6 +205,7 @@ mod tests {
             phase,
             received,
             written: false,
+            unread: false,
             unsent_len,
         }
     }
@@ -257,6 +273,24 @@ mod tests {
             observed.written = true;
             assert_eq!(timer.advance(secs(now), observed, &TIMEOUTS), None);
         }
+    }
+
+    #[test]
+    fn silence_is_not_counted_while_nobody_reads() {
+        let mut timer = Timer::start(secs(0), seen(Phase::Open, false, 0));
+        let mut step = |now, unread| {
+            let mut observed = seen(Phase::Open, false, 100);
+            (observed.unread, observed.written) = (unread, true);
+            timer.advance(secs(now), observed, &TIMEOUTS)
+        };
+        assert_eq!(step(10, false), None);
+        for now in (20..200).step_by(10) {
+            assert_eq!(step(now, true), None, "{now}");
+        }
+        assert_eq!(step(199, false), None);
+        assert_eq!(step(201, false), Some(DeadlineReason::Ping));
+        assert_eq!(step(300, true), None);
+        assert_eq!(step(330, false), Some(DeadlineReason::Pong));
     }
 
     #[test]

@@ -135,6 +135,8 @@ pub struct Connection {
     /// `handle_timeout`.
     received: bool,
     written: bool,
+    /// Whether nobody read since then.
+    unread: bool,
     /// Whether the transport may be dropped.
     is_closed: bool,
 }
@@ -253,6 +255,7 @@ impl Connection {
             lends: false,
             received: false,
             written: false,
+            unread: false,
             is_closed: false,
         }
     }

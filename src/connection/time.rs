@@ -70,6 +70,12 @@ impl Connection {
         self.written = true;
     }
 
+    /// Since the last `handle_timeout` the driver only wrote: what the peer
+    /// sent meanwhile nobody knows, so its silence says nothing.
+    pub(crate) const fn note_unread(&mut self) {
+        self.unread = true;
+    }
+
     fn observe(&mut self, unsent_len: usize) -> Observed {
         let phase = match (&self.opening, self.is_closed) {
             (_, true) => Phase::Closed,
@@ -81,6 +87,7 @@ impl Connection {
             phase,
             received: core::mem::take(&mut self.received),
             written: core::mem::take(&mut self.written),
+            unread: core::mem::take(&mut self.unread),
             unsent_len,
         }
     }

@@ -64,6 +64,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// Writes all unsent bytes.
     pub(super) fn write_unsent(&mut self) -> Result<(), Error> {
         while !self.out.is_empty() {
+            self.ws.note_unread();
             let (now, deadline) = self.tick();
             if let Some(timeout) = self.passed_deadline() {
                 return Err(timeout);
@@ -186,6 +187,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// Makes the next write return when a deadline comes, or when the stream
     /// takes nothing for as long as it may.
     fn arm_write(&mut self) -> io::Result<()> {
+        self.ws.note_unread();
         let (now, deadline) = self.tick();
         let stall = self
             .ws

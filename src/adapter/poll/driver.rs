@@ -164,6 +164,7 @@ impl<T: Transport> Driver<T> {
             if let Poll::Ready(flushed) = self.outgoing.poll_flush(cx, &mut self.io) {
                 return Poll::Ready(flushed.map_err(Error::from));
             }
+            self.ws.note_unread();
             let late = self.poll_deadline(cx);
             if let Some(Failure::Timeout(reason)) = self.cause() {
                 return Poll::Ready(Err(Failure::Timeout(reason).into()));
