@@ -66,12 +66,14 @@ impl Connection {
 
     /// Bytes left: for drivers that do not call `handle_timeout` behind each
     /// write, where others may have come in their place.
+    #[cfg(feature = "std")]
     pub(crate) const fn note_written(&mut self) {
         self.written = true;
     }
 
     /// Since the last `handle_timeout` the driver only wrote: what the peer
     /// sent meanwhile nobody knows, so its silence says nothing.
+    #[cfg(feature = "std")]
     pub(crate) const fn note_unread(&mut self) {
         self.unread = true;
     }
