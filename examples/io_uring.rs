@@ -12,7 +12,7 @@ use compio::BufResult;
 use compio::io::{AsyncRead, AsyncWriteExt};
 use compio::net::{TcpListener, TcpStream};
 use compio::time::timeout;
-use sansocket::{Connection, Event, Input};
+use sansocket::{Connection, Event, Input, IoState};
 
 mod common;
 
@@ -43,7 +43,7 @@ async fn serve(socket: &TcpStream) -> Result<(), Box<dyn Error>> {
         let mut reader = socket;
         let mut reading = pin!(reader.read(buf));
         let BufResult(read, mut filled) = loop {
-            let deadline = ws.handle_timeout(started.elapsed(), &mut out);
+            let deadline = ws.handle_timeout(started.elapsed(), IoState::reading(), &mut out);
             out = write(socket, out).await?;
             if ws.is_closed() {
                 return Ok(());

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 use mio::event::Event as Readiness;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
-use sansocket::{Config, Connection, Event, Input, OriginPolicy};
+use sansocket::{Config, Connection, Event, Input, IoState, OriginPolicy};
 
 const LISTENER: Token = Token(usize::MAX);
 
@@ -122,17 +122,15 @@ impl Server {
         if served.is_err() || client.ws.is_closed() && client.out.is_empty() {
             self.clients.remove(&token);
         } else {
-            client
-                .ws
-                .handle_timeout(self.origin.elapsed(), &mut client.out);
+            client.tick(self.origin.elapsed());
         }
     }
 
     fn tick(&mut self) {
         let now = self.origin.elapsed();
         self.clients.retain(|_, client| {
-            client.ws.handle_timeout(now, &mut client.out);
-            client.flush().is_ok() && !client.ws.is_closed()
+            client.tick(now);
+            client.flush().is_ok() && !(client.ws.is_closed() && client.out.is_empty())
         });
     }
 }
@@ -161,7 +159,17 @@ impl Client {
         Ok(())
     }
 
-    /// Writes what is unsent. Tells whether all of it left.
+    /// A peer that does not take what it is owed is not read from.
+    fn tick(&mut self, now: Duration) {
+        let io = if self.out.is_empty() {
+            IoState::reading()
+        } else {
+            IoState::paused()
+        };
+        self.ws.handle_timeout(now, io, &mut self.out);
+    }
+
+    /// Writes what is unsent. Returns whether all of it left.
     fn flush(&mut self) -> io::Result<bool> {
         while !self.out.is_empty() {
             match self.stream.write(&self.out) {

@@ -1,34 +1,17 @@
-//! The closing handshake (§7): who has sent a close frame, who may drop the
-//! transport, and what remains to be told.
-//!
-//! Knows close codes, close frames and their order; knows nothing of messages,
-//! deadlines or the bytes of a frame.
-//!
-//! ```text
-//!             close() ┌──────┐ close frame received
-//!          ┌──────────┤ Open ├──────────┐
-//!          ▼          └──┬───┘          ▼ (answered at once)
-//!     ┌────────┐         │         ┌────────┐
-//!     │  Sent  ├─────────┼────────►│  Done  │
-//!     └───┬────┘  close  │         └────────┘
-//!         │       frame  │ failure, or end of stream
-//!         │     received ▼
-//!         │          ┌────────┐
-//!         └─────────►│ Failed │
-//!                    └────────┘
-//! ```
+//! The closing handshake (§7): close codes, close frames, how a connection
+//! ended, and who may drop the transport when.
 //!
 //! §7.1.1: the server closes the transport first, so that it, not the client,
-//! holds the connection in TIME_WAIT. A server may therefore drop the transport
-//! in `Done` and `Failed`; a client waits there for the end of the stream, at
-//! most until its deadline.
+//! holds the connection in TIME_WAIT. A transport that is dropped with unread
+//! bytes is reset, and the peer may lose the close frame: a server whose peer may
+//! still be sending therefore lingers.
 
-use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
 use crate::error::{DeadlineReason, Error, HandshakeError, LimitError, ProtocolError, SendError};
+use crate::frame::{Header, Role};
 
 /// Why a connection is closed, as a number in the close frame (§7.4).
 ///
@@ -54,7 +37,8 @@ impl CloseCode {
     pub const PROTOCOL_ERROR: Self = Self(1002);
     /// 1003: a kind of data came that cannot be accepted.
     pub const UNSUPPORTED_DATA: Self = Self(1003);
-    /// 1005: the close frame had no code. Never sent.
+    /// 1005: the close frame has no code. Never on the wire: sending it sends an
+    /// empty close frame.
     pub const NO_STATUS: Self = Self(1005);
     /// 1006: there was no close frame. Never sent.
     pub const ABNORMAL: Self = Self(1006);
@@ -137,28 +121,45 @@ impl Close {
         })
     }
 
-    /// The payload of a close frame that says this; empty without a code.
-    pub(crate) fn payload(code: CloseCode, reason: &str) -> Vec<u8> {
-        if code == CloseCode::NO_STATUS {
-            return Vec::new();
-        }
-        let mut payload = code.0.to_be_bytes().to_vec();
-        payload.extend_from_slice(reason.as_bytes());
-        payload
-    }
-
-    /// Checks what the caller wants to send.
-    pub(crate) fn check(code: CloseCode, reason: &str) -> Result<(), SendError> {
-        if !code.may_be_sent() {
+    /// A close frame to send. The reason is cut to the 123 bytes that fit,
+    /// between two characters.
+    pub(crate) fn to_send(code: CloseCode, reason: &str) -> Result<Self, SendError> {
+        let is_empty = code == CloseCode::NO_STATUS && reason.is_empty();
+        if !is_empty && !code.may_be_sent() {
             return Err(SendError::InvalidCloseCode);
         }
-        // RFC 6455 §5.5: 125 bytes in a control frame, two of them the code.
-        if reason.len() > 123 {
-            return Err(SendError::ReasonTooLong);
+        let mut len = reason.len().min(MAX_REASON_LEN);
+        while !reason.is_char_boundary(len) {
+            len -= 1;
         }
-        Ok(())
+        let reason = reason.get(..len).unwrap_or_default().into();
+        Ok(Self { code, reason })
+    }
+
+    /// The answer to a close frame, RFC 6455 §5.5.1: "the endpoint typically
+    /// echos the status code it received".
+    pub(crate) const fn answer(&self) -> Self {
+        Self::without_reason(self.code)
+    }
+
+    pub(crate) const fn without_reason(code: CloseCode) -> Self {
+        let reason = String::new();
+        Self { code, reason }
+    }
+
+    /// The payload of the frame, which is empty without a code.
+    pub(crate) fn payload(&self) -> Vec<u8> {
+        if self.code == CloseCode::NO_STATUS {
+            return Vec::new();
+        }
+        let mut payload = self.code.0.to_be_bytes().to_vec();
+        payload.extend_from_slice(self.reason.as_bytes());
+        payload
     }
 }
+
+/// RFC 6455 §5.5: 125 bytes in a control frame, two of which are the code.
+const MAX_REASON_LEN: usize = Header::MAX_CONTROL_PAYLOAD_LEN - 2;
 
 /// Which endpoint began the closing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -228,102 +229,70 @@ impl Error {
     }
 }
 
-/// The state of the closing handshake, see the head of this file.
-#[derive(Debug, Default)]
-pub(crate) enum Closing {
-    /// No close frame has passed.
-    #[default]
-    Open,
-    /// This endpoint sent one.
-    Sent(Box<Close>),
-    /// Both have passed.
-    Done(Box<Outcome>),
-    /// The connection failed, or was refused before it was open.
-    Failed(Box<Outcome>),
-}
-
-impl Closing {
-    /// A close frame goes out, the first of the two.
-    pub(crate) fn send(&mut self, code: CloseCode, reason: &str) {
-        *self = Self::Sent(Box::new(Close {
-            code,
-            reason: reason.into(),
-        }));
-    }
-
-    /// A close frame came in. Tells whether it must be answered.
-    pub(crate) fn receive(&mut self, close: &Close) -> bool {
-        let initiator = match self {
-            Self::Open => Initiator::Peer,
-            Self::Sent(_) => Initiator::Local,
-            Self::Done(_) | Self::Failed(_) => return false,
-        };
-        let Close { code, reason } = close.clone();
-        let outcome = Outcome {
+impl Outcome {
+    /// Both close frames have passed; the peer's decides.
+    pub(crate) fn closed(peer: Close, initiator: Initiator) -> Self {
+        let Close { code, reason } = peer;
+        Self {
             clean: true,
             code,
             reason,
             initiator,
             cause: None,
-        };
-        *self = Self::Done(Box::new(outcome));
-        initiator == Initiator::Peer
+        }
     }
 
-    /// The connection fails. Tells the code of the close frame that is due.
-    pub(crate) fn fail(&mut self, cause: Error) -> Option<CloseCode> {
-        let due = cause.close_code();
-        let (code, reason, initiator, due) = match core::mem::take(self) {
-            Self::Open => (due, String::new(), cause.initiator(), due),
-            Self::Sent(close) => (Some(close.code), close.reason, Initiator::Local, None),
-            // One terminal outcome: it stands.
-            ended @ (Self::Done(_) | Self::Failed(_)) => {
-                *self = ended;
-                return None;
+    /// The connection failed, after the close frame `sent` if there was one.
+    pub(crate) fn failed(cause: Error, sent: Option<Close>) -> Self {
+        let (close, initiator) = match sent {
+            Some(close) => (close, Initiator::Local),
+            None => {
+                let code = cause.close_code().unwrap_or(CloseCode::ABNORMAL);
+                (Close::without_reason(code), cause.initiator())
             }
         };
-        let code = code.unwrap_or(CloseCode::ABNORMAL);
-        let outcome = Outcome {
+        let Close { code, reason } = close;
+        Self {
             clean: false,
             code,
             reason,
             initiator,
             cause: Some(cause),
-        };
-        *self = Self::Failed(Box::new(outcome));
-        due
-    }
-
-    /// A server answers the request with something else than 101.
-    pub(crate) fn refuse(&mut self, status: u16) {
-        let cause = Some(HandshakeError::Refused(status).into());
-        let (code, reason) = (CloseCode::ABNORMAL, String::new());
-        let initiator = Initiator::Local;
-        *self = Self::Failed(Box::new(Outcome {
-            clean: false,
-            code,
-            reason,
-            initiator,
-            cause,
-        }));
-    }
-
-    /// How it ended, if it has.
-    pub(crate) const fn outcome(&self) -> Option<&Outcome> {
-        match self {
-            Self::Done(outcome) | Self::Failed(outcome) => Some(outcome),
-            Self::Open | Self::Sent(_) => None,
         }
     }
 
-    /// Heap bytes held.
-    pub(crate) fn held_bytes(&self) -> usize {
-        match self {
-            Self::Open => 0,
-            Self::Sent(close) => size_of::<Close>() + close.reason.capacity(),
-            Self::Done(outcome) | Self::Failed(outcome) => {
-                size_of::<Outcome>() + outcome.reason.capacity()
-            }
+    /// The server answered the request with another status than 101.
+    pub(crate) fn refused(status: u16) -> Self {
+        let cause = HandshakeError::Refused(status).into();
+        Self {
+            initiator: Initiator::Local,
+            ..Self::failed(cause, None)
+        }
+    }
+}
+
+/// What is left to do with the transport once the outcome is certain (§7.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    /// A client waits for the server to end the stream.
+    AwaitEnd,
+    /// The transport may be dropped. It is better to end the outgoing direction
+    /// and to read until the peer ends the other.
+    Linger,
+    /// The transport may be dropped.
+    Drop,
+}
+
+impl Ending {
+    /// After an outcome of this cause.
+    pub(crate) const fn after(role: Role, cause: Option<Error>) -> Self {
+        match (role, cause) {
+            // Nobody is there to read or to send.
+            (_, Some(Error::UnexpectedEof | Error::Timeout(_) | Error::NoEntropy)) => Self::Drop,
+            (Role::Client, Some(Error::Handshake(_))) => Self::Drop,
+            (Role::Client, _) => Self::AwaitEnd,
+            (Role::Server, None) => Self::Drop,
+            (Role::Server, Some(_)) => Self::Linger,
         }
     }
 }
@@ -332,66 +301,57 @@ impl Closing {
 mod tests {
     use super::*;
 
-    fn close() -> Close {
-        Close {
-            code: CloseCode::from(4001),
-            reason: "bye".into(),
+    #[test]
+    fn outcomes() {
+        let close = || Close::to_send(CloseCode::from(4001), "bye").unwrap();
+        let parts = |outcome: Outcome| {
+            let Outcome { clean, code, .. } = outcome;
+            (clean, code.0, outcome.reason, outcome.initiator)
+        };
+        let table = [
+            (
+                Outcome::closed(close(), Initiator::Peer),
+                (true, 4001, "bye", Initiator::Peer),
+            ),
+            (
+                Outcome::failed(ProtocolError::MissingMask.into(), None),
+                (false, 1002, "", Initiator::Local),
+            ),
+            (
+                Outcome::failed(Error::UnexpectedEof, None),
+                (false, 1006, "", Initiator::Peer),
+            ),
+            (
+                Outcome::failed(Error::UnexpectedEof, Some(close())),
+                (false, 4001, "bye", Initiator::Local),
+            ),
+            (Outcome::refused(404), (false, 1006, "", Initiator::Local)),
+        ];
+        for (outcome, (clean, code, reason, initiator)) in table {
+            assert_eq!(parts(outcome), (clean, code, reason.into(), initiator));
         }
     }
 
     #[test]
-    fn every_row_of_the_diagram() {
-        let mut peer_first = Closing::default();
-        assert!(peer_first.receive(&close()), "answered");
-        let outcome = peer_first.outcome().unwrap().clone();
-        assert_eq!((outcome.clean, outcome.initiator), (true, Initiator::Peer));
-        assert_eq!((outcome.code.0, &*outcome.reason), (4001, "bye"));
-
-        let mut local_first = Closing::default();
-        local_first.send(CloseCode::NORMAL, "done");
-        assert!(local_first.outcome().is_none());
-        assert!(!local_first.receive(&close()), "not answered again");
-        let outcome = local_first.outcome().unwrap();
-        assert_eq!((outcome.clean, outcome.initiator), (true, Initiator::Local));
-
-        let mut failed = Closing::default();
-        assert_eq!(
-            failed.fail(ProtocolError::MissingMask.into()),
-            Some(CloseCode::PROTOCOL_ERROR)
-        );
-        let outcome = failed.outcome().unwrap();
-        assert_eq!(
-            (outcome.clean, outcome.initiator),
-            (false, Initiator::Local)
-        );
-        assert_eq!(outcome.code, CloseCode::PROTOCOL_ERROR);
-
-        let mut broken_off = Closing::default();
-        broken_off.send(CloseCode::NORMAL, "done");
-        assert_eq!(broken_off.fail(Error::UnexpectedEof), None);
-        let outcome = broken_off.outcome().unwrap();
-        assert_eq!((outcome.clean, outcome.code), (false, CloseCode::NORMAL));
-
-        let mut lost = Closing::default();
-        assert_eq!(lost.fail(Error::UnexpectedEof), None);
-        let outcome = lost.outcome().unwrap();
-        assert_eq!(
-            (outcome.code, outcome.initiator),
-            (CloseCode::ABNORMAL, Initiator::Peer)
-        );
+    fn reason_is_cut_between_characters() {
+        for (reason, expected) in [
+            ("a".repeat(123), "a".repeat(123)),
+            ("a".repeat(124), "a".repeat(123)),
+            ("\u{e9}".repeat(62), "\u{e9}".repeat(61)),
+            ("\u{1f980}".repeat(100), "\u{1f980}".repeat(30)),
+        ] {
+            let close = Close::to_send(CloseCode::NORMAL, &reason).unwrap();
+            assert_eq!(close.reason, expected);
+            assert!(close.payload().len() <= 125);
+        }
     }
 
     #[test]
-    fn outcome_never_changes() {
-        let mut closing = Closing::default();
-        closing.receive(&close());
-        let before = closing.outcome().cloned();
-        assert!(!closing.receive(&Close {
-            code: CloseCode::NORMAL,
-            reason: String::new()
-        }));
-        assert_eq!(closing.fail(Error::UnexpectedEof), None);
-        assert_eq!(closing.outcome().cloned(), before);
+    fn close_frame_without_a_code_has_no_reason() {
+        let empty = Close::to_send(CloseCode::NO_STATUS, "").unwrap();
+        assert_eq!(empty.payload(), []);
+        let with_reason = Close::to_send(CloseCode::NO_STATUS, "why");
+        assert_eq!(with_reason, Err(SendError::InvalidCloseCode));
     }
 
     #[test]

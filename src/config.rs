@@ -9,8 +9,8 @@ use core::time::Duration;
 use crate::deflate;
 use crate::entropy::Entropy;
 use crate::handshake::{self, OriginPolicy};
-use crate::message;
-use crate::timer::Timeouts;
+use crate::message::{self, Delivery};
+use crate::timer::{Timeout, Timeouts};
 
 /// Limits, deadlines and switches. The defaults are safe for a server that
 /// faces the internet.
@@ -31,32 +31,40 @@ use crate::timer::Timeouts;
 #[derive(Clone, Debug, Default)]
 pub struct Config(Arc<Settings>);
 
-/// How messages are handed over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Delivery {
-    /// Whole, as [`Event::Message`](crate::Event::Message).
-    #[default]
-    Messages,
-    /// Piece by piece as they arrive, as
-    /// [`Event::Fragment`](crate::Event::Fragment): nothing is kept, so that a
-    /// message of any length passes through the memory of one read.
-    Fragments,
-}
-
 /// What [`Config`] holds.
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) handshake: handshake::Settings,
-    pub(crate) message: message::Limits,
+    pub(crate) message: message::Settings,
+    max_message_len: Option<usize>,
+    max_fragments: Option<u32>,
     pub(crate) max_control_frames: u32,
-    pub(crate) delivery: Delivery,
     pub(crate) fragment_len: usize,
     pub(crate) timeouts: Timeouts,
     pub(crate) auto_pong: bool,
     pub(crate) allow_unmasked: bool,
-    pub(crate) allow_invalid_utf8: bool,
     pub(crate) max_unsent_len: usize,
     pub(crate) entropy: Entropy,
+}
+
+fn seconds(seconds: u64) -> Timeout {
+    Some(Duration::from_secs(seconds)).into()
+}
+
+const DEFAULT_MAX_MESSAGE_LEN: usize = 16 * 1024 * 1024;
+const DEFAULT_MAX_FRAGMENTS: u32 = 128 * 1024;
+
+impl Settings {
+    /// Fragments are not kept, so only limits that were asked for hold for them.
+    fn limit_messages(&mut self) {
+        let (max_len, max_fragments) = match self.message.delivery {
+            Delivery::Messages => (DEFAULT_MAX_MESSAGE_LEN, DEFAULT_MAX_FRAGMENTS),
+            Delivery::Fragments => (usize::MAX, u32::MAX),
+        };
+        let limits = &mut self.message.limits;
+        limits.max_message_len = self.max_message_len.unwrap_or(max_len);
+        limits.max_fragments = self.max_fragments.unwrap_or(max_fragments);
+    }
 }
 
 impl Default for Settings {
@@ -72,25 +80,30 @@ impl Default for Settings {
                 #[cfg(feature = "deflate")]
                 deflate: None,
             },
-            message: message::Limits {
-                max_message_len: 16 * 1024 * 1024,
-                max_frame_len: usize::MAX,
-                max_fragments: 128 * 1024,
+            message: message::Settings {
+                limits: message::Limits {
+                    max_message_len: DEFAULT_MAX_MESSAGE_LEN,
+                    max_frame_len: usize::MAX,
+                    max_fragments: DEFAULT_MAX_FRAGMENTS,
+                },
+                delivery: Delivery::Messages,
+                allow_invalid_utf8: false,
             },
+            max_message_len: None,
+            max_fragments: None,
             max_control_frames: 1000,
-            delivery: Delivery::Messages,
             fragment_len: usize::MAX,
             timeouts: Timeouts {
-                handshake: Some(Duration::from_secs(10)),
-                ping: Some(Duration::from_secs(20)),
-                pong: Some(Duration::from_secs(20)),
-                idle: None,
-                close: Some(Duration::from_secs(5)),
-                write_stall: Some(Duration::from_secs(30)),
+                handshake: seconds(10),
+                ping: seconds(20),
+                pong: seconds(20),
+                idle: None.into(),
+                close: seconds(5),
+                write_stall: seconds(30),
+                min_write_rate: 0,
             },
             auto_pong: true,
             allow_unmasked: false,
-            allow_invalid_utf8: false,
             max_unsent_len: 64 * 1024,
             entropy: Entropy::default(),
         }
@@ -105,12 +118,14 @@ impl Config {
     }
 
     /// The longest message to receive, in bytes of payload after
-    /// decompression. Default 16 MiB: what Autobahn's largest cases and most
-    /// uploads need. A longer one fails the connection with close code 1009 as
-    /// soon as its frame header shows it.
+    /// decompression. Default 16 MiB, which most uploads need; with
+    /// [`Delivery::Fragments`] no limit, as nothing is kept. A longer one fails
+    /// the connection with close code 1009 as soon as its frame header shows it.
+    ///
+    /// A compressed message is also limited on the wire, to an eighth more.
     #[must_use]
     pub fn max_message_len(self, bytes: usize) -> Self {
-        self.with(|settings| settings.message.max_message_len = bytes)
+        self.with(|settings| settings.max_message_len = Some(bytes))
     }
 
     /// The longest frame to receive, in bytes of payload. Default: no limit
@@ -118,21 +133,22 @@ impl Config {
     /// code 1009.
     #[must_use]
     pub fn max_frame_len(self, bytes: usize) -> Self {
-        self.with(|settings| settings.message.max_frame_len = bytes)
+        self.with(|settings| settings.message.limits.max_frame_len = bytes)
     }
 
-    /// The most frames in one message, empty ones included. Default 131 072:
-    /// a message of 8 MiB in fragments of 64 bytes. At least 1, as each message
-    /// has a frame. More fail the connection with close code 1008.
+    /// The most frames in one message, empty ones included. Default 131 072: a
+    /// message of 8 MiB in fragments of 64 bytes; with [`Delivery::Fragments`]
+    /// no limit. At least 1, as each message has a frame. More fail the
+    /// connection with close code 1008.
     #[must_use]
     pub fn max_fragments(self, frames: u32) -> Self {
-        self.with(|settings| settings.message.max_fragments = frames.max(1))
+        self.with(|settings| settings.max_fragments = Some(frames.max(1)))
     }
 
     /// The most control frames to receive in one second. Default 1000, far
     /// above any keepalive. More fail the connection with close code 1008.
     ///
-    /// Seconds are told by
+    /// Seconds are those of
     /// [`handle_timeout`](crate::Connection::handle_timeout): a driver that
     /// never calls it has no such limit, and is protected by writing its
     /// output before it reads again.
@@ -173,47 +189,64 @@ impl Config {
 }
 
 /// Deadlines, kept by [`handle_timeout`](crate::Connection::handle_timeout).
-/// `None` is for ever.
+/// `None` disables a deadline.
 impl Config {
-    /// How long the opening handshake may take. Default 10 s.
+    /// How long the opening handshake may take: the time in which the peer owes
+    /// bytes of its head, and as a client also of a refusal's body. The time in
+    /// which the application decides on a request does not count. Default 10 s.
     #[must_use]
     pub fn handshake_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.with(|settings| settings.timeouts.handshake = timeout.into())
+        self.with(|settings| settings.timeouts.handshake = timeout.into().into())
     }
 
-    /// After how much silence a ping is sent. Default 20 s: less than the
-    /// 60 s after which common proxies drop a silent connection.
+    /// After how much silence a keepalive ping is sent, while the driver reads.
+    /// Default 20 s: less than the 60 s after which common proxies drop a silent
+    /// connection.
     #[must_use]
     pub fn ping_interval(self, interval: impl Into<Option<Duration>>) -> Self {
-        self.with(|settings| settings.timeouts.ping = interval.into())
+        self.with(|settings| settings.timeouts.ping = interval.into().into())
     }
 
-    /// How long after such a ping anything must have come: any byte is life,
-    /// not only the pong. Default 20 s. In the adapters time in which nobody
-    /// reads, as in a task that only sends, does not count.
+    /// How long after such a ping something must be received: any byte, not
+    /// only the pong. Runs from the moment the ping has left, while the driver
+    /// reads. Default 20 s.
+    ///
+    /// A byte has left when the transport has taken it. On a slow link, what
+    /// the operating system buffers must reach the peer within this time.
     #[must_use]
     pub fn pong_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.with(|settings| settings.timeouts.pong = timeout.into())
+        self.with(|settings| settings.timeouts.pong = timeout.into().into())
     }
 
-    /// How long nothing at all may come. Default: no limit, as keepalive pings
-    /// find out peers that are gone.
+    /// How long the peer may send nothing at all, while the driver reads.
+    /// Default: no limit, as keepalive pings detect peers that are gone.
     #[must_use]
     pub fn idle_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.with(|settings| settings.timeouts.idle = timeout.into())
+        self.with(|settings| settings.timeouts.idle = timeout.into().into())
     }
 
-    /// How long the peer may take to finish the closing handshake. Default 5 s.
+    /// How long the peer may take to finish the closing handshake, from the
+    /// moment the close frame has left. Default 5 s.
     #[must_use]
     pub fn close_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.with(|settings| settings.timeouts.close = timeout.into())
+        self.with(|settings| settings.timeouts.close = timeout.into().into())
     }
 
-    /// How long the transport may take no byte while some are unsent.
-    /// Default 30 s.
+    /// How long bytes may be unsent without any of them leaving, or, with
+    /// [`min_write_rate`](Self::min_write_rate), without enough of them leaving.
+    /// Runs before and after the end of the connection. Default 30 s.
     #[must_use]
     pub fn write_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
-        self.with(|settings| settings.timeouts.write_stall = timeout.into())
+        self.with(|settings| settings.timeouts.write_stall = timeout.into().into())
+    }
+
+    /// The slowest peer to send to, in bytes per second, measured over each
+    /// [`write_timeout`](Self::write_timeout) in which bytes are unsent all the
+    /// time. Default 0: one byte is enough. A peer that reads one byte every 29
+    /// seconds is ended with it.
+    #[must_use]
+    pub fn min_write_rate(self, bytes_per_second: u32) -> Self {
+        self.with(|settings| settings.timeouts.min_write_rate = bytes_per_second)
     }
 }
 
@@ -236,10 +269,10 @@ impl Config {
         self.with(|settings| settings.handshake.deflate = Some(options))
     }
 
-    /// How messages are handed over. Default [`Delivery::Messages`].
+    /// How messages are delivered. Default [`Delivery::Messages`].
     #[must_use]
     pub fn delivery(self, delivery: Delivery) -> Self {
-        self.with(|settings| settings.delivery = delivery)
+        self.with(|settings| settings.message.delivery = delivery)
     }
 
     /// The longest frame that `send` writes, in bytes of payload: a longer
@@ -272,7 +305,7 @@ impl Config {
     /// needs the bytes as they came uses [`frame`](crate::frame).
     #[must_use]
     pub fn allow_invalid_utf8(self, on: bool) -> Self {
-        self.with(|settings| settings.allow_invalid_utf8 = on)
+        self.with(|settings| settings.message.allow_invalid_utf8 = on)
     }
 
     /// Where masking keys and nonces come from. Default: the system, with the
@@ -287,7 +320,9 @@ impl Config {
     }
 
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
-        change(Arc::make_mut(&mut self.0));
+        let settings = Arc::make_mut(&mut self.0);
+        change(settings);
+        settings.limit_messages();
         self
     }
 }

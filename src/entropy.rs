@@ -5,6 +5,7 @@
 
 #[cfg(feature = "std")]
 use alloc::boxed::Box;
+use alloc::sync::Arc;
 use core::fmt;
 
 #[cfg(feature = "std")]
@@ -37,10 +38,27 @@ use thiserror::Error;
 /// }));
 /// # let _ = config;
 /// ```
-#[derive(Clone, Copy, Default)]
-pub struct Entropy(Option<Fill>);
+///
+/// A source may have state, such as a generator behind a lock; connections that
+/// share a [`Config`](crate::Config) share it:
+///
+/// ```
+/// use std::sync::Mutex;
+/// use sansocket::{Config, Entropy};
+///
+/// # struct Generator;
+/// # impl Generator { fn fill(&mut self, bytes: &mut [u8]) { bytes.fill(0x2a) } }
+/// let generator = Mutex::new(Generator);
+/// let config = Config::new().entropy(Entropy::new(move |bytes| {
+///     generator.lock().expect("no panic while locked").fill(bytes);
+///     Ok(())
+/// }));
+/// # let _ = config;
+/// ```
+#[derive(Clone, Default)]
+pub struct Entropy(Option<Arc<Fill>>);
 
-type Fill = fn(&mut [u8]) -> Result<(), NoEntropy>;
+type Fill = dyn Fn(&mut [u8]) -> Result<(), NoEntropy> + Send + Sync;
 
 /// Error returned by an [`Entropy`] source that has nothing to give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
@@ -49,13 +67,16 @@ pub struct NoEntropy;
 
 impl Entropy {
     /// A source that fills the whole slice with fresh bytes at each call.
-    pub const fn new(fill: Fill) -> Self {
-        Self(Some(fill))
+    pub fn new(fill: impl Fn(&mut [u8]) -> Result<(), NoEntropy> + Send + Sync + 'static) -> Self {
+        Self(Some(Arc::new(fill)))
     }
 
     /// Fills the slice.
-    pub(crate) fn fill(self, bytes: &mut [u8]) -> Result<(), NoEntropy> {
-        self.0.unwrap_or(system)(bytes)
+    pub(crate) fn fill(&self, bytes: &mut [u8]) -> Result<(), NoEntropy> {
+        match &self.0 {
+            Some(fill) => fill(bytes),
+            None => system(bytes),
+        }
     }
 }
 
@@ -86,7 +107,7 @@ impl MaskingKeys {
     /// A fresh key.
     #[inline]
     #[cfg_attr(not(feature = "std"), allow(clippy::needless_pass_by_ref_mut))]
-    pub(crate) fn draw(&mut self, entropy: Entropy) -> Result<[u8; 4], NoEntropy> {
+    pub(crate) fn draw(&mut self, entropy: &Entropy) -> Result<[u8; 4], NoEntropy> {
         #[cfg(feature = "std")]
         if entropy.0.is_none() {
             return self.generate();
@@ -144,13 +165,13 @@ mod tests {
             bytes.fill(7);
             Ok(())
         });
-        assert_eq!(MaskingKeys::default().draw(source), Ok([7; 4]));
+        assert_eq!(MaskingKeys::default().draw(&source), Ok([7; 4]));
     }
 
     #[test]
     fn failing_source_hands_out_no_key() {
         let failing = Entropy::new(|_| Err(NoEntropy));
-        assert_eq!(MaskingKeys::default().draw(failing), Err(NoEntropy));
+        assert_eq!(MaskingKeys::default().draw(&failing), Err(NoEntropy));
     }
 
     #[cfg(feature = "std")]
@@ -158,7 +179,7 @@ mod tests {
     fn generators_are_seeded_apart() {
         let first_keys = || {
             let mut keys = MaskingKeys::default();
-            [(); 4].map(|()| keys.draw(Entropy::default()))
+            [(); 4].map(|()| keys.draw(&Entropy::default()))
         };
         assert_ne!(first_keys(), first_keys());
     }

@@ -287,12 +287,9 @@ pub enum SendError {
     #[error("control payload longer than 125 bytes")]
     ControlFrameTooLong,
     /// A close code that must not be sent: below 1000, 1004 to 1006, 1015 to
-    /// 2999, or above 4999 (§7.4).
+    /// 2999, or above 4999 (§7.4); or 1005, which is no code, with a reason.
     #[error("close code must not be sent")]
     InvalidCloseCode,
-    /// A close reason longer than 123 bytes (§5.5.1).
-    #[error("close reason longer than 123 bytes")]
-    ReasonTooLong,
     /// No masking key could be drawn: the entropy source failed, or there is
     /// none (§5.3).
     #[error("no randomness for a masking key")]

@@ -65,10 +65,7 @@ impl Event<'_> {
             Self::Open(response) => Event::Open(response),
             Self::Refused(response) => Event::Refused(response),
             Self::Message(message) => Event::Message(message.into_owned()),
-            Self::Fragment(Fragment { payload, fin }) => Event::Fragment(Fragment {
-                payload: payload.into_owned(),
-                fin,
-            }),
+            Self::Fragment(fragment) => Event::Fragment(fragment.into_owned()),
             Self::Ping(payload) => Event::Ping(Cow::Owned(payload.into_owned())),
             Self::Pong(payload) => Event::Pong(Cow::Owned(payload.into_owned())),
             Self::Close(close) => Event::Close(close),

@@ -17,6 +17,7 @@
 /// let input = Input::new(&mut buf);
 /// assert_eq!(input.remaining(), b"\x81\x02hi");
 /// assert!(Input::new(&mut []).is_end_of_stream());
+/// assert!(!Input::none().is_end_of_stream());
 /// ```
 #[derive(Debug)]
 pub struct Input<'i> {
@@ -36,10 +37,20 @@ impl<'i> Input<'i> {
         }
     }
 
+    /// No bytes, and not the end of the stream: for events that need no input,
+    /// such as a deadline that has passed.
+    #[inline]
+    pub const fn none() -> Self {
+        Self {
+            rest: &mut [],
+            end_of_stream: false,
+        }
+    }
+
     /// The bytes that were not taken yet.
     ///
-    /// After an upgrade was refused, or a plain HTTP request came, these are
-    /// the bytes behind its head: nothing here reads them as frames.
+    /// After a plain HTTP request these are the bytes after its head, until it
+    /// is answered.
     pub fn remaining(&self) -> &[u8] {
         self.rest
     }

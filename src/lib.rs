@@ -166,8 +166,8 @@ pub use adapter::hyper;
 #[cfg(feature = "tokio")]
 pub use adapter::tokio;
 pub use close::{Close, CloseCode, Initiator, Outcome};
-pub use config::{Config, Delivery};
-pub use connection::Connection;
+pub use config::Config;
+pub use connection::{Connection, Counters, IoState, Traffic};
 pub use entropy::{Entropy, NoEntropy};
 pub use error::{
     Deadline, DeadlineReason, Error, HandshakeError, HeaderField, LimitError, ProtocolError,
@@ -179,7 +179,7 @@ pub use handshake::{
     Agreement, Headers, OriginPolicy, RedirectError, Request, RequestError, Response, Uri, UriError,
 };
 pub use input::Input;
-pub use message::{Fragment, Message, MessageKind, Prepared};
+pub use message::{Delivery, Fragment, Message, MessageKind, Prepared};
 
 /// The README's code is compiled as a test.
 #[cfg(all(doctest, feature = "std"))]

@@ -1,305 +1,369 @@
-//! The deadlines: when something must have happened, and what if it has not.
+//! The deadlines: what must happen by when, and what ends the connection if it
+//! has not.
 //!
-//! Knows durations and which of them runs in which phase; knows no clock: time
-//! is an argument, a monotonic [`Duration`] since any origin of the caller's.
+//! Time is an argument, a monotonic [`Duration`] since any origin of the
+//! caller's. Everything that concerns sending is a position in the output: how
+//! many bytes the connection has appended, and how many of them have left.
 //!
-//! | deadline | runs | from | when it passes |
+//! | deadline | runs | ends with | when it passes |
 //! |---|---|---|---|
-//! | handshake | until the connection is open | the first call | 408 as a server; fails |
-//! | ping | while open | the last byte received | a ping is sent |
-//! | pong | after such a ping | the ping | fails, 1011 |
-//! | idle | while open | the last byte received | fails, 1001 |
-//! | close | once a close frame was sent | the call that sees it | the transport may be dropped |
-//! | write stall | while bytes are unsent | the last byte that left | fails |
+//! | handshake | while the peer owes bytes of its head | the end of the head | 408 as a server; fails |
+//! | ping | while open and the driver reads, from the last received byte | any received byte | a ping is sent |
+//! | pong | from the moment that ping has left, while the driver reads | any received byte | fails, 1011 |
+//! | idle | while open and the driver reads, from the last received byte | any received byte | fails, 1001 |
+//! | close | from the moment the close frame has left | the peer's close frame, then the end of the stream | the transport may be dropped |
+//! | write stall | while bytes are unsent, in every phase | bytes leaving, at the minimum rate if there is one | fails, unsent bytes are dropped |
+//!
+//! A deadline that fails the connection takes effect at a call that comes a
+//! little after another one at which it had passed already: what arrived, or
+//! could have left, while the driver was busy elsewhere is read and written in
+//! between.
 
+use core::num::NonZeroU64;
 use core::time::Duration;
 
 use crate::error::{Deadline, DeadlineReason};
 
-/// How long each thing may take; `None` is for ever.
+/// A time in nanoseconds on the caller's clock: half the size of a `Duration`.
+type Nanos = u64;
+
+/// Later than any clock can tell: it never comes.
+const NEVER: Nanos = Nanos::MAX;
+
+fn nanos(time: Duration) -> Nanos {
+    Nanos::try_from(time.as_nanos()).unwrap_or(NEVER)
+}
+
+/// How long something may take.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Timeout(Nanos);
+
+impl From<Option<Duration>> for Timeout {
+    /// `None` disables the deadline.
+    fn from(timeout: Option<Duration>) -> Self {
+        Self(timeout.map_or(NEVER, nanos))
+    }
+}
+
+impl Timeout {
+    #[cfg(feature = "std")]
+    pub(crate) fn duration(self) -> Option<Duration> {
+        (self.0 < NEVER).then(|| Duration::from_nanos(self.0))
+    }
+}
+
+/// How long each thing may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeouts {
-    pub(crate) handshake: Option<Duration>,
-    pub(crate) ping: Option<Duration>,
-    pub(crate) pong: Option<Duration>,
-    pub(crate) idle: Option<Duration>,
-    pub(crate) close: Option<Duration>,
-    pub(crate) write_stall: Option<Duration>,
+    pub(crate) handshake: Timeout,
+    pub(crate) ping: Timeout,
+    pub(crate) pong: Timeout,
+    pub(crate) idle: Timeout,
+    pub(crate) close: Timeout,
+    pub(crate) write_stall: Timeout,
+    /// Bytes per second that must leave while some are unsent.
+    pub(crate) min_write_rate: u32,
+}
+
+impl Timeouts {
+    /// How many bytes must leave within the write timeout.
+    fn min_written(&self) -> u64 {
+        let millis = self.write_stall.0 / 1_000_000;
+        let len = u64::from(self.min_write_rate).saturating_mul(millis) / 1000;
+        len.max(1)
+    }
 }
 
 /// What the deadlines depend on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Phase {
-    /// The opening handshake is not over.
+    /// The peer owes bytes of the opening handshake.
     Handshake,
+    /// The application owes the answer to a request.
+    Deciding,
     /// Messages may pass.
     Open,
-    /// A close frame was sent, or the connection failed.
+    /// The peer's close frame, or the end of the stream, is awaited.
     Closing,
-    /// The transport may be dropped.
+    /// The transport may be dropped, once the output has left.
     Closed,
 }
 
-/// What happened since the last call.
+/// What is known at one call.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Observed {
     pub(crate) phase: Phase,
-    /// Whether any byte was received: "any received byte is life".
-    pub(crate) received: bool,
-    /// Whether any byte is known to have left.
-    pub(crate) written: bool,
-    /// Whether nobody read.
-    pub(crate) unread: bool,
-    /// How many bytes wait to leave.
-    pub(crate) unsent_len: usize,
+    pub(crate) is_reading: bool,
+    /// Bytes received since the start of the connection.
+    pub(crate) received: u64,
+    /// Bytes appended to the output since the start of the connection.
+    pub(crate) appended: u64,
+    /// How many of those have not left.
+    pub(crate) unsent: u64,
+    /// The position in the output after the last close frame.
+    pub(crate) close_end: u64,
 }
+
+impl Observed {
+    /// The position in the output up to which it has left.
+    const fn left(&self) -> u64 {
+        self.appended.saturating_sub(self.unsent)
+    }
+}
+
+/// The last keepalive ping.
+#[derive(Clone, Copy, Debug)]
+enum Ping {
+    /// There was none, or its pong was received.
+    None,
+    /// Some of it has not left: it ends at this position in the output.
+    Queued { end: u64 },
+    /// It had left at this time.
+    Left { at: Nanos },
+}
+
+/// The payload of a keepalive ping, by which its pong is recognised.
+pub(crate) type PingPayload = [u8; 4];
 
 /// The moments from which the deadlines run.
 #[derive(Debug)]
 pub(crate) struct Timer {
     phase: Phase,
-    /// Since when the phase lasts.
-    phase_since: Duration,
-    received_at: Duration,
-    pinged_at: Option<Duration>,
-    unsent_len: usize,
-    /// When the last unsent byte left, or the first one came.
-    written_at: Duration,
+    is_reading: bool,
+    has_unsent: bool,
+    /// Whether the close frame has left.
+    close_has_left: bool,
+    /// Whether nothing was received since the last keepalive ping.
+    ping_is_awaited: bool,
+    /// Whether the pong for that ping was received since the last call.
+    ping_is_answered: bool,
+    pings: u32,
+    ping: Ping,
+    latency: Option<NonZeroU64>,
+    /// When the phase began, the last byte was received while open, or the
+    /// close frame had left.
+    since: Nanos,
+    /// Bytes received and appended, as of the last call.
+    received: u64,
+    appended: u64,
+    /// The position in the output that had left when enough of it had, and
+    /// when that was.
+    written: u64,
+    written_at: Nanos,
     /// When the second in which control frames are counted began.
-    second_at: Duration,
-    /// When this was last told what happened.
-    observed_at: Duration,
+    second_at: Nanos,
+    /// All calls, and those of a driver that reads.
+    calls: Calls,
+    reading_calls: Calls,
+}
+
+/// When the driver last called, and when at least [`GRACE`] before that.
+#[derive(Clone, Copy, Debug)]
+struct Calls {
+    last: Nanos,
+    before: Nanos,
+}
+
+/// How long after a call at which a deadline had passed it takes effect.
+const GRACE: Nanos = 10_000_000;
+
+impl Calls {
+    const fn observe(&mut self, now: Nanos) {
+        if now >= self.last.saturating_add(GRACE) {
+            (self.before, self.last) = (self.last, now);
+        }
+    }
 }
 
 impl Timer {
     /// Starts at the first call of `handle_timeout`.
-    pub(crate) const fn start(now: Duration, observed: Observed) -> Self {
+    pub(crate) fn start(now: Duration, observed: &Observed) -> Self {
+        let now = nanos(now);
         Self {
             phase: observed.phase,
-            phase_since: now,
-            received_at: now,
-            pinged_at: None,
-            unsent_len: observed.unsent_len,
+            is_reading: observed.is_reading,
+            has_unsent: observed.unsent > 0,
+            close_has_left: false,
+            ping_is_awaited: false,
+            ping_is_answered: false,
+            pings: 0,
+            ping: Ping::None,
+            latency: None,
+            since: now,
+            received: observed.received,
+            appended: observed.appended,
+            written: observed.left(),
             written_at: now,
             second_at: now,
-            observed_at: now,
+            calls: Calls {
+                last: now,
+                before: now,
+            },
+            reading_calls: Calls {
+                last: now,
+                before: now,
+            },
         }
     }
 
     /// Whether a new second begins, in which control frames count anew.
     pub(crate) fn begins_second(&mut self, now: Duration) -> bool {
-        let begins = now >= self.second_at.saturating_add(Duration::from_secs(1));
+        let now = nanos(now);
+        let begins = now.saturating_sub(self.second_at) >= 1_000_000_000;
         if begins {
             self.second_at = now;
         }
         begins
     }
 
-    /// Moves on to `now`. Tells the deadline that passed, if one did.
+    /// Moves on to `now`. Returns the deadline that takes effect, if one does.
     pub(crate) fn advance(
         &mut self,
         now: Duration,
-        observed: Observed,
+        observed: &Observed,
         timeouts: &Timeouts,
     ) -> Option<DeadlineReason> {
+        let now = nanos(now);
         if self.phase != observed.phase {
-            (self.phase, self.phase_since) = (observed.phase, now);
-            self.received_at = now;
+            (self.phase, self.since) = (observed.phase, now);
         }
-        if observed.unread {
-            self.skip(now.saturating_sub(self.observed_at));
+        self.is_reading = observed.is_reading;
+        self.calls.observe(now);
+        if self.is_reading {
+            self.reading_calls.observe(now);
         }
-        self.observed_at = now;
-        if observed.received {
-            (self.received_at, self.pinged_at) = (now, None);
-        }
-        let is_less = observed.unsent_len < self.unsent_len;
-        if self.unsent_len == 0 || is_less || observed.written {
-            self.written_at = now;
-        }
-        self.unsent_len = observed.unsent_len;
-        let passed = self.next(timeouts).filter(|deadline| deadline.at <= now)?;
-        if passed.reason == DeadlineReason::Ping {
-            self.pinged_at = Some(now);
-        }
-        Some(passed.reason)
+        self.observe_writing(now, observed, timeouts);
+        self.observe_reading(now, observed);
+        let (reason, at) = self.first(timeouts)?;
+        self.takes_effect(reason, at, now).then_some(reason)
     }
 
-    /// Time that does not count as silence of the peer.
-    fn skip(&mut self, time: Duration) {
-        self.received_at = self.received_at.saturating_add(time);
-        self.pinged_at = self.pinged_at.map(|at| at.saturating_add(time));
+    /// The next deadline, later than `now`.
+    pub(crate) fn next(&self, now: Duration, timeouts: &Timeouts) -> Option<Deadline> {
+        let (reason, mut at) = self.first(timeouts)?;
+        if at <= nanos(now) {
+            let last = match reason {
+                DeadlineReason::Pong | DeadlineReason::Idle => self.reading_calls.last,
+                _ => self.calls.last,
+            };
+            at = last.saturating_add(GRACE);
+        }
+        let at = Duration::from_nanos(at);
+        Some(Deadline { at, reason })
     }
 
-    /// The next deadline.
-    pub(crate) fn next(&self, timeouts: &Timeouts) -> Option<Deadline> {
-        let open = self.phase == Phase::Open;
-        let unsent = self.unsent_len > 0 && self.phase != Phase::Closed;
+    /// A keepalive ping is appended, and ends at this position in the output.
+    pub(crate) const fn begin_ping(&mut self, end: u64) {
+        self.ping = Ping::Queued { end };
+        self.ping_is_awaited = true;
+        self.ping_is_answered = false;
+    }
+
+    /// The payload of the next keepalive ping.
+    pub(crate) const fn next_ping(&mut self) -> PingPayload {
+        self.pings = self.pings.wrapping_add(1);
+        self.pings.to_be_bytes()
+    }
+
+    /// A pong was received.
+    pub(crate) fn receive_pong(&mut self, payload: &[u8]) {
+        self.ping_is_answered |= payload == self.pings.to_be_bytes();
+    }
+
+    /// The round-trip time of the last keepalive ping that was answered.
+    pub(crate) fn latency(&self) -> Option<Duration> {
+        self.latency
+            .map(|latency| Duration::from_nanos(latency.get()))
+    }
+
+    fn observe_writing(&mut self, now: Nanos, observed: &Observed, timeouts: &Timeouts) {
+        let left = observed.left();
+        // All that was unsent at the last call has left, or enough of it.
+        let keeps_up = !self.has_unsent || left >= self.appended;
+        if keeps_up || left.saturating_sub(self.written) >= timeouts.min_written() {
+            (self.written, self.written_at) = (left, now);
+        }
+        (self.appended, self.has_unsent) = (observed.appended, observed.unsent > 0);
+        let close_has_left = self.phase == Phase::Closing && left >= observed.close_end;
+        if close_has_left && !self.close_has_left {
+            self.since = now;
+        }
+        self.close_has_left = close_has_left;
+    }
+
+    fn observe_reading(&mut self, now: Nanos, observed: &Observed) {
+        let is_alive = observed.received != self.received;
+        self.received = observed.received;
+        if is_alive {
+            self.ping_is_awaited = false;
+        }
+        if is_alive && self.phase == Phase::Open {
+            self.since = now;
+        }
+        match self.ping {
+            Ping::Queued { end } if observed.left() >= end => self.ping = Ping::Left { at: now },
+            Ping::Left { at } if self.ping_is_answered => {
+                self.ping = Ping::None;
+                self.latency = NonZeroU64::new(now.saturating_sub(at).max(1));
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether a deadline had passed at a call before this one. What ends with
+    /// received bytes takes a call of a driver that reads.
+    const fn takes_effect(&self, reason: DeadlineReason, at: Nanos, now: Nanos) -> bool {
+        match reason {
+            // An early ping does no harm.
+            DeadlineReason::Ping => at <= now,
+            DeadlineReason::Pong | DeadlineReason::Idle => at <= self.reading_calls.before,
+            _ => at <= self.calls.before,
+        }
+    }
+
+    /// The first deadline, whether it has passed or not.
+    fn first(&self, timeouts: &Timeouts) -> Option<(DeadlineReason, Nanos)> {
+        use DeadlineReason::{Close, Handshake, Idle, Ping, Pong, WriteStall};
         let rows = [
-            (
-                DeadlineReason::Handshake,
-                timeouts.handshake,
-                self.since(Phase::Handshake),
-            ),
-            (
-                DeadlineReason::Close,
-                timeouts.close,
-                self.since(Phase::Closing),
-            ),
-            (
-                DeadlineReason::WriteStall,
-                timeouts.write_stall,
-                unsent.then_some(self.written_at),
-            ),
-            (
-                DeadlineReason::Pong,
-                timeouts.pong,
-                self.pinged_at.filter(|_| open),
-            ),
-            (
-                DeadlineReason::Idle,
-                timeouts.idle,
-                open.then_some(self.received_at),
-            ),
-            (DeadlineReason::Ping, timeouts.ping, self.ping_due_from()),
+            (Handshake, timeouts.handshake, self.handshake_since()),
+            (Close, timeouts.close, self.close_since()),
+            (WriteStall, timeouts.write_stall, self.unsent_since()),
+            (Pong, timeouts.pong, self.pong_awaited_since()),
+            (Idle, timeouts.idle, self.silent_since()),
+            (Ping, timeouts.ping, self.ping_due_since()),
         ];
         rows.into_iter()
-            .filter_map(|(reason, after, from)| {
-                Some(Deadline {
-                    at: from?.saturating_add(after?),
-                    reason,
-                })
-            })
-            .min_by_key(|deadline| deadline.at)
+            .filter_map(|(reason, after, since)| Some((reason, since?.saturating_add(after.0))))
+            .filter(|(_, at)| *at < NEVER)
+            .min_by_key(|(_, at)| *at)
     }
 
-    fn since(&self, phase: Phase) -> Option<Duration> {
-        (self.phase == phase).then_some(self.phase_since)
+    fn handshake_since(&self) -> Option<Nanos> {
+        (self.phase == Phase::Handshake).then_some(self.since)
     }
 
-    /// One ping for each silence: the next is due once something came.
-    fn ping_due_from(&self) -> Option<Duration> {
-        (self.phase == Phase::Open && self.pinged_at.is_none()).then_some(self.received_at)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    const TIMEOUTS: Timeouts = Timeouts {
-        handshake: Some(Duration::from_secs(10)),
-        ping: Some(Duration::from_secs(20)),
-        pong: Some(Duration::from_secs(5)),
-        idle: Some(Duration::from_secs(60)),
-        close: Some(Duration::from_secs(3)),
-        write_stall: Some(Duration::from_secs(30)),
-    };
-
-    fn secs(secs: u64) -> Duration {
-        Duration::from_secs(secs)
+    fn close_since(&self) -> Option<Nanos> {
+        self.close_has_left.then_some(self.since)
     }
 
-    fn seen(phase: Phase, received: bool, unsent_len: usize) -> Observed {
-        Observed {
-            phase,
-            received,
-            written: false,
-            unread: false,
-            unsent_len,
+    fn unsent_since(&self) -> Option<Nanos> {
+        self.has_unsent.then_some(self.written_at)
+    }
+
+    fn silent_since(&self) -> Option<Nanos> {
+        (self.phase == Phase::Open && self.is_reading).then_some(self.since)
+    }
+
+    fn pong_awaited_since(&self) -> Option<Nanos> {
+        self.silent_since()?;
+        match self.ping {
+            Ping::Left { at } if self.ping_is_awaited => Some(at),
+            _ => None,
         }
     }
 
-    fn next(timer: &Timer) -> (u64, DeadlineReason) {
-        let deadline = timer.next(&TIMEOUTS).unwrap();
-        (deadline.at.as_secs(), deadline.reason)
-    }
-
-    #[test]
-    fn each_deadline_runs_in_its_phase() {
-        use DeadlineReason::*;
-        let mut timer = Timer::start(secs(0), seen(Phase::Handshake, false, 0));
-        assert_eq!(next(&timer), (10, Handshake));
-        assert_eq!(
-            timer.advance(secs(1), seen(Phase::Open, true, 0), &TIMEOUTS),
-            None
-        );
-        assert_eq!(next(&timer), (21, Ping));
-        assert_eq!(
-            timer.advance(secs(21), seen(Phase::Open, false, 0), &TIMEOUTS),
-            Some(Ping)
-        );
-        assert_eq!(next(&timer), (26, Pong));
-        // Any received byte is life.
-        assert_eq!(
-            timer.advance(secs(25), seen(Phase::Open, true, 0), &TIMEOUTS),
-            None
-        );
-        assert_eq!(next(&timer), (45, Ping));
-        assert_eq!(
-            timer.advance(secs(26), seen(Phase::Closing, false, 0), &TIMEOUTS),
-            None
-        );
-        assert_eq!(next(&timer), (29, Close));
-        assert_eq!(
-            timer.advance(secs(29), seen(Phase::Closing, false, 0), &TIMEOUTS),
-            Some(Close)
-        );
-        timer.advance(secs(29), seen(Phase::Closed, false, 0), &TIMEOUTS);
-        assert_eq!(timer.next(&TIMEOUTS), None);
-    }
-
-    #[test]
-    fn write_stall_runs_from_the_last_progress() {
-        let mut timer = Timer::start(secs(0), seen(Phase::Open, false, 0));
-        let stalled = |timer: &Timer| next(timer).1 == DeadlineReason::WriteStall;
-        let step = |timer: &mut Timer, now, unsent_len| {
-            timer.advance(secs(now), seen(Phase::Open, true, unsent_len), &TIMEOUTS)
-        };
-        assert_eq!(step(&mut timer, 5, 100), None);
-        assert_eq!(step(&mut timer, 20, 100), None);
-        assert_eq!(step(&mut timer, 30, 60), None, "some bytes left");
-        assert_eq!(step(&mut timer, 45, 80), None, "more were added");
-        assert_eq!(step(&mut timer, 59, 80), None);
-        assert!(stalled(&timer));
-        assert_eq!(step(&mut timer, 60, 80), Some(DeadlineReason::WriteStall));
-    }
-
-    #[test]
-    fn bytes_that_left_are_progress_though_as_many_came() {
-        let mut timer = Timer::start(secs(0), seen(Phase::Open, false, 100));
-        for now in (10..100).step_by(10) {
-            let mut observed = seen(Phase::Open, true, 100);
-            observed.written = true;
-            assert_eq!(timer.advance(secs(now), observed, &TIMEOUTS), None);
-        }
-    }
-
-    #[test]
-    fn silence_is_not_counted_while_nobody_reads() {
-        let mut timer = Timer::start(secs(0), seen(Phase::Open, false, 0));
-        let mut step = |now, unread| {
-            let mut observed = seen(Phase::Open, false, 100);
-            (observed.unread, observed.written) = (unread, true);
-            timer.advance(secs(now), observed, &TIMEOUTS)
-        };
-        assert_eq!(step(10, false), None);
-        for now in (20..200).step_by(10) {
-            assert_eq!(step(now, true), None, "{now}");
-        }
-        assert_eq!(step(199, false), None);
-        assert_eq!(step(201, false), Some(DeadlineReason::Ping));
-        assert_eq!(step(300, true), None);
-        assert_eq!(step(330, false), Some(DeadlineReason::Pong));
-    }
-
-    #[test]
-    fn clock_that_goes_backwards_is_harmless() {
-        let mut timer = Timer::start(secs(100), seen(Phase::Open, false, 0));
-        assert_eq!(
-            timer.advance(secs(50), seen(Phase::Open, true, 0), &TIMEOUTS),
-            None
-        );
-        assert!(timer.next(&TIMEOUTS).is_some());
+    /// One ping for each silence: the next is due after something was received.
+    fn ping_due_since(&self) -> Option<Nanos> {
+        self.silent_since().filter(|_| !self.ping_is_awaited)
     }
 }

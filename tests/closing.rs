@@ -8,7 +8,7 @@ use common::{END, ROLES, config, every_cut, feed, open, peer_of, wire};
 use sansocket::frame::Opcode;
 use sansocket::{
     CloseCode, Config, Connection, DeadlineReason, Delivery, Error, Event, Fragment, Initiator,
-    Input, LimitError, MessageKind, Prepared, ProtocolError, Role, SendError,
+    Input, IoState, LimitError, MessageKind, Prepared, ProtocolError, Role, SendError,
 };
 
 /// Codes that must not stand in a close frame.
@@ -209,6 +209,17 @@ fn server_is_closed_after_both_close_frames() {
     }
 }
 
+/// Lets time pass until there is no deadline. Returns those that there were.
+fn wait(ws: &mut Connection, out: &mut Vec<u8>) -> Vec<DeadlineReason> {
+    let (mut now, mut reasons) = (Duration::ZERO, Vec::new());
+    while let Some(deadline) = ws.handle_timeout(now, IoState::reading(), out) {
+        assert!(!ws.is_closed());
+        now = deadline.at;
+        reasons.push(deadline.reason);
+    }
+    reasons
+}
+
 #[test]
 fn client_is_closed_at_end_of_stream_or_deadline() {
     for ends in [true, false] {
@@ -218,10 +229,7 @@ fn client_is_closed_at_end_of_stream_or_deadline() {
         if ends {
             assert!(feed(&mut ws, [END]).events.is_empty());
         } else {
-            let deadline = ws.handle_timeout(Duration::ZERO, &mut out).unwrap();
-            assert_eq!(deadline.reason, DeadlineReason::Close);
-            assert!(!ws.is_closed());
-            ws.handle_timeout(deadline.at, &mut out);
+            assert_eq!(wait(&mut ws, &mut out), [DeadlineReason::Close; 2]);
         }
         assert!(ws.is_closed() && ws.outcome().unwrap().clean);
         assert_ignores(&mut ws, END);
@@ -239,8 +247,7 @@ fn client_closes_on_failure() {
         if ends {
             feed(&mut ws, [END]);
         } else {
-            let deadline = ws.handle_timeout(Duration::ZERO, &mut out).unwrap();
-            ws.handle_timeout(deadline.at, &mut out);
+            assert_eq!(wait(&mut ws, &mut out), [DeadlineReason::Close; 2]);
         }
         assert!(ws.is_closed());
     }
@@ -264,14 +271,14 @@ fn failures(role: Role) -> Vec<(Error, u16, Connection, Vec<u8>)> {
         while !ws.is_closed() {
             out.clear();
             at = ws
-                .handle_timeout(at, &mut out)
+                .handle_timeout(at, IoState::reading(), &mut out)
                 .map_or(at, |deadline| deadline.at);
         }
         (Error::Timeout(reason), ws, out)
     };
     let by_control = {
         let mut ws = open(role, &config().max_control_frames(1));
-        ws.handle_timeout(Duration::ZERO, &mut Vec::new());
+        ws.handle_timeout(Duration::ZERO, IoState::reading(), &mut Vec::new());
         let told = feed(&mut ws, [&*peer().pong(b"").pong(b"").bytes()]);
         (told.error().unwrap(), ws, told.out)
     };
@@ -391,18 +398,42 @@ fn endpoint_fails_at_unexpected_end_of_stream() {
 
 #[test]
 fn endpoint_refuses_invalid_close_code() {
-    let mut codes: Vec<u16> = INVALID_CODES.to_vec();
-    codes.extend(["1005", "1006", "1015"].map(|name| name.parse::<u16>().unwrap()));
     for role in ROLES {
-        for code in &codes {
-            let (mut ws, mut out) = (open(role, &config()), Vec::new());
-            assert_eq!(
-                ws.close(*code, "", &mut out),
-                Err(SendError::InvalidCloseCode),
-                "{code}"
-            );
-            assert!(out.is_empty() && ws.is_open(), "{code}");
+        for code in INVALID_CODES {
+            for reason in ["", "why"] {
+                // 1005 is how the API says that there is no code.
+                if (code, reason) == (1005, "") {
+                    continue;
+                }
+                let (mut ws, mut out) = (open(role, &config()), Vec::new());
+                let closed = ws.close(code, reason, &mut out);
+                assert_eq!(closed, Err(SendError::InvalidCloseCode), "{code}");
+                assert!(out.is_empty() && ws.is_open(), "{code}");
+            }
         }
+    }
+}
+
+#[test]
+fn endpoint_sends_close_without_a_code() {
+    for role in ROLES {
+        let (mut ws, mut out) = (open(role, &config()), Vec::new());
+        ws.close(CloseCode::NO_STATUS, "", &mut out).unwrap();
+        assert_eq!(out, frame(role, 0x88, b""));
+        let told = feed(&mut open(peer_of(role), &config()), [&*out]);
+        let [Event::Close(close)] = &told.events[..] else {
+            panic!("{:?}", told.events)
+        };
+        assert_eq!(close.code, CloseCode::NO_STATUS);
+    }
+}
+
+#[test]
+fn long_reason_is_cut_between_characters() {
+    for role in ROLES {
+        let (mut ws, mut out) = (open(role, &config()), Vec::new());
+        ws.close(4000, &"\u{e9}".repeat(100), &mut out).unwrap();
+        assert_eq!(out, close_frame(role, 4000, &"\u{e9}".repeat(61)));
     }
 }
 

@@ -1,5 +1,6 @@
-//! Deadlines on a clock of the test's own: what a silent, slow or unwilling
-//! peer is ended by, when, and what it is told.
+//! Deadlines on a clock of the test's own, through the public API alone: what
+//! a silent, slow or unwilling peer is ended by, when, and what it is told, and
+//! that a slow but healthy one is not.
 
 mod common;
 
@@ -8,33 +9,38 @@ use core::time::Duration;
 use common::{END, ROLES, config, feed, frames, open, peer_of, wire};
 use sansocket::frame::{Header, Opcode};
 use sansocket::{
-    Config, Connection, Deadline, DeadlineReason, Delivery, Error, Event, Input, LimitError,
-    Request, Role,
+    Config, Connection, Deadline, DeadlineReason, Delivery, Error, Event, HandshakeError, Input,
+    IoState, LimitError, Request, Response, Role, SendError,
 };
 
 const fn secs(secs: u64) -> Duration {
     Duration::from_secs(secs)
 }
 
-/// A connection, its clock and its unsent bytes.
+/// A deadline takes effect this long after it has passed, at the earliest.
+const GRACE: Duration = Duration::from_millis(10);
+
+/// A connection, its clock and its unsent bytes: a driver that calls
+/// `handle_timeout` as its documentation demands.
 struct Clocked {
     ws: Connection,
     now: Duration,
+    io: IoState,
     out: Vec<u8>,
     events: Vec<Event<'static>>,
 }
 
 impl Clocked {
     fn new(ws: Connection) -> Self {
-        // Any origin will do.
-        let (now, out) = (secs(1_000_000), Vec::new());
         let mut clocked = Self {
             ws,
-            now,
-            out,
+            // Any origin will do.
+            now: secs(1_000_000),
+            io: IoState::reading(),
+            out: Vec::new(),
             events: Vec::new(),
         };
-        clocked.tick(Duration::ZERO);
+        clocked.tick();
         clocked
     }
 
@@ -42,53 +48,89 @@ impl Clocked {
         Self::new(open(role, config))
     }
 
-    /// Some time passes.
-    fn tick(&mut self, passed: Duration) -> Option<Deadline> {
-        self.now += passed;
-        let deadline = self.ws.handle_timeout(self.now, &mut self.out);
+    fn tick(&mut self) -> Option<Deadline> {
+        let deadline = self.ws.handle_timeout(self.now, self.io, &mut self.out);
         if let Some(deadline) = deadline {
             assert!(deadline.at > self.now, "{deadline:?} at {:?}", self.now);
         }
         deadline
     }
 
+    /// Some time passes: the driver wakes at each deadline.
+    fn pass(&mut self, time: Duration) -> Option<Deadline> {
+        let until = self.now + time;
+        while let Some(deadline) = self.tick().filter(|deadline| deadline.at <= until) {
+            self.now = deadline.at;
+        }
+        self.now = until;
+        self.tick()
+    }
+
+    /// Some time passes in which the driver does nothing.
+    fn be_busy(&mut self, time: Duration) {
+        self.now += time;
+        self.tick();
+    }
+
     /// Bytes come.
     fn receive(&mut self, bytes: &[u8]) {
-        let told = feed(&mut self.ws, [bytes]);
-        self.events.extend(told.events);
-        self.out.extend(told.out);
-        self.tick(Duration::ZERO);
+        let mut bytes = bytes.to_vec();
+        self.take(Input::new(&mut bytes));
+    }
+
+    fn take(&mut self, mut input: Input<'_>) {
+        while let Some(event) = self.ws.receive(&mut input, &mut self.out) {
+            if let Event::Request(request) = &event {
+                let answer = request.accept();
+                self.ws.respond(answer, &mut self.out).expect("a request");
+            }
+            self.events.push(event.into_owned());
+        }
+        assert!(input.remaining().is_empty(), "all input is consumed");
+        self.tick();
     }
 
     /// The transport takes all that is unsent.
     fn written(&mut self) -> Vec<u8> {
         let written = core::mem::take(&mut self.out);
-        self.tick(Duration::ZERO);
+        self.tick();
         written
     }
 
-    /// Nothing happens until a deadline other than a ping passes. Tells which,
-    /// and after how long.
-    fn wait(&mut self) -> (DeadlineReason, Duration) {
-        let start = self.now;
-        let mut reason = None;
-        while let Some(deadline) = self.tick(Duration::ZERO) {
-            reason = Some(deadline.reason);
-            self.tick(deadline.at - self.now);
-            self.written();
-        }
-        (reason.expect("a deadline"), self.now - start)
+    /// The transport takes some of what is unsent.
+    fn write(&mut self, len: usize) {
+        self.out.drain(..len.min(self.out.len()));
+        self.tick();
     }
 
-    /// What ended it, told whatever input comes next.
+    /// Nothing happens until a deadline other than a ping passes. Returns which,
+    /// and after how long.
+    fn wait(&mut self) -> (DeadlineReason, Duration) {
+        self.written();
+        let start = self.now;
+        let mut reason = None;
+        while let Some(deadline) = self.tick() {
+            reason = Some(deadline.reason);
+            self.now = deadline.at;
+            self.tick();
+            self.written();
+        }
+        let waited = self.now - start;
+        (reason.expect("a deadline"), waited.saturating_sub(GRACE))
+    }
+
+    /// What ended it, reported without any input.
     fn error(&mut self) -> Option<Error> {
-        self.receive(END);
+        self.take(Input::none());
         match self.events.last() {
             Some(Event::Failed(error)) => Some(*error),
             _ => None,
         }
     }
 }
+
+/// How each deadline ends a peer that takes nothing.
+const STALL: Option<Error> = Some(Error::Timeout(DeadlineReason::WriteStall));
 
 fn client(config: &Config) -> Connection {
     let request = Request::to("ws://h/").unwrap();
@@ -181,12 +223,17 @@ fn silent_peer_is_given_up_in_every_phase() {
         assert_eq!(clocked.wait(), (reason, after), "{name}");
         assert!(clocked.ws.is_closed(), "{name}");
         assert_eq!(
-            clocked.tick(secs(1_000)),
+            clocked.pass(secs(1_000)),
             None,
             "{name}: there is no more to wait for"
         );
-        let clean = clocked.ws.outcome().is_some_and(|outcome| outcome.clean);
-        let expected = (!clean).then_some(Error::Timeout(reason));
+        let cause = clocked.ws.outcome().and_then(|outcome| outcome.cause);
+        let expected = match name {
+            "half a refusal" => Some(HandshakeError::Refused(404).into()),
+            "stream that the server does not end" => None,
+            _ => Some(Error::Timeout(reason)),
+        };
+        assert_eq!(cause, expected, "{name}");
         assert_eq!(clocked.error(), expected, "{name}");
     }
 }
@@ -195,9 +242,10 @@ fn silent_peer_is_given_up_in_every_phase() {
 fn peer_is_told_which_deadline_passed() {
     let after = |mut clocked: Clocked, times: &[u64]| {
         for passed in times {
-            clocked.out.clear();
-            clocked.tick(secs(*passed));
+            clocked.written();
+            clocked.pass(secs(*passed));
         }
+        clocked.pass(GRACE);
         clocked.out
     };
     let out = after(Clocked::new(Connection::server(&config())), &[10]);
@@ -227,7 +275,7 @@ fn slow_large_frame_survives_keepalive() {
         let mut clocked = Clocked::open(role, &fragments);
         let mut received = 0;
         for piece in bytes.chunks(100) {
-            clocked.tick(secs(1));
+            clocked.pass(secs(1));
             clocked.receive(piece);
             assert!(clocked.written().is_empty(), "no ping: there is life");
             for event in clocked.events.drain(..) {
@@ -248,20 +296,25 @@ fn mute_peer_is_pinged_once_and_ended() {
     for role in ROLES {
         let mut clocked = Clocked::open(role, &config());
         assert_eq!(
-            clocked.tick(Duration::ZERO).map(|deadline| deadline.reason),
+            clocked.tick().map(|deadline| deadline.reason),
             Some(DeadlineReason::Ping)
         );
-        clocked.tick(secs(20) - Duration::from_nanos(1));
+        clocked.pass(secs(20) - Duration::from_nanos(1));
         assert!(clocked.written().is_empty());
-        clocked.tick(Duration::from_nanos(1));
+        clocked.pass(Duration::from_nanos(1));
         let [(header, payload)] = &frames(&clocked.written())[..] else {
             panic!()
         };
-        assert_eq!((header.opcode, &**payload), (Opcode::Ping, &b""[..]));
-        clocked.tick(secs(20) - Duration::from_nanos(1));
+        assert_eq!((header.opcode, payload.len()), (Opcode::Ping, 4));
+        clocked.pass(secs(20) - Duration::from_nanos(1));
         assert!(clocked.written().is_empty(), "one ping for each silence");
         assert!(clocked.ws.is_open());
-        clocked.tick(Duration::from_nanos(1));
+        clocked.pass(Duration::from_nanos(1));
+        assert!(
+            clocked.ws.is_open(),
+            "what came in time could still be read"
+        );
+        clocked.pass(2 * GRACE);
         assert!(clocked.ws.is_closed());
         assert_eq!(clocked.error(), Some(Error::Timeout(DeadlineReason::Pong)));
     }
@@ -277,12 +330,10 @@ fn any_byte_answers_a_keepalive_ping() {
         for life in [pong, half, wire(peer_of(role)).text("x").bytes()] {
             let mut clocked = Clocked::open(role, &config());
             for _ in 0..2 {
-                clocked.tick(secs(20));
-                assert_eq!(
-                    clocked.written().len(),
-                    if role == Role::Client { 6 } else { 2 }
-                );
-                clocked.tick(secs(19));
+                clocked.pass(secs(20));
+                let len = if role == Role::Client { 10 } else { 6 };
+                assert_eq!(clocked.written().len(), len);
+                clocked.pass(secs(19));
                 let is_begun = clocked.ws.remaining_payload_len() > 0;
                 clocked.receive(if is_begun { b"x" } else { &life });
             }
@@ -298,10 +349,10 @@ fn trickled_handshake_ends_at_its_deadline() {
     let endless = b"GET / HTTP/1.1\r\nX: ".iter().chain([b'a'].iter().cycle());
     for (index, byte) in endless.enumerate() {
         if clocked.ws.is_closed() {
-            assert_eq!(index, 10, "one byte each second");
+            assert_eq!(index, 11, "one byte each second");
             break;
         }
-        clocked.tick(secs(1));
+        clocked.pass(secs(1));
         clocked.receive(&[*byte]);
     }
     assert_eq!(
@@ -319,16 +370,16 @@ fn stalled_writes_end_the_connection() {
         let stall = |clocked: &mut Clocked| {
             // It still talks, so that keepalive has no reason to end it.
             clocked.receive(&wire(peer_of(role)).pong(b"").bytes());
-            clocked.tick(secs(15))
+            clocked.pass(secs(15))
         };
         stall(&mut clocked);
-        clocked.out.drain(..1);
+        clocked.write(1);
         stall(&mut clocked);
         assert!(clocked.ws.is_open(), "some bytes left");
         stall(&mut clocked);
-        assert!(clocked.ws.is_closed());
-        let error = Some(Error::Timeout(DeadlineReason::WriteStall));
-        assert_eq!(clocked.error(), error);
+        clocked.pass(GRACE);
+        assert!(clocked.ws.is_closed() && clocked.out.is_empty());
+        assert_eq!(clocked.error(), STALL);
     }
 }
 
@@ -344,12 +395,12 @@ fn deadlines_can_be_switched_off() {
     for role in ROLES {
         let mut clocked = Clocked::open(role, &off);
         clocked.ws.send("unsent", &mut clocked.out).unwrap();
-        assert_eq!(clocked.tick(secs(1_000_000)), None);
+        assert_eq!(clocked.pass(secs(1_000_000)), None);
         clocked.ws.close(1000, "", &mut clocked.out).unwrap();
-        assert_eq!(clocked.tick(secs(1_000_000)), None);
+        assert_eq!(clocked.pass(secs(1_000_000)), None);
         assert!(!clocked.ws.is_closed());
     }
-    assert_eq!(Clocked::new(client(&off)).tick(secs(1_000_000)), None);
+    assert_eq!(Clocked::new(client(&off)).pass(secs(1_000_000)), None);
 }
 
 // Requirements 13 and 22: more control frames than the limit in one second.
@@ -364,7 +415,7 @@ fn flood_of_control_frames_is_ended() {
                 clocked.receive(&frame.repeat(10));
                 assert!(clocked.ws.is_open(), "the limit itself is fine");
                 clocked.written();
-                clocked.tick(secs(1));
+                clocked.pass(secs(1));
             }
             clocked.receive(&frame.repeat(11));
             let error = LimitError::TooManyControlFrames;
@@ -375,14 +426,404 @@ fn flood_of_control_frames_is_ended() {
 }
 
 #[test]
-fn failure_by_deadline_is_told_with_any_input() {
-    let mut clocked = Clocked::open(Role::Server, &config());
-    clocked.tick(secs(20));
-    clocked.tick(secs(20));
-    let mut bytes = wire(Role::Client).text("too late").bytes();
-    let mut input = Input::new(&mut bytes);
-    let told = clocked.ws.receive(&mut input, &mut clocked.out);
-    let error = Error::Timeout(DeadlineReason::Pong);
-    assert_eq!(told, Some(Event::Failed(error)));
-    assert_eq!(clocked.ws.receive(&mut input, &mut clocked.out), None);
+fn failure_by_deadline_is_reported_with_any_input() {
+    for input in [true, false] {
+        let mut clocked = Clocked::open(Role::Server, &config());
+        clocked.pass(secs(20));
+        clocked.written();
+        clocked.pass(secs(20) + GRACE);
+        let mut bytes = wire(Role::Client).text("too late").bytes();
+        let mut input = if input {
+            Input::new(&mut bytes)
+        } else {
+            Input::none()
+        };
+        let event = clocked.ws.receive(&mut input, &mut clocked.out);
+        let error = Error::Timeout(DeadlineReason::Pong);
+        assert_eq!(event, Some(Event::Failed(error)));
+        assert!(input.remaining().is_empty(), "consumed after the end");
+        assert_eq!(clocked.ws.receive(&mut input, &mut clocked.out), None);
+    }
+}
+
+// A link of 20 kB/s is slow, not dead: our ping waits behind 4 MB, so its pong
+// cannot come.
+#[test]
+fn slow_download_is_not_a_dead_peer() {
+    for role in ROLES {
+        for talks in [false, true] {
+            for is_reading in [false, true] {
+                let mut clocked = Clocked::open(role, &config());
+                clocked.io.is_reading = is_reading;
+                clocked.ws.send(&[7; 4_000_000], &mut clocked.out).unwrap();
+                for _ in 0..215 {
+                    clocked.pass(secs(1));
+                    clocked.write(20_000);
+                    if talks {
+                        clocked.receive(&wire(peer_of(role)).ping(b"").bytes());
+                    }
+                    let seconds = clocked.now.as_secs() - 1_000_000;
+                    assert_eq!(clocked.ws.outcome(), None, "{role:?} after {seconds} s");
+                }
+                assert!(clocked.out.len() < 1000, "all of it has left");
+            }
+        }
+    }
+}
+
+#[test]
+fn ping_that_is_queued_starts_no_clock() {
+    for role in ROLES {
+        let mut clocked = Clocked::open(role, &config());
+        clocked.ws.send(&[7; 1000], &mut clocked.out).unwrap();
+        clocked.pass(secs(20));
+        assert!(
+            clocked.out.len() > 1000,
+            "the ping waits behind the message"
+        );
+        for _ in 0..10 {
+            clocked.write(100);
+            clocked.pass(secs(25));
+        }
+        assert!(clocked.ws.is_open());
+        clocked.written();
+        clocked.pass(secs(20));
+        assert!(clocked.ws.is_open());
+        clocked.pass(2 * GRACE);
+        assert_eq!(clocked.error(), Some(Error::Timeout(DeadlineReason::Pong)));
+    }
+}
+
+#[test]
+fn close_behind_a_message_that_is_leaving_is_clean() {
+    for role in ROLES {
+        let mut clocked = Clocked::open(role, &config());
+        clocked.ws.send(&[7; 1_000_000], &mut clocked.out).unwrap();
+        clocked.ws.close(1000, "done", &mut clocked.out).unwrap();
+        while !clocked.out.is_empty() {
+            clocked.pass(secs(1));
+            clocked.write(100_000);
+            assert_eq!(clocked.ws.outcome(), None, "{:?}", clocked.now);
+        }
+        clocked.pass(secs(4));
+        clocked.receive(&wire(peer_of(role)).close(1000, "").bytes());
+        assert!(clocked.ws.outcome().is_some_and(|outcome| outcome.clean));
+    }
+}
+
+/// A connection that owes bytes, in every state in which it can.
+fn owing() -> Vec<(&'static str, Clocked)> {
+    let mut rows = Vec::new();
+    for role in ROLES {
+        let peer = || wire(peer_of(role));
+        let large = [7; 60_000];
+        let sending = || {
+            let mut clocked = Clocked::open(role, &config());
+            clocked.ws.send(&large, &mut clocked.out).unwrap();
+            clocked.tick();
+            clocked
+        };
+        rows.push(("open", sending()));
+        let mut closing = sending();
+        closing.ws.close(1000, "", &mut closing.out).unwrap();
+        rows.push(("after our close frame", closing));
+        let mut closed = sending();
+        closed.receive(&peer().close(1000, "").bytes());
+        rows.push(("after the peer's close frame", closed));
+        let mut failed = sending();
+        failed.receive(&peer().raw(b"\xff\xff").bytes());
+        rows.push(("after a failure", failed));
+        let mut ended = sending();
+        ended.receive(END);
+        rows.push(("after the end of the stream", ended));
+    }
+    for page in [Response::new(200), Response::new(404)] {
+        let mut clocked = Clocked::new(Connection::server(&config()));
+        let mut request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n".to_vec();
+        let mut input = Input::new(&mut request);
+        let event = clocked.ws.receive(&mut input, &mut clocked.out);
+        assert!(matches!(event, Some(Event::Request(_))), "{event:?}");
+        let page = page.body(vec![7; 1 << 20]);
+        clocked.ws.respond(page, &mut clocked.out).unwrap();
+        rows.push(("a large page", clocked));
+    }
+    let mut refused = Clocked::new(Connection::server(&config()));
+    refused.receive(b"GET / HTTP/1.1\r\nHost: h\r\nHost: i\r\n\r\n");
+    rows.push(("a refusal", refused));
+    let mut asking = Clocked::new(Connection::server(&config()));
+    let request = Request::to("ws://h/").unwrap();
+    asking.ws = Connection::client(&request, &config(), &mut asking.out).unwrap();
+    rows.push(("a request", asking));
+    rows
+}
+
+// Requirement 15: whatever is owed, a peer that takes nothing is cut off, and
+// nothing is left to wait for.
+#[test]
+fn peer_that_stops_reading_is_ended_in_every_state() {
+    for (name, mut clocked) in owing() {
+        assert!(!clocked.out.is_empty(), "{name}");
+        for _ in 0..2 {
+            // A trickle does not count as nothing.
+            clocked.pass(secs(29));
+            clocked.write(1);
+        }
+        let mut waited = Duration::ZERO;
+        while !(clocked.ws.is_closed() && clocked.out.is_empty()) {
+            assert!(waited <= secs(40), "{name}: {:?}", clocked.ws.outcome());
+            clocked.pass(secs(1));
+            waited += secs(1);
+        }
+        assert!(clocked.ws.is_stalled() || name == "a request", "{name}");
+        assert_eq!(clocked.pass(secs(1000)), None, "{name}");
+    }
+}
+
+#[test]
+fn trickle_is_ended_where_a_minimum_rate_is_set() {
+    for (rate, is_ended) in [(0, false), (1, true), (1000, true)] {
+        for role in ROLES {
+            let mut clocked = Clocked::open(role, &config().min_write_rate(rate));
+            clocked.io = IoState::paused();
+            clocked.ws.send(&[7; 1000], &mut clocked.out).unwrap();
+            for _ in 0..20 {
+                clocked.pass(secs(29));
+                clocked.write(1);
+            }
+            assert_eq!(clocked.ws.is_closed(), is_ended, "{rate} B/s");
+            assert_eq!(clocked.error(), STALL.filter(|_| is_ended));
+        }
+    }
+}
+
+#[test]
+fn peer_that_keeps_the_minimum_rate_is_not_ended() {
+    for role in ROLES {
+        let mut clocked = Clocked::open(role, &config().min_write_rate(1000));
+        clocked.io = IoState::paused();
+        clocked.ws.send(&[7; 1_000_000], &mut clocked.out).unwrap();
+        for _ in 0..600 {
+            clocked.pass(secs(1));
+            clocked.write(1100);
+        }
+        assert!(clocked.ws.is_open());
+        // Small messages that always leave are far below the rate.
+        let mut clocked = Clocked::open(role, &config().min_write_rate(1000));
+        clocked.io = IoState::paused();
+        for _ in 0..600 {
+            clocked.out.clear();
+            clocked.ws.send("tick", &mut clocked.out).unwrap();
+            clocked.pass(secs(1));
+        }
+        assert!(clocked.ws.is_open());
+    }
+}
+
+// What leaves is progress, though as much comes in its place.
+#[test]
+fn progress_counts_though_the_output_does_not_shrink() {
+    for role in ROLES {
+        let mut clocked = Clocked::open(role, &config());
+        clocked.ws.send(&[7; 10_000], &mut clocked.out).unwrap();
+        let len = wire(role).pong(b"").bytes().len();
+        for _ in 0..100 {
+            clocked.pass(secs(1));
+            clocked.out.drain(..len);
+            clocked.receive(&wire(peer_of(role)).ping(b"").bytes());
+        }
+        assert!(clocked.ws.is_open());
+    }
+}
+
+// The driver's own queue and a transport that buffers are part of the account.
+#[test]
+fn buffered_bytes_are_unsent() {
+    for role in ROLES {
+        let mut clocked = Clocked::open(role, &config());
+        clocked.ws.send(&[7; 1000], &mut clocked.out).unwrap();
+        let out = core::mem::take(&mut clocked.out);
+        clocked.io = clocked.io.with_buffered(out.len());
+        for _ in 0..9 {
+            clocked.pass(secs(25));
+            clocked.receive(&wire(peer_of(role)).ping(b"").bytes());
+            clocked.io.buffered_len -= 100;
+            clocked.out.clear();
+        }
+        assert!(clocked.ws.is_open());
+        clocked.pass(secs(30) + GRACE);
+        assert!(clocked.ws.is_stalled());
+    }
+}
+
+// An application that takes its time is not the client's fault.
+#[test]
+fn slow_application_is_not_a_slow_client() {
+    let mut clocked = Clocked::new(Connection::server(&config()));
+    let mut request = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\
+        Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
+        Sec-WebSocket-Version: 13\r\n\r\n"
+        .to_vec();
+    let mut input = Input::new(&mut request);
+    let event = clocked.ws.receive(&mut input, &mut clocked.out);
+    let Some(Event::Request(request)) = event else {
+        panic!("{event:?}")
+    };
+    clocked.pass(secs(60));
+    assert!(clocked.out.is_empty(), "no 408");
+    clocked
+        .ws
+        .respond(request.accept(), &mut clocked.out)
+        .unwrap();
+    assert!(clocked.ws.is_open());
+    clocked.written();
+    let deadline = clocked.tick().expect("a deadline");
+    assert_eq!(deadline.reason, DeadlineReason::Ping);
+    assert_eq!(deadline.at - clocked.now, secs(20));
+}
+
+#[test]
+fn end_of_stream_while_a_request_waits_is_reported() {
+    for request in [
+        &b"GET / HTTP/1.1\r\nHost: h\r\n\r\n"[..],
+        b"GET / HTTP/1.1\r\nHost: h\r\n\r\nbehind it",
+    ] {
+        let (mut ws, mut out) = (Connection::server(&config()), Vec::new());
+        let mut request = request.to_vec();
+        let mut input = Input::new(&mut request);
+        let event = ws.receive(&mut input, &mut out);
+        let Some(Event::Request(request)) = event else {
+            panic!("{event:?}")
+        };
+        let ended = ws.receive(&mut Input::new(&mut []), &mut out);
+        assert_eq!(ended, Some(Event::Failed(Error::UnexpectedEof)));
+        assert!(ws.is_closed());
+        let answer = ws.respond(request.accept(), &mut out);
+        assert_eq!(answer, Err(SendError::Closed));
+        assert!(out.is_empty());
+    }
+}
+
+// Who only sends does not know what the peer sent.
+#[test]
+fn endpoint_that_only_sends_for_an_hour_is_not_failed() {
+    for role in ROLES {
+        let mut clocked = Clocked::open(role, &config().idle_timeout(secs(60)));
+        clocked.io = IoState::paused();
+        for _ in 0..3600 {
+            clocked.ws.send("tick", &mut clocked.out).unwrap();
+            clocked.written();
+            clocked.pass(secs(1));
+        }
+        assert!(clocked.ws.is_open());
+        // Then it reads: what had come counts, though it came long ago.
+        clocked.io = IoState::reading();
+        clocked.tick();
+        assert!(clocked.ws.is_open());
+        clocked.receive(&wire(peer_of(role)).pong(b"").bytes());
+        clocked.pass(secs(19));
+        assert!(clocked.ws.is_open());
+    }
+}
+
+// A driver that was busy reads what came meanwhile before anybody is failed.
+#[test]
+fn busy_driver_fails_nobody_for_its_own_silence() {
+    for role in ROLES {
+        let idle = config().idle_timeout(secs(30));
+        let mut clocked = Clocked::open(role, &idle);
+        clocked.pass(secs(20));
+        clocked.written();
+        clocked.be_busy(secs(100));
+        assert!(clocked.ws.is_open());
+        clocked.receive(&wire(peer_of(role)).pong(b"").bytes());
+        clocked.pass(secs(1));
+        assert!(clocked.ws.is_open());
+        // And what could have left meanwhile is written.
+        clocked.ws.send("unsent", &mut clocked.out).unwrap();
+        clocked.tick();
+        clocked.be_busy(secs(100));
+        clocked.written();
+        clocked.receive(&wire(peer_of(role)).pong(b"").bytes());
+        clocked.pass(secs(1));
+        assert!(clocked.ws.is_open());
+    }
+}
+
+#[test]
+fn refusal_with_endless_body_keeps_its_status() {
+    let mut clocked = Clocked::new(client(&config()));
+    clocked.receive(b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n\r\nplease");
+    for _ in 0..11 {
+        assert!(clocked.events.is_empty());
+        clocked.pass(secs(1));
+        clocked.receive(b".");
+    }
+    let [Event::Refused(refusal), Event::Failed(error)] = &clocked.events[..] else {
+        panic!("{:?}", clocked.events)
+    };
+    assert_eq!((refusal.status(), refusal.is_truncated()), (401, true));
+    assert!(refusal.headers().get("www-authenticate").is_some());
+    assert!(refusal.content().starts_with(b"please...."));
+    assert_eq!(*error, HandshakeError::Refused(401).into());
+    assert!(clocked.ws.is_closed());
+}
+
+// RFC 6455 §5.5.2: "unless it already received a Close frame".
+#[test]
+fn pong_may_be_sent_until_the_close_frame_of_the_peer() {
+    for role in ROLES {
+        let (mut ws, mut out) = (open(role, &config().auto_pong(false)), Vec::new());
+        ws.close(1000, "", &mut out).unwrap();
+        out.clear();
+        feed(&mut ws, [&*wire(peer_of(role)).ping(b"?").bytes()]);
+        ws.pong(b"?", &mut out).unwrap();
+        assert_eq!(frames(&out)[0].0.opcode, Opcode::Pong);
+        feed(&mut ws, [&*wire(peer_of(role)).close(1000, "").bytes()]);
+        assert_eq!(ws.pong(b"?", &mut out), Err(SendError::Closed));
+    }
+}
+
+#[test]
+fn latency_is_the_round_trip_of_a_keepalive_ping() {
+    for role in ROLES {
+        let mut clocked = Clocked::open(role, &config());
+        clocked.ws.send(&[7; 100], &mut clocked.out).unwrap();
+        clocked.pass(secs(20));
+        let sent = frames(&clocked.out);
+        let (_, payload) = sent.last().unwrap();
+        assert_eq!(clocked.ws.latency(), None);
+        clocked.pass(secs(3));
+        clocked.written();
+        clocked.pass(Duration::from_millis(120));
+        // Life, but no answer; and an answer to some other ping.
+        clocked.receive(&wire(peer_of(role)).text("x").pong(b"other").bytes());
+        assert_eq!(clocked.ws.latency(), None);
+        clocked.pass(Duration::from_millis(30));
+        clocked.receive(&wire(peer_of(role)).pong(payload).bytes());
+        assert_eq!(clocked.ws.latency(), Some(Duration::from_millis(150)));
+        // The next ping has another payload.
+        clocked.pass(secs(20));
+        assert_ne!(&frames(&clocked.out)[0].1, payload);
+        assert_eq!(clocked.ws.latency(), Some(Duration::from_millis(150)));
+    }
+}
+
+#[test]
+fn extreme_times_do_not_panic() {
+    let always = config()
+        .handshake_timeout(Duration::MAX)
+        .ping_interval(Duration::MAX)
+        .idle_timeout(Duration::MAX)
+        .close_timeout(Duration::MAX)
+        .write_timeout(Duration::MAX)
+        .min_write_rate(u32::MAX);
+    for config in [always, config(), config().ping_interval(Duration::ZERO)] {
+        for role in ROLES {
+            let (mut ws, mut out) = (open(role, &config), Vec::new());
+            for now in [Duration::MAX, Duration::ZERO, secs(1), Duration::MAX] {
+                let _ = ws.send("x", &mut out);
+                ws.handle_timeout(now, IoState::reading().with_buffered(usize::MAX), &mut out);
+            }
+        }
+    }
 }

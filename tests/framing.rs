@@ -364,10 +364,6 @@ fn endpoint_refuses_long_control_payload() {
             ws.pong(&[0; 126], &mut out),
             Err(SendError::ControlFrameTooLong)
         );
-        assert_eq!(
-            ws.close(1000, &"x".repeat(124), &mut out),
-            Err(SendError::ReasonTooLong)
-        );
         assert!(out.is_empty() && ws.is_open());
         ws.ping(&[0; 125], &mut out).unwrap();
         ws.pong(&[0; 125], &mut out).unwrap();

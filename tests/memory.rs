@@ -8,7 +8,9 @@ mod common;
 use allocator::{Counting, Used, measure};
 use common::{ROLES, config, feed, open, peer_of, wire};
 use sansocket::frame::{Header, Opcode};
-use sansocket::{Config, Connection, Delivery, Error, Event, Input, LimitError, Request, Role};
+use sansocket::{
+    Config, Connection, Delivery, Error, Event, Input, IoState, LimitError, Request, Role,
+};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -283,7 +285,8 @@ fn held_bytes_are_what_the_allocator_counts_in_every_phase() {
     let (mut ws, started) = measure(|| Connection::server(&config));
     let mut held = started.held;
     assert_eq!(held, ws.held_bytes() as isize, "at the start");
-    let timed = measure(|| ws.handle_timeout(core::time::Duration::ZERO, &mut out)).1;
+    let timed =
+        measure(|| ws.handle_timeout(core::time::Duration::ZERO, IoState::reading(), &mut out)).1;
     held += timed.held;
     assert_eq!(held, ws.held_bytes() as isize, "with a timer");
     for (step, bytes) in steps {

@@ -486,3 +486,24 @@ fn sender_whose_peer_reads_is_not_given_up() {
     while ws.next().unwrap().is_some() {}
     assert_eq!(sending.join().unwrap().unwrap(), None);
 }
+
+// Requirement 15: sends in between are no sign of life.
+#[test]
+fn silent_peer_is_given_up_though_there_is_something_to_send() {
+    let (addr, serving) = serve(|stream| {
+        let config = Config::new().ping_interval(SOON).pong_timeout(SOON);
+        let mut ws = blocking::accept(stream, &config).unwrap();
+        ws.stream().set_nonblocking(true).unwrap();
+        let start = Instant::now();
+        while start.elapsed() < Duration::from_secs(3) {
+            match ws.next() {
+                Err(error) if error.is_would_block() => thread::sleep(SOON / 10),
+                ended => return timeout_of(ended),
+            }
+            let _ = ws.send("tick");
+        }
+        None
+    });
+    let _silent = raw_client(addr);
+    assert_eq!(serving.join().unwrap(), Some(DeadlineReason::Pong));
+}

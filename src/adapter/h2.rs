@@ -153,7 +153,7 @@ pub async fn connect(
     config: &Config,
 ) -> Result<WebSocket, Error> {
     let opening = open(client.clone(), request, config);
-    match config.settings().timeouts.handshake {
+    match config.settings().timeouts.handshake.duration() {
         None => opening.await,
         Some(limit) => timeout(limit, opening)
             .await

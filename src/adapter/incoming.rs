@@ -59,12 +59,14 @@ impl Incoming {
     /// The next event in what was read.
     pub(super) fn receive(&mut self, ws: &mut Connection, out: &mut Vec<u8>) -> Option<Event<'_>> {
         let bytes = self.buf.get_mut(self.start..self.end).unwrap_or_default();
-        // A connection that is closed may still have its failure to tell.
-        if bytes.is_empty() && !self.end_of_stream && !ws.is_closed() {
-            return None;
-        }
         let len = bytes.len();
-        let mut input = Input::new(bytes);
+        let mut input = match len {
+            1.. => Input::new(bytes),
+            _ if self.end_of_stream => Input::new(bytes),
+            // A deadline that has passed is an event without input.
+            _ if ws.outcome().is_some() => Input::none(),
+            _ => return None,
+        };
         let event = ws.receive(&mut input, out);
         self.start += len - input.remaining().len();
         event
@@ -73,12 +75,6 @@ impl Incoming {
     /// Whether there are bytes that were not taken.
     pub(super) const fn has_rest(&self) -> bool {
         self.start < self.end
-    }
-
-    /// Whether the stream ended.
-    #[cfg(any(feature = "futures", feature = "tokio"))]
-    pub(super) const fn is_end_of_stream(&self) -> bool {
-        self.end_of_stream
     }
 
     /// The bytes that were not taken.

@@ -201,7 +201,7 @@ pub async fn connect_with(
 
 async fn open(request: &Request, connector: &Connector) -> Result<Client, Error> {
     let (host, port) = connector.first_hop(uri_of(request)?);
-    let timeout = connector.config().settings().timeouts.handshake;
+    let timeout = connector.config().settings().timeouts.handshake.duration();
     let addresses = within(timeout, ConnectStep::Resolve, lookup_host((host, port))).await?;
     let mut result = Err(ConnectStep::Resolve.failed(io::ErrorKind::NotFound.into()));
     for address in addresses {

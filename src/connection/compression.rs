@@ -1,19 +1,15 @@
 //! Compressed messages in and out (RFC 7692 §6).
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::Connection;
-use super::receive::lend;
-use crate::config::Delivery;
 use crate::deflate::{Codec, Compress, Inflated, Parameters};
-use crate::error::{Error, LimitError, ProtocolError, SendError};
+use crate::error::{Error, LimitError, SendError};
 use crate::event::Event;
-use crate::frame::MaskingKey;
 use crate::frame::encoder::{self, Start};
-use crate::message::assembler::{Piece, assemble};
-use crate::message::{Fragment, Framed, Message, MessageKind, Prepared};
+use crate::frame::{Header, MaskingKey};
+use crate::message::{Fragment, Framed, Message, MessageKind, Piece, Prepared, Taken};
 
 impl Connection {
     /// The parameters of permessage-deflate, if the handshake settled on it.
@@ -117,112 +113,57 @@ impl Connection {
         }
     }
 
+    /// A compressed message is limited on the wire too: one of empty blocks
+    /// inflates to nothing and need never end.
+    pub(super) fn check_compressed_len(&self, header: &Header) -> Result<(), LimitError> {
+        let Some(codec) = self
+            .codec
+            .as_ref()
+            .filter(|_| self.receiver.is_compressed())
+        else {
+            return Ok(());
+        };
+        let limits = &self.config.settings().message.limits;
+        let len = codec.compressed_len().saturating_add(header.payload_len);
+        if len > self.receiver.max_compressed_len(limits) {
+            return Err(LimitError::MessageTooLong);
+        }
+        Ok(())
+    }
+
     /// Inflates what waits, or some of it.
     pub(super) fn take_inflated<'i>(
         &mut self,
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'i>>, Error> {
-        // The codec steps aside while what it lends is looked at.
-        let Some(mut codec) = self.codec.take() else {
-            return Ok(None);
-        };
-        let taken = self.inflate(&mut codec, out);
-        // A connection that failed within has no use for it.
-        if self.outcome().is_none() {
-            self.codec = Some(codec);
-        }
-        taken
+        let taken = self.inflate()?;
+        self.deliver(taken, out)
     }
 
-    fn inflate<'i>(
-        &mut self,
-        codec: &mut Codec,
-        out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'i>>, Error> {
-        let room = self.sequence.room(&self.config.settings().message);
+    fn inflate(&mut self) -> Result<Taken<'static>, Error> {
+        let Some(codec) = &mut self.codec else {
+            return Ok(Taken::default());
+        };
+        let settings = &self.config.settings().message;
+        let room = self.receiver.room(&settings.limits);
         let Inflated { bytes, is_end } = codec.decompressor().inflate()?;
         let (bytes, excess) = bytes.split_at_mut(bytes.len().min(room));
         let ends = is_end && excess.is_empty();
         let limit = (!excess.is_empty()).then_some(LimitError::MessageTooLong);
-        self.sequence.add_inflated(bytes.len());
-        let (event, fault) = self.take_plain(bytes, ends, room);
+        self.receiver.add_inflated(bytes.len());
+        let piece = Piece {
+            max_rest: room - bytes.len(),
+            bytes,
+            mask: None,
+            ends,
+        };
+        let mut taken = self.receiver.take(piece, settings).into_owned();
         let limit = limit.or_else(|| codec.exceeds_ratio().then_some(LimitError::RatioTooHigh));
-        match fault.or_else(|| limit.map(Error::from)) {
-            Some(fault) if event.is_none() => return Err(fault),
-            // What was inflated before the fault is delivered before it.
-            Some(fault) => self.fail(fault, out),
-            None if ends => {
-                self.sequence.end_message();
-                codec.end_receiving();
-            }
-            None => {}
+        taken.fault = taken.fault.or_else(|| limit.map(Error::from));
+        if ends {
+            codec.end_receiving();
         }
-        Ok(event)
-    }
-
-    /// The event that inflated bytes make, and the fault behind it.
-    fn take_plain<'i>(
-        &mut self,
-        bytes: &mut [u8],
-        ends: bool,
-        room: usize,
-    ) -> (Option<Event<'i>>, Option<Error>) {
-        let Some(kind) = self.sequence.kind() else {
-            return (None, None);
-        };
-        if self.config.settings().delivery == Delivery::Fragments {
-            return self.take_plain_fragment(kind, bytes, ends);
-        }
-        let lossy = self.config.settings().allow_invalid_utf8;
-        let message = if ends && self.assembler.is_none() {
-            lend(kind, bytes, lossy).map(|message| Some(message.into_owned()))
-        } else {
-            let piece = Piece {
-                max_rest: room - bytes.len(),
-                bytes,
-                mask: None,
-                ends,
-            };
-            assemble(&mut self.assembler, kind, piece, &mut self.utf8, lossy)
-        };
-        match message {
-            Ok(message) => (message.map(Event::Message), None),
-            Err(error) => (None, Some(error.into())),
-        }
-    }
-
-    fn take_plain_fragment<'i>(
-        &mut self,
-        kind: MessageKind,
-        bytes: &[u8],
-        ends: bool,
-    ) -> (Option<Event<'i>>, Option<Error>) {
-        let (payload, fault) = match kind {
-            MessageKind::Binary => (Message::from(bytes.to_vec()), None),
-            MessageKind::Text => {
-                let (text, fault) = self.take_plain_text(bytes, ends);
-                (text.into(), fault)
-            }
-        };
-        let fin = ends && fault.is_none();
-        let is_nothing = payload.is_empty() && !fin;
-        let fragment = Fragment { payload, fin };
-        (
-            (!is_nothing).then_some(Event::Fragment(fragment)),
-            fault.map(Error::from),
-        )
-    }
-
-    /// The whole characters in inflated bytes, and the fault behind them.
-    fn take_plain_text(&mut self, bytes: &[u8], ends: bool) -> (String, Option<ProtocolError>) {
-        if self.config.settings().allow_invalid_utf8 {
-            return (self.utf8.push_lossy(bytes, ends), None);
-        }
-        match self.utf8.push_joined(bytes) {
-            Err((text, error)) => (text, Some(error)),
-            Ok(text) if ends => (text, self.utf8.end().err()),
-            Ok(text) => (text, None),
-        }
+        Ok(taken)
     }
 
     /// Whether `send` compresses a message of this length.
@@ -272,12 +213,13 @@ impl Connection {
         key: Option<MaskingKey>,
         out: &mut Vec<u8>,
     ) {
-        if let Some(codec) = &mut self.codec {
-            encoder::write(start, codec.compress(payload, start.fin), key, out);
-            if start.fin {
-                codec.end_sending();
-            }
+        let Some(codec) = &mut self.codec else { return };
+        let before = out.len();
+        encoder::write(start, codec.compress(payload, start.fin), key, out);
+        if start.fin {
+            codec.end_sending();
         }
+        self.count_frame(before, out);
     }
 
     /// The compressed form of a prepared message, if that is to be sent.

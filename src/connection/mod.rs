@@ -6,24 +6,29 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use crate::close::{Closing, Outcome};
+use crate::close::{Ending, Outcome};
 use crate::config::Config;
 #[cfg(feature = "deflate")]
 use crate::deflate::Codec;
 use crate::entropy::MaskingKeys;
 use crate::error::{Error, SendError};
-use crate::frame::{Decoder, Mask, Opcode, Role};
+use crate::frame::{ControlRate, Decoder, Mask, Opcode, Role};
 use crate::handshake::{Agreement, Request, RequestReader, Response, ResponseReader};
-use crate::message::assembler::Assembler;
-use crate::message::utf8::Utf8;
-use crate::message::{MessageKind, Sequence};
+use crate::message::{MessageKind, Receiver};
 use crate::timer::Timer;
+use counters::{Passed, PassedRarely};
+use life::{End, Life, Stage};
 
 #[cfg(feature = "deflate")]
 mod compression;
+mod counters;
+mod deadlines;
+mod life;
 mod receive;
 mod send;
-mod time;
+
+pub use counters::{Counters, Traffic};
+pub use deadlines::IoState;
 
 /// One WebSocket connection, from the first byte of the opening handshake to
 /// the last of the closing one: a state machine without socket, clock or
@@ -33,7 +38,7 @@ mod time;
 ///
 /// - *Start*: [`server`](Self::server), [`client`](Self::client), or
 ///   [`upgraded`](Self::upgraded) where the handshake was done elsewhere.
-/// - *Input*: [`receive`](Self::receive) takes bytes and tells events.
+/// - *Input*: [`receive`](Self::receive) takes bytes and returns events.
 /// - *Commands*: [`respond`](Self::respond), [`send`](Self::send),
 ///   [`send_fragment`](Self::send_fragment), [`send_header`](Self::send_header),
 ///   [`send_prepared`](Self::send_prepared), [`ping`](Self::ping),
@@ -41,7 +46,8 @@ mod time;
 ///   return a [`SendError`], and then nothing was appended.
 /// - *Time*: [`handle_timeout`](Self::handle_timeout).
 /// - *Questions*: [`is_open`](Self::is_open), [`is_closed`](Self::is_closed),
-///   [`outcome`](Self::outcome), [`held_bytes`](Self::held_bytes) and others.
+///   [`outcome`](Self::outcome), [`latency`](Self::latency),
+///   [`counters`](Self::counters), [`held_bytes`](Self::held_bytes) and others.
 ///
 /// # The loop
 ///
@@ -79,22 +85,23 @@ mod time;
 ///
 /// All input is always consumed, with one exception: between
 /// [`Event::Request`](crate::Event::Request) and [`respond`](Self::respond)
-/// nothing is taken, so that the bytes behind a plain HTTP request stay with
-/// the driver. Who answers later keeps the rest of the input until then.
+/// nothing is taken, so that the bytes after a plain HTTP request stay with the
+/// driver. A driver that responds later keeps the rest of the input until then.
 ///
 /// # Closing
 ///
 /// Either side calls [`close`](Self::close) or receives
-/// [`Event::Close`](crate::Event::Close); the answer is sent without further
-/// ado. A server is closed once both close frames have passed or the connection
-/// failed. A client then waits for the server to end the stream (§7.1.1), at
-/// most until its close deadline. [`outcome`](Self::outcome) tells the result.
+/// [`Event::Close`](crate::Event::Close), which is answered automatically. A
+/// server is closed once both close frames have passed or the connection
+/// failed; after a failure it may [linger](Self::is_lingering). A client waits
+/// for the server to end the stream (§7.1.1), at most until its close deadline.
+/// [`outcome`](Self::outcome) returns the result.
 ///
 /// # Time
 ///
 /// Nothing here reads a clock. A driver that wants deadlines calls
-/// [`handle_timeout`](Self::handle_timeout) after each read and write and at
-/// the moment that it returned; one that does not, never calls it.
+/// [`handle_timeout`](Self::handle_timeout) after each read and write and when
+/// the deadline comes that it returned; a driver that does not never calls it.
 ///
 /// # Memory
 ///
@@ -105,51 +112,26 @@ mod time;
 #[derive(Debug)]
 pub struct Connection {
     config: Config,
-    /// The opening handshake, until it is over.
-    opening: Option<Box<Opening>>,
+    life: Life,
     agreement: Option<Box<Agreement>>,
     #[cfg(feature = "deflate")]
     codec: Option<Box<Codec>>,
-    closing: Closing,
     timer: Option<Box<Timer>>,
     keys: MaskingKeys,
 
     decoder: Decoder,
     frame: Frame,
-    sequence: Sequence,
-    utf8: Utf8,
-    assembler: Option<Box<Assembler>>,
-    /// A control payload of which the input held only a part.
-    control: Box<[u8]>,
-    /// Control frames since the timer began the present second.
-    control_frames: u32,
+    receiver: Receiver,
+    received: Passed,
 
-    /// A failure that was not told as an event yet.
-    failure: Option<Error>,
+    sent: Passed,
     /// The message that `send_fragment` began.
     sending: Option<Sending>,
+
+    rare: Option<Box<Rare>>,
     role: Role,
     /// Whether the next frame may be lent whole, see `receive`.
     lends: bool,
-    /// Whether bytes came, and whether any left, since the last
-    /// `handle_timeout`.
-    received: bool,
-    written: bool,
-    /// Whether nobody read since then.
-    unread: bool,
-    /// Whether the transport may be dropped.
-    is_closed: bool,
-}
-
-/// How far the opening handshake is.
-#[derive(Debug)]
-enum Opening {
-    /// A server reads the request.
-    Request(RequestReader),
-    /// A server owes the answer.
-    Answer,
-    /// A client reads the response.
-    Response(ResponseReader),
 }
 
 /// The frame whose payload is arriving.
@@ -167,11 +149,21 @@ struct Sending {
     compressed: bool,
 }
 
+/// What a connection holds once a control frame or a fragment has passed.
+#[derive(Debug, Default)]
+struct Rare {
+    control_rate: ControlRate,
+    /// A control payload of which the input contained only a part.
+    control: Vec<u8>,
+    received: PassedRarely,
+    sent: PassedRarely,
+}
+
 impl Connection {
     /// A server that waits for a request.
     pub fn server(config: &Config) -> Self {
-        let opening = Opening::Request(RequestReader::default());
-        Self::new(Role::Server, Some(Box::new(opening)), config)
+        let life = Life::at(Stage::Request(RequestReader::default()));
+        Self::new(Role::Server, life, config)
     }
 
     /// A client that asks. The request is appended to `out`.
@@ -202,40 +194,38 @@ impl Connection {
             .entropy
             .fill(&mut nonce)
             .map_err(|_| SendError::NoEntropy)?;
-        let opening = Opening::Response(ResponseReader::start(
-            request,
-            nonce,
-            &config.settings().handshake,
-            out,
-        ));
-        Ok(Self::new(Role::Client, Some(Box::new(opening)), config))
+        let before = out.len();
+        let handshake = &config.settings().handshake;
+        let reader = ResponseReader::start(request, nonce, handshake, out);
+        let mut ws = Self::new(Role::Client, Life::at(Stage::Response(reader)), config);
+        ws.count_sent(before, out);
+        Ok(ws)
     }
 
-    /// A connection whose opening handshake somebody else did, with what it
-    /// settled. Bytes that were read behind the head are its first input.
+    /// A connection whose opening handshake was done elsewhere, with what it
+    /// settled. Bytes that were read after the head are its first input.
     pub fn upgraded(role: Role, agreement: Agreement, config: &Config) -> Self {
-        let mut ws = Self::new(role, None, config);
+        let mut ws = Self::new(role, Life::OPEN, config);
         ws.open(agreement);
         ws
     }
 
     /// The opening handshake is over.
     fn open(&mut self, agreement: Agreement) {
-        self.opening = None;
+        self.life = Life::OPEN;
         self.agreement = agreement.into_box();
         #[cfg(feature = "deflate")]
         self.start_codec();
         self.lends = self.may_lend();
     }
 
-    fn new(role: Role, opening: Option<Box<Opening>>, config: &Config) -> Self {
+    fn new(role: Role, life: Life, config: &Config) -> Self {
         Self {
             config: config.clone(),
-            opening,
+            life,
             agreement: None,
             #[cfg(feature = "deflate")]
             codec: None,
-            closing: Closing::default(),
             timer: None,
             keys: MaskingKeys::default(),
             decoder: Decoder::new(),
@@ -244,37 +234,43 @@ impl Connection {
                 fin: true,
                 mask: None,
             },
-            sequence: Sequence::default(),
-            utf8: Utf8::default(),
-            assembler: None,
-            control: Box::default(),
-            control_frames: 0,
-            failure: None,
+            receiver: Receiver::default(),
+            received: Passed::default(),
+            sent: Passed::default(),
             sending: None,
+            rare: None,
             role,
             lends: false,
-            received: false,
-            written: false,
-            unread: false,
-            is_closed: false,
         }
     }
 
     /// Whether messages may be sent: the opening handshake is over and no
     /// close frame was sent or received.
     pub const fn is_open(&self) -> bool {
-        self.opening.is_none() && matches!(self.closing, Closing::Open)
+        self.life.is_open()
     }
 
     /// Whether the transport may be dropped, see [Closing](#closing). Write
     /// `out` first.
-    pub const fn is_closed(&self) -> bool {
-        self.is_closed
+    pub fn is_closed(&self) -> bool {
+        let end = self.life.end();
+        end.is_some_and(|end| end.ending != Ending::AwaitEnd)
+    }
+
+    /// Whether a server that [`is_closed`](Self::is_closed) should keep the
+    /// transport a little longer: end its outgoing direction, then read and
+    /// call [`receive`](Self::receive) until this is `false`, which is at the
+    /// end of the stream or at the close deadline. A transport that is dropped
+    /// while the peer still sends is reset, and the peer may lose the close
+    /// frame or the response (§7.1.1, RFC 9112 §9.6).
+    pub fn is_lingering(&self) -> bool {
+        let end = self.life.end();
+        end.is_some_and(|end| end.ending == Ending::Linger)
     }
 
     /// How the connection ended, once that is certain. It never changes.
-    pub const fn outcome(&self) -> Option<&Outcome> {
-        self.closing.outcome()
+    pub fn outcome(&self) -> Option<&Outcome> {
+        self.life.end().map(|end| &end.outcome)
     }
 
     /// Which end this is.
@@ -303,19 +299,17 @@ impl Connection {
         let codec = self.codec.as_ref().map_or(0, |codec| codec.held_bytes());
         #[cfg(not(feature = "deflate"))]
         let codec = 0;
-        self.opening
-            .as_ref()
-            .map_or(0, |opening| size_of::<Opening>() + opening.held_bytes())
+        self.life.held_bytes()
             + self.agreement.as_ref().map_or(0, |agreement| {
                 size_of::<Agreement>() + agreement.held_bytes()
             })
-            + self.closing.held_bytes()
             + self.timer.as_ref().map_or(0, |_| size_of::<Timer>())
             + self.keys.held_bytes()
-            + self.assembler.as_ref().map_or(0, |assembler| {
-                size_of::<Assembler>() + assembler.held_bytes()
-            })
-            + self.control.len()
+            + self.receiver.held_bytes()
+            + self
+                .rare
+                .as_ref()
+                .map_or(0, |rare| size_of::<Rare>() + rare.control.capacity())
             + codec
     }
 
@@ -324,57 +318,54 @@ impl Connection {
         &self.config
     }
 
-    /// Ends the connection and appends what tells the peer. The first failure
-    /// counts, and none behind the closing handshake does.
+    /// Ends the connection and appends what the peer is to be told. The first
+    /// failure counts, and none after the closing handshake does.
     fn fail(&mut self, error: Error, out: &mut Vec<u8>) {
-        if self.outcome().is_some() {
+        if self.life.end().is_some() {
             return;
         }
-        if let Some(refusal) = self.refusal(error) {
-            refusal.write(out);
+        let mut sent = None;
+        match self.life.take() {
+            Some(Stage::Request(_) | Stage::Answer) => self.refuse(error, out),
+            Some(Stage::Closing { sent: close, .. }) => sent = Some(close),
+            None => self.send_close_for(error, out),
+            _ => {}
         }
-        if let Some(code) = self.closing.fail(error) {
-            // Without a key there is no frame; the outcome still tells.
-            let _ = self.write_close(code, "", out);
-        }
-        // RFC 6455 §7.1.1: a client lets the server end the stream, if there
-        // is still one that answers.
-        let peer_ends = matches!(error, Error::Protocol(_) | Error::Limit(_));
-        self.is_closed = self.role == Role::Server || !peer_ends;
-        self.failure = Some(error);
-        self.lends = false;
-        self.discard();
+        self.end(Outcome::failed(error, sent), Some(error));
     }
 
-    /// The HTTP answer that a server owes for a failure before it is open.
-    fn refusal(&self, error: Error) -> Option<Response> {
-        match (self.role, self.opening.as_deref()?, error) {
-            (Role::Client, ..) => None,
-            (_, _, Error::Handshake(error)) => Some(Response::refusal(error)),
-            (_, _, Error::Timeout(_)) => Some(Response::new(408)),
-            _ => None,
+    /// The HTTP response that a server owes for a failure before it is open.
+    fn refuse(&mut self, error: Error, out: &mut Vec<u8>) {
+        let before = out.len();
+        match error {
+            Error::Handshake(error) => Response::refusal(error).write(out),
+            Error::Timeout(_) => Response::new(408).write(out),
+            _ => {}
         }
+        self.count_sent(before, out);
     }
 
-    /// No message will be received or sent: gives back what was held for it.
-    fn discard(&mut self) {
-        self.opening = None;
+    /// The outcome is certain. No message will be received or sent, so what was
+    /// held for them is given back.
+    fn end(&mut self, outcome: Outcome, failure: Option<Error>) {
+        let ending = Ending::after(self.role, outcome.cause);
+        self.life = Life::at(Stage::Ended(End {
+            outcome,
+            ending,
+            output_end: self.sent.bytes,
+            is_stalled: false,
+            event: None,
+            failure,
+        }));
         #[cfg(feature = "deflate")]
         {
             self.codec = None;
         }
-        self.assembler = None;
-        self.control = Box::default();
-    }
-}
-
-impl Opening {
-    fn held_bytes(&self) -> usize {
-        match self {
-            Self::Request(reader) => reader.held_bytes(),
-            Self::Answer => 0,
-            Self::Response(reader) => reader.held_bytes(),
+        self.receiver.discard();
+        if let Some(rare) = &mut self.rare {
+            rare.control = Vec::new();
         }
+        self.lends = false;
     }
 }
 

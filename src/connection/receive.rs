@@ -3,16 +3,15 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-use super::{Connection, Frame, Opening};
-use crate::close::{Close, Closing};
-use crate::config::Delivery;
-use crate::error::{Error, HandshakeError, LimitError, ProtocolError};
+use super::life::Stage;
+use super::{Connection, Frame};
+use crate::close::{Close, Initiator, Outcome};
+use crate::error::{Error, HandshakeError, ProtocolError};
 use crate::event::Event;
-use crate::frame::{Header, Mask, MaskingKey, Opcode, Part, Role, WholeFrame};
+use crate::frame::{Header, Mask, Opcode, Part, Rules, WholeFrame};
 use crate::handshake::Answer;
 use crate::input::Input;
-use crate::message::assembler::{Piece, assemble};
-use crate::message::{Fragment, Message, MessageKind, utf8};
+use crate::message::{Delivery, Message, Piece, Received, Taken, utf8};
 
 impl Connection {
     /// Takes bytes from the input and tells the next event, or `None` when all
@@ -38,11 +37,13 @@ impl Connection {
     pub fn receive<'i>(&mut self, input: &mut Input<'i>, out: &mut Vec<u8>) -> Option<Event<'i>> {
         // The common case, a whole unfragmented message in one input, stays
         // in line; everything else is out of line.
-        if self.lends
-            && let Some(whole) = WholeFrame::split(input, self.role, self.max_lent_len())
-        {
-            self.received = true;
-            return self.lend_whole(whole, out);
+        if self.lends {
+            let before = input.remaining().len();
+            if let Some(whole) = WholeFrame::split(input, self.role, self.max_lent_len()) {
+                self.received.bytes += (before - input.remaining().len()) as u64;
+                self.received.frames += 1;
+                return self.lend_whole(whole, out);
+            }
         }
         self.receive_any(input, out)
     }
@@ -50,16 +51,15 @@ impl Connection {
     /// Whether the next frame may be lent whole: nothing is under way that it
     /// would have to be joined to.
     pub(super) fn may_lend(&self) -> bool {
-        self.opening.is_none()
-            && self.outcome().is_none()
-            && self.config.settings().delivery == Delivery::Messages
+        self.life.receives_frames()
+            && self.config.settings().message.delivery == Delivery::Messages
             && self.decoder.is_between_frames()
-            && self.sequence.kind().is_none()
+            && self.receiver.is_between_messages()
     }
 
     #[inline]
     fn max_lent_len(&self) -> usize {
-        let limits = &self.config.settings().message;
+        let limits = &self.config.settings().message.limits;
         limits.max_message_len.min(limits.max_frame_len)
     }
 
@@ -82,7 +82,7 @@ impl Connection {
         payload: &'i [u8],
         out: &mut Vec<u8>,
     ) -> Option<Event<'i>> {
-        if self.config.settings().allow_invalid_utf8 {
+        if self.config.settings().message.allow_invalid_utf8 {
             return Some(Event::Message(Message::Text(utf8::replace_invalid(
                 payload,
             ))));
@@ -92,25 +92,26 @@ impl Connection {
 
     #[inline(never)]
     fn receive_any<'i>(&mut self, input: &mut Input<'i>, out: &mut Vec<u8>) -> Option<Event<'i>> {
-        self.received |= !input.remaining().is_empty();
-        let event = if self.outcome().is_some() {
-            self.receive_after_end(input)
-        } else if self.opening.is_some() {
-            self.receive_handshake(input, out)
-        } else {
-            self.receive_frames(input, out)
+        let before = input.remaining().len();
+        let event = match self.life.stage() {
+            None | Some(Stage::Closing { .. }) => self.receive_frames(input, out),
+            Some(Stage::Ended(_)) => self.receive_after_end(input),
+            Some(_) => self.receive_handshake(input, out),
         };
+        self.received.bytes += (before - input.remaining().len()) as u64;
         self.lends = self.may_lend();
         event
     }
 
     /// RFC 6455 §1.4: what follows a close frame or a failure is discarded.
     fn receive_after_end<'i>(&mut self, input: &mut Input<'_>) -> Option<Event<'i>> {
-        if !self.is_closed {
-            self.is_closed = input.is_end_of_stream();
-            input.take(usize::MAX);
+        input.take(usize::MAX);
+        if input.is_end_of_stream() {
+            self.drop_transport();
         }
-        self.failure.take().map(Event::Failed)
+        let end = self.life.end_mut()?;
+        let event = end.event.take();
+        event.or_else(|| end.failure.take().map(Event::Failed))
     }
 
     fn receive_handshake<'i>(
@@ -118,18 +119,18 @@ impl Connection {
         input: &mut Input<'_>,
         out: &mut Vec<u8>,
     ) -> Option<Event<'i>> {
-        let settings = self.config.settings();
-        let opening = self.opening.as_deref_mut()?;
-        let answer = match opening {
-            Opening::Answer => return None,
-            Opening::Request(reader) => match reader.read(input, &settings.handshake) {
+        let settings = &self.config.settings().handshake;
+        let stage = self.life.stage_mut()?;
+        let answer = match stage {
+            Stage::Request(reader) => match reader.read(input, settings) {
                 Ok(Some(request)) => {
-                    *opening = Opening::Answer;
+                    *stage = Stage::Answer;
                     return Some(Event::Request(request));
                 }
                 other => other.map(|_| None),
             },
-            Opening::Response(reader) => reader.read(input, &settings.handshake),
+            Stage::Response(reader) => reader.read(input, settings),
+            _ => Ok(None),
         };
         match answer {
             Err(error) => self.fail_now(error.into(), out),
@@ -176,20 +177,13 @@ impl Connection {
         }
     }
 
+    #[cfg_attr(not(feature = "deflate"), allow(clippy::unused_self))]
     fn max_chunk_len(&self) -> usize {
-        if self.frame.opcode.is_control() {
-            return usize::MAX;
-        }
         #[cfg(feature = "deflate")]
-        if self.sequence.is_compressed() {
+        if self.receiver.is_compressed() && !self.frame.opcode.is_control() {
             return self.max_compressed_len();
         }
-        // A character that was begun is completed by itself, so that what
-        // follows can be lent.
-        match (self.config.settings().delivery, self.utf8.missing()) {
-            (Delivery::Fragments, missing @ 1..) => missing,
-            _ => usize::MAX,
-        }
+        usize::MAX
     }
 
     fn begin_frame<'i>(
@@ -197,26 +191,19 @@ impl Connection {
         header: &Header,
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'i>>, Error> {
-        let settings = self.config.settings();
-        // RFC 6455 §5.2: reserved bits "MUST be 0 unless an extension is
-        // negotiated that defines meanings for non-zero values".
-        let rsv1 = header.rsv1 && !self.may_be_compressed(header.opcode);
-        if rsv1 || header.rsv2 || header.rsv3 {
-            return Err(ProtocolError::ReservedBits.into());
-        }
-        if !settings.allow_unmasked {
-            check_mask(self.role, header.masking_key)?;
-        }
+        self.rules().check(header)?;
         if header.opcode.is_control() {
             self.count_control_frame()?;
         } else {
-            self.sequence.begin_frame(header, &settings.message)?;
+            let limits = &self.config.settings().message.limits;
+            self.receiver.begin_frame(header, limits)?;
+            #[cfg(feature = "deflate")]
+            self.check_compressed_len(header)?;
         }
-        let mask = header.masking_key.map(Mask::new);
         self.frame = Frame {
             opcode: header.opcode,
             fin: header.fin,
-            mask,
+            mask: header.masking_key.map(Mask::new),
         };
         if header.payload_len == 0 {
             self.take_payload(&mut [], out)
@@ -225,23 +212,36 @@ impl Connection {
         }
     }
 
-    /// RFC 7692 §6: the first frame of a message has RSV1 set if it is
-    /// compressed, and no other frame has.
-    const fn may_be_compressed(&self, opcode: Opcode) -> bool {
+    fn rules(&self) -> Rules {
         #[cfg(feature = "deflate")]
-        let is_agreed = self.codec.is_some();
+        let allow_compressed = self.codec.is_some();
         #[cfg(not(feature = "deflate"))]
-        let is_agreed = false;
-        is_agreed && matches!(opcode, Opcode::Text | Opcode::Binary)
+        let allow_compressed = false;
+        Rules {
+            role: self.role,
+            allow_unmasked: self.config.settings().allow_unmasked,
+            allow_compressed,
+        }
     }
 
-    fn count_control_frame(&mut self) -> Result<(), LimitError> {
-        self.control_frames = self.control_frames.saturating_add(1);
+    fn count_control_frame(&mut self) -> Result<(), Error> {
         let limit = self.config.settings().max_control_frames;
-        if self.timer.is_some() && self.control_frames > limit {
-            return Err(LimitError::TooManyControlFrames);
+        // Without a clock there are no seconds.
+        if self.timer.is_some() {
+            self.rare().control_rate.count(limit)?;
         }
         Ok(())
+    }
+
+    /// Counts a frame of which all has come.
+    fn count_received(&mut self) {
+        self.received.frames += 1;
+        let (opcode, fin) = (self.frame.opcode, self.frame.fin);
+        if opcode.is_control() || !fin {
+            let rare = self.rare();
+            rare.received.frames += 1;
+            rare.received.pings += u64::from(opcode == Opcode::Ping);
+        }
     }
 
     fn take_payload<'i>(
@@ -250,37 +250,17 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'i>>, Error> {
         let frame_ends = self.decoder.remaining_payload_len() == 0;
+        if frame_ends {
+            self.count_received();
+        }
         if self.frame.opcode.is_control() {
             return self.take_control(chunk, frame_ends, out);
         }
-        let message_ends = frame_ends && self.frame.fin;
+        let ends = frame_ends && self.frame.fin;
         #[cfg(feature = "deflate")]
-        if self.sequence.is_compressed() {
-            self.take_compressed(chunk, message_ends);
+        if self.receiver.is_compressed() {
+            self.take_compressed(chunk, ends);
             return Ok(None);
-        }
-        let event = match self.config.settings().delivery {
-            Delivery::Messages => self.take_message(chunk, message_ends)?.map(Event::Message),
-            Delivery::Fragments => self.take_fragment(chunk, message_ends, out)?,
-        };
-        if message_ends {
-            self.sequence.end_message();
-        }
-        Ok(event)
-    }
-
-    fn take_message<'i>(
-        &mut self,
-        chunk: &'i mut [u8],
-        ends: bool,
-    ) -> Result<Option<Message<'i>>, Error> {
-        let Some(kind) = self.sequence.kind() else {
-            return Ok(None);
-        };
-        let lossy = self.config.settings().allow_invalid_utf8;
-        if ends && self.assembler.is_none() {
-            self.unmask(chunk);
-            return Ok(Some(lend(kind, chunk, lossy)?));
         }
         let max_rest = if self.frame.fin {
             usize::try_from(self.decoder.remaining_payload_len()).unwrap_or(usize::MAX)
@@ -293,57 +273,24 @@ impl Connection {
             max_rest,
             ends,
         };
-        let whole = assemble(&mut self.assembler, kind, piece, &mut self.utf8, lossy);
-        Ok(whole?)
+        let taken = self.receiver.take(piece, &self.config.settings().message);
+        self.deliver(taken, out)
     }
 
-    fn take_fragment<'i>(
+    /// What was received before a fault is delivered before it.
+    pub(super) fn deliver<'i>(
         &mut self,
-        chunk: &'i mut [u8],
-        fin: bool,
+        taken: Taken<'i>,
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'i>>, Error> {
-        self.unmask(chunk);
-        let chunk: &'i [u8] = chunk;
-        let payload = match self.sequence.kind() {
-            Some(MessageKind::Text) => match self.take_text(chunk, fin) {
-                Ok(text) => Message::Text(text),
-                Err((prefix, error)) => {
-                    // What was valid before the fault is delivered before it.
-                    self.fail(error.into(), out);
-                    let prefix = Fragment::more(prefix);
-                    return Ok(Some(if prefix.payload.is_empty() {
-                        self.failure = None;
-                        Event::Failed(error.into())
-                    } else {
-                        Event::Fragment(prefix)
-                    }));
-                }
-            },
-            _ => Message::Binary(Cow::Borrowed(chunk)),
-        };
-        let is_nothing = payload.is_empty() && !fin;
-        Ok((!is_nothing).then_some(Event::Fragment(Fragment { payload, fin })))
-    }
-
-    /// The text of a chunk; on a fault, what of it was valid.
-    fn take_text<'i>(
-        &mut self,
-        chunk: &'i [u8],
-        fin: bool,
-    ) -> Result<Cow<'i, str>, (&'i str, ProtocolError)> {
-        if self.config.settings().allow_invalid_utf8 {
-            return Ok(Cow::Owned(self.utf8.push_lossy(chunk, fin)));
+        match taken.fault {
+            Some(fault) if taken.received.is_none() => return Err(fault),
+            Some(fault) => self.fail(fault, out),
+            None => {}
         }
-        let begun = self.utf8.missing() > 0;
-        let valid = || if begun { "" } else { utf8::valid_prefix(chunk) };
-        let (completed, text) = self.utf8.push(chunk).map_err(|error| (valid(), error))?;
-        if fin {
-            self.utf8.end().map_err(|error| (valid(), error))?;
-        }
-        // A completed character comes alone, see `max_chunk_len`.
-        Ok(completed.map_or(Cow::Borrowed(text), |completed| {
-            Cow::Owned(completed.into())
+        Ok(taken.received.map(|received| match received {
+            Received::Message(message) => Event::Message(message),
+            Received::Fragment(fragment) => Event::Fragment(fragment),
         }))
     }
 
@@ -354,16 +301,16 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'i>>, Error> {
         self.unmask(chunk);
-        if ends && self.control.is_empty() {
+        let rare = self.rare();
+        if ends && rare.control.is_empty() {
             return self.finish_control(Cow::Borrowed(chunk), out).map(Some);
         }
-        let mut payload = core::mem::take(&mut self.control).into_vec();
-        payload.extend_from_slice(chunk);
-        if ends {
-            return self.finish_control(Cow::Owned(payload), out).map(Some);
+        rare.control.extend_from_slice(chunk);
+        if !ends {
+            return Ok(None);
         }
-        self.control = payload.into_boxed_slice();
-        Ok(None)
+        let payload = core::mem::take(&mut rare.control);
+        self.finish_control(Cow::Owned(payload), out).map(Some)
     }
 
     fn finish_control<'i>(
@@ -381,28 +328,34 @@ impl Connection {
                 }
                 Ok(Event::Ping(payload))
             }
-            _ => Ok(Event::Pong(payload)),
+            _ => {
+                if let Some(timer) = &mut self.timer {
+                    timer.receive_pong(&payload);
+                }
+                Ok(Event::Pong(payload))
+            }
         }
     }
 
     fn finish_close<'i>(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<Event<'i>, Error> {
         let close = Close::parse(payload)?;
-        // RFC 6455 §5.5.1: an endpoint that has not sent a close frame "MUST
-        // send a Close frame in response", typically with the same code.
-        if matches!(self.closing, Closing::Open) {
-            self.write_close(close.code, "", out)
+        let mut initiator = Initiator::Local;
+        if self.life.is_open() {
+            // RFC 6455 §5.5.1: an endpoint that has not sent a close frame
+            // "MUST send a Close frame in response".
+            self.write_close(&close.answer(), out)
                 .map_err(|_| Error::NoEntropy)?;
+            initiator = Initiator::Peer;
         }
-        self.closing.receive(&close);
-        self.is_closed = self.role == Role::Server;
-        self.discard();
+        self.end(Outcome::closed(close.clone(), initiator), None);
         Ok(Event::Close(close))
     }
 
-    /// Fails the connection and tells it at once.
+    /// Fails the connection and reports it at once.
     fn fail_now<'i>(&mut self, error: Error, out: &mut Vec<u8>) -> Option<Event<'i>> {
         self.fail(error, out);
-        self.failure.take().map(Event::Failed)
+        let failure = self.life.end_mut()?.failure.take();
+        failure.map(Event::Failed)
     }
 
     pub(super) fn unmask(&mut self, chunk: &mut [u8]) {
@@ -410,27 +363,4 @@ impl Connection {
             mask.apply(chunk);
         }
     }
-}
-
-/// RFC 6455 §5.1: "a client MUST mask all frames", "A server MUST NOT mask any
-/// frames", and whoever sees the opposite closes the connection.
-const fn check_mask(role: Role, key: Option<MaskingKey>) -> Result<(), ProtocolError> {
-    match (role, key) {
-        (Role::Server, None) => Err(ProtocolError::MissingMask),
-        (Role::Client, Some(_)) => Err(ProtocolError::UnexpectedMask),
-        _ => Ok(()),
-    }
-}
-
-/// A message that lies whole in the input.
-pub(super) fn lend(
-    kind: MessageKind,
-    payload: &[u8],
-    lossy: bool,
-) -> Result<Message<'_>, ProtocolError> {
-    Ok(match kind {
-        MessageKind::Text if lossy => Message::Text(utf8::replace_invalid(payload)),
-        MessageKind::Text => Message::Text(Cow::Borrowed(utf8::validate(payload)?)),
-        MessageKind::Binary => Message::Binary(Cow::Borrowed(payload)),
-    })
 }

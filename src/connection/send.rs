@@ -5,11 +5,12 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::{Connection, Opening, Sending};
-use crate::close::{Close, CloseCode, Closing};
+use super::life::{Life, Stage};
+use super::{Connection, Sending};
+use crate::close::{Close, CloseCode, Outcome};
 #[cfg(feature = "deflate")]
 use crate::deflate::Compress;
-use crate::error::SendError;
+use crate::error::{Error, SendError};
 use crate::frame::encoder::{self, Start};
 use crate::frame::{Header, MaskingKey, Opcode, Role};
 use crate::handshake::Response;
@@ -24,16 +25,18 @@ impl Connection {
     ///
     /// [`SendError::NoRequest`] if none waits for an answer.
     pub fn respond(&mut self, response: Response, out: &mut Vec<u8>) -> Result<(), SendError> {
-        if !matches!(self.opening.as_deref(), Some(Opening::Answer)) {
-            return Err(SendError::NoRequest);
+        match self.life.stage() {
+            Some(Stage::Answer) => {}
+            Some(Stage::Ended(_)) => return Err(SendError::Closed),
+            _ => return Err(SendError::NoRequest),
         }
+        let before = out.len();
         response.write(out);
+        self.count_sent(before, out);
         if response.status() == 101 {
             self.open(response.agreement().clone());
         } else {
-            self.closing.refuse(response.status());
-            self.is_closed = true;
-            self.discard();
+            self.end(Outcome::refused(response.status()), None);
         }
         Ok(())
     }
@@ -126,11 +129,14 @@ impl Connection {
     ) -> Result<Option<MaskingKey>, SendError> {
         self.check_between_messages()?;
         let masking_key = self.masking_key()?;
+        let before = out.len();
         Header {
             masking_key,
             ..Header::new(kind.opcode(), len as u64)
         }
         .write(out);
+        self.count_frame(before, out);
+        self.sent.bytes += len as u64;
         Ok(masking_key)
     }
 
@@ -163,7 +169,11 @@ impl Connection {
             frame,
         } = &*self.form_of(prepared);
         match self.role {
-            Role::Server => out.extend_from_slice(frame),
+            Role::Server => {
+                let before = out.len();
+                out.extend_from_slice(frame);
+                self.count_frame(before, out);
+            }
             Role::Client => self.write_frames(*start, payload, out)?,
         }
         Ok(())
@@ -180,6 +190,7 @@ impl Connection {
         self.check_between_messages()?;
         let form = self.form_of(prepared);
         if self.role == Role::Server {
+            self.count_frame(0, &form.frame);
             return Ok(form.frame.clone());
         }
         let mut frame = Vec::new();
@@ -194,51 +205,67 @@ impl Connection {
     ///
     /// If the connection is not open or the payload is longer.
     pub fn ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
+        self.check_open()?;
         self.send_control(Opcode::Ping, payload, out)
     }
 
-    /// Sends a pong (§5.5.3): an unasked-for heartbeat, or the answer to a
-    /// ping where [`auto_pong`](crate::Config::auto_pong) is off.
+    /// Sends a pong (§5.5.3): an unsolicited heartbeat, or the answer to a ping
+    /// where [`auto_pong`](crate::Config::auto_pong) is off. Possible until the
+    /// peer's close frame has come, also after [`close`](Self::close) (§5.5.2).
     ///
     /// # Errors
     ///
     /// If the connection is not open or the payload is longer than 125 bytes.
     pub fn pong(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
+        if !matches!(self.life.stage(), Some(Stage::Closing { .. })) {
+            self.check_open()?;
+        }
         self.send_control(Opcode::Pong, payload, out)
     }
 
     /// Begins the closing handshake (§7.1.2). What the peer still sends is
-    /// received until its close frame comes. Without effect if a close frame
-    /// was sent already.
+    /// received until its close frame comes. Does nothing if the connection is
+    /// closing or closed.
+    ///
+    /// A reason longer than 123 bytes is cut between two characters. With
+    /// [`CloseCode::NO_STATUS`] and no reason, an empty close frame is sent.
     ///
     /// # Errors
     ///
-    /// If the code must not be sent, the reason is longer than 123 bytes, or
-    /// the connection was never open.
+    /// If the code must not be sent, or the connection was never open.
     pub fn close(
         &mut self,
         code: impl Into<CloseCode>,
         reason: &str,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        let code = code.into();
-        Close::check(code, reason)?;
+        let close = Close::to_send(code.into(), reason)?;
         match self.check_open() {
             Err(SendError::Closed) => return Ok(()),
             open => open?,
         }
-        self.write_close(code, reason, out)?;
-        self.closing.send(code, reason);
+        self.write_close(&close, out)?;
+        self.life = Life::at(Stage::Closing {
+            sent: close,
+            end: self.sent.bytes,
+        });
         Ok(())
+    }
+
+    /// The close frame that reports a failure, if there is one for it.
+    pub(super) fn send_close_for(&mut self, error: Error, out: &mut Vec<u8>) {
+        if let Some(code) = error.close_code() {
+            // Without a key there is no frame; the outcome still reports.
+            let _ = self.write_close(&Close::without_reason(code), out);
+        }
     }
 
     pub(super) fn write_close(
         &mut self,
-        code: CloseCode,
-        reason: &str,
+        close: &Close,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        self.write_control(Opcode::Close, &Close::payload(code, reason), out)
+        self.write_control(Opcode::Close, &close.payload(), out)
     }
 
     /// RFC 6455 §5.3: a fresh key for each frame of a client.
@@ -247,7 +274,7 @@ impl Connection {
         if self.role == Role::Server {
             return Ok(None);
         }
-        let key = self.keys.draw(self.config.settings().entropy);
+        let key = self.keys.draw(&self.config.settings().entropy);
         key.map(|key| Some(key.into()))
             .map_err(|_| SendError::NoEntropy)
     }
@@ -258,7 +285,6 @@ impl Connection {
         payload: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        self.check_open()?;
         if payload.len() > Header::MAX_CONTROL_PAYLOAD_LEN {
             return Err(SendError::ControlFrameTooLong);
         }
@@ -272,8 +298,37 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         let key = self.masking_key()?;
-        encoder::write(Start::new(opcode, true), payload, key, out);
+        self.write_frame(Start::new(opcode, true), payload, key, out);
+        let rare = self.rare();
+        rare.sent.frames += 1;
+        rare.sent.pings += u64::from(opcode == Opcode::Ping);
         Ok(())
+    }
+
+    #[inline]
+    fn write_frame(
+        &mut self,
+        start: Start,
+        payload: &[u8],
+        key: Option<MaskingKey>,
+        out: &mut Vec<u8>,
+    ) {
+        let before = out.len();
+        encoder::write(start, payload, key, out);
+        self.count_frame(before, out);
+    }
+
+    /// Counts a frame that was appended to output of this length.
+    #[inline]
+    pub(super) const fn count_frame(&mut self, before: usize, out: &[u8]) {
+        self.count_sent(before, out);
+        self.sent.frames += 1;
+    }
+
+    /// Counts bytes that were appended to output of this length.
+    #[inline]
+    pub(super) const fn count_sent(&mut self, before: usize, out: &[u8]) {
+        self.sent.bytes += (out.len() - before) as u64;
     }
 
     /// What of a prepared message this connection sends.
@@ -309,7 +364,7 @@ impl Connection {
             return self.write_fragments(start, payload, out);
         }
         let key = self.masking_key()?;
-        encoder::write(start, payload, key, out);
+        self.write_frame(start, payload, key, out);
         Ok(())
     }
 
@@ -319,14 +374,20 @@ impl Connection {
         payload: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        let len = out.len();
+        let (len, sent) = (out.len(), self.sent);
         let mut rest = payload.chunks(self.config.settings().fragment_len);
+        let fragments = rest.len() as u64;
         while let Some(piece) = rest.next() {
-            let key = self.masking_key().inspect_err(|_| out.truncate(len))?;
+            let Ok(key) = self.masking_key() else {
+                out.truncate(len);
+                self.sent = sent;
+                return Err(SendError::NoEntropy);
+            };
             start.fin = rest.len() == 0;
-            encoder::write(start, piece, key, out);
+            self.write_frame(start, piece, key, out);
             start = Start::new(Opcode::Continuation, true);
         }
+        self.rare().sent.frames += fragments - 1;
         Ok(())
     }
 
@@ -351,9 +412,12 @@ impl Connection {
         };
         let key = self.masking_key()?;
         self.sending = (!fragment.fin).then_some(sending);
+        if !fragment.fin {
+            self.rare().sent.frames += 1;
+        }
         let payload = fragment.payload.as_bytes();
         if !sending.compressed {
-            encoder::write(start, payload, key, out);
+            self.write_frame(start, payload, key, out);
         }
         #[cfg(feature = "deflate")]
         if sending.compressed {
@@ -372,11 +436,18 @@ impl Connection {
     }
 
     #[inline]
-    const fn check_open(&self) -> Result<(), SendError> {
-        match (&self.opening, &self.closing) {
-            (_, Closing::Sent(_) | Closing::Done(_) | Closing::Failed(_)) => Err(SendError::Closed),
-            (Some(_), _) => Err(SendError::NotOpen),
-            (None, Closing::Open) => Ok(()),
+    fn check_open(&self) -> Result<(), SendError> {
+        if self.life.is_open() {
+            return Ok(());
+        }
+        Err(self.closed_or_not_open())
+    }
+
+    #[cold]
+    fn closed_or_not_open(&self) -> SendError {
+        match self.life.stage() {
+            Some(Stage::Closing { .. } | Stage::Ended(_)) => SendError::Closed,
+            _ => SendError::NotOpen,
         }
     }
 }

@@ -129,6 +129,13 @@ impl Codec {
             })
     }
 
+    /// How many compressed bytes of the incomplete message came.
+    pub(crate) fn compressed_len(&self) -> u64 {
+        self.decompressor
+            .as_ref()
+            .map_or(0, |decompressor| decompressor.compressed_len())
+    }
+
     /// Whether the message that is received inflates too far.
     pub(crate) fn exceeds_ratio(&self) -> bool {
         match (&self.decompressor, self.options.max_ratio) {

@@ -120,6 +120,14 @@ impl Decompressor {
         }
     }
 
+    /// How many compressed bytes of the incomplete message were given.
+    pub(super) fn compressed_len(&self) -> u64 {
+        match self.phase {
+            Phase::End => 0,
+            _ => self.compressed_len,
+        }
+    }
+
     /// Gives the next compressed bytes, no more than `max_chunk_len`, once
     /// those before are inflated.
     pub(crate) fn give(&mut self, chunk: &[u8], ends_message: bool) {

@@ -45,11 +45,13 @@ mod decoder;
 pub(crate) mod encoder;
 mod header;
 mod mask;
+mod rules;
 mod whole;
 
 pub use decoder::{Decoder, Part};
 pub use header::{Header, Opcode};
 pub use mask::{Mask, MaskingKey};
+pub(crate) use rules::{ControlRate, Rules};
 pub(crate) use whole::WholeFrame;
 
 /// Which end of a connection this is: the client masks its frames, the server

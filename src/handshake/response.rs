@@ -345,6 +345,14 @@ impl ResponseReader {
             .map(Answer::Refused))
     }
 
+    /// The refusal whose body was being read, with what came of it.
+    pub(crate) fn cut_off(&mut self) -> Option<Response> {
+        let (mut response, body) = self.refusal.take()?;
+        (response.0.body, _) = body.finish();
+        response.0.body_is_truncated = true;
+        Some(response)
+    }
+
     /// Heap bytes held.
     pub(crate) fn held_bytes(&self) -> usize {
         let offered: usize = self

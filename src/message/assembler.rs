@@ -34,9 +34,20 @@ pub(crate) struct Piece<'p, 'i> {
     pub(crate) ends: bool,
 }
 
-/// Joins a piece to those before it. Tells the message once it is whole. Text
-/// is checked, or repaired when `lossy`.
-pub(crate) fn assemble(
+impl<'i> Piece<'_, 'i> {
+    /// The bytes without their mask.
+    pub(super) fn unmask(&mut self) -> &'i [u8] {
+        let bytes = core::mem::take(&mut self.bytes);
+        if let Some(mask) = self.mask.take() {
+            mask.apply(bytes);
+        }
+        bytes
+    }
+}
+
+/// Appends a piece to those before it. Returns the message once it is complete.
+/// Text is checked, or repaired when `lossy`.
+pub(super) fn assemble(
     assembler: &mut Option<Box<Assembler>>,
     kind: MessageKind,
     piece: Piece<'_, '_>,

@@ -7,16 +7,61 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-pub(crate) mod assembler;
+mod assembler;
+mod fragmentation;
 mod prepared;
-mod sequence;
+mod receiver;
 pub(crate) mod utf8;
 
+pub(crate) use assembler::Piece;
 pub(crate) use prepared::Framed;
 pub use prepared::Prepared;
-pub(crate) use sequence::{Limits, Sequence};
+pub(crate) use receiver::{Received, Receiver, Taken};
 
 use crate::frame::Opcode;
+
+/// How messages are delivered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+pub enum Delivery {
+    /// Whole, as [`Event::Message`](crate::Event::Message).
+    #[default]
+    Messages,
+    /// Piece by piece as they arrive, as
+    /// [`Event::Fragment`](crate::Event::Fragment). Nothing is kept, so a
+    /// message of any length passes through the memory of one read.
+    Fragments,
+}
+
+/// How messages are received.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Settings {
+    pub(crate) limits: Limits,
+    pub(crate) delivery: Delivery,
+    pub(crate) allow_invalid_utf8: bool,
+}
+
+/// How much a peer may put into one message.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Limits {
+    /// Bytes of payload in a message; `usize::MAX` is no limit.
+    pub(crate) max_message_len: usize,
+    /// Bytes of payload in a frame.
+    pub(crate) max_frame_len: usize,
+    /// Frames in a message, empty ones included.
+    pub(crate) max_fragments: u32,
+}
+
+impl Limits {
+    /// How many bytes a compressed message of so many frames may have on the
+    /// wire: room for what deflate adds to data that it cannot compress, in
+    /// blocks as short as any encoder makes them, and for a flush in each frame.
+    #[cfg(feature = "deflate")]
+    fn max_compressed_len(&self, frames: u32) -> u64 {
+        let len = self.max_message_len as u64;
+        let flushes = u64::from(frames).saturating_mul(16);
+        (len.saturating_add(len / 8)).saturating_add(flushes.saturating_add(1024))
+    }
+}
 
 /// A text or binary message (§5.6), the same type received and sent.
 ///
@@ -77,6 +122,16 @@ impl<'a> Fragment<'a> {
         Self {
             payload: payload.into(),
             fin: true,
+        }
+    }
+}
+
+impl Fragment<'_> {
+    /// A fragment that borrows nothing. Copies what was borrowed.
+    pub fn into_owned(self) -> Fragment<'static> {
+        Fragment {
+            payload: self.payload.into_owned(),
+            fin: self.fin,
         }
     }
 }

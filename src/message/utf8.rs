@@ -40,7 +40,7 @@ fn looks_ascii(bytes: &[u8]) -> bool {
 }
 
 /// What of the bytes stands before the first wrong or incomplete sequence.
-pub(crate) fn valid_prefix(bytes: &[u8]) -> &str {
+fn valid_prefix(bytes: &[u8]) -> &str {
     bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid())
 }
 
@@ -67,14 +67,30 @@ impl Utf8 {
         Ok((completed, text))
     }
 
-    /// As `push`, joined. On a fault, what stands before it.
-    #[cfg(feature = "deflate")]
-    pub(crate) fn push_joined(&mut self, bytes: &[u8]) -> Result<String, (String, ProtocolError)> {
+    /// As `push`, with the completed character before the others. Text before a
+    /// fault is returned with it.
+    pub(crate) fn push_joined<'b>(
+        &mut self,
+        bytes: &'b [u8],
+    ) -> (Cow<'b, str>, Option<ProtocolError>) {
+        if self.len == 0 {
+            let (text, fault) = self.push_whole(bytes);
+            return (Cow::Borrowed(text), fault);
+        }
         let joined = [self.partial(), bytes].concat();
         self.len = 0;
-        let (whole, begun) = split_incomplete(&joined);
-        let text = validate(whole).and_then(|text| self.keep(begun).map(|()| text.into()));
-        text.map_err(|error| (valid_prefix(&joined).into(), error))
+        let (text, fault) = self.push_whole(&joined);
+        (Cow::Owned(text.into()), fault)
+    }
+
+    /// Checks a piece that begins where a character does.
+    fn push_whole<'b>(&mut self, bytes: &'b [u8]) -> (&'b str, Option<ProtocolError>) {
+        let (whole, begun) = split_incomplete(bytes);
+        let text = validate(whole).and_then(|text| self.keep(begun).map(|()| text));
+        match text {
+            Ok(text) => (text, None),
+            Err(fault) => (valid_prefix(bytes), Some(fault)),
+        }
     }
 
     /// As `push`, with U+FFFD in the place of what is wrong, also of a
@@ -101,7 +117,7 @@ impl Utf8 {
     }
 
     /// How many bytes the character under way still lacks.
-    pub(crate) fn missing(&self) -> usize {
+    fn missing(&self) -> usize {
         self.partial()
             .first()
             .map_or(0, |lead| char_len(*lead) - usize::from(self.len))

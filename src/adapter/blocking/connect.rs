@@ -52,7 +52,7 @@ pub fn connect(
     }
     let stream = dial(
         (uri.host(), uri.port()),
-        config.settings().timeouts.handshake,
+        config.settings().timeouts.handshake.duration(),
     )?;
     finish(WebSocket::client(stream, &request, config)?.with_socket(Socket::tcp()))
 }
@@ -125,7 +125,7 @@ pub fn connect_with(
 
 fn open(request: &Request, connector: &Connector) -> Result<WebSocket<Stream>, Error> {
     let uri = uri_of(request)?;
-    let timeout = connector.config().settings().timeouts.handshake;
+    let timeout = connector.config().settings().timeouts.handshake.duration();
     let stream = dial(connector.first_hop(uri), timeout)?;
     if let Some(tunnel) = connector.tunnel(uri) {
         pass_proxy(&stream, tunnel, timeout)?;

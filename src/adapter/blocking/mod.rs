@@ -75,6 +75,9 @@ pub struct WebSocket<S> {
     origin: Instant,
     /// The pieces of a message that came so far, where they are to be joined.
     begun: Option<Message<'static>>,
+    /// The event that ended the connection, to be returned once what is owed
+    /// has left.
+    last: Option<Event<'static>>,
     /// Nothing is read or written any more.
     is_finished: bool,
 }
@@ -138,6 +141,7 @@ impl<S: Read + Write> WebSocket<S> {
             writes: Waiting::to_write(None),
             origin: Instant::now(),
             begun: None,
+            last: None,
             is_finished: false,
         }
     }
@@ -180,24 +184,27 @@ impl<S: Read + Write> WebSocket<S> {
     /// waits for its answer.
     pub fn next_event(&mut self) -> Result<Option<Event<'static>>, Error> {
         loop {
-            let event = self
-                .incoming
-                .receive(&mut self.ws, &mut self.out)
-                .map(Event::into_owned);
-            // A failure is the last that is told: what it owes leaves first.
-            if self.ws.is_closed() || matches!(event, Some(Event::Failed(_))) {
-                self.finish();
-            }
-            match event {
-                Some(Event::Failed(error)) => return Err(error.into()),
-                Some(event) => return Ok(Some(event)),
-                None if self.is_finished => {
-                    return self
-                        .flush_rest()
-                        .map_or(Ok(None), |error| Err(error.into()));
+            if self.last.is_none() {
+                let event = self.incoming.receive(&mut self.ws, &mut self.out);
+                let is_last = self.ws.is_closed() || matches!(event, Some(Event::Failed(_)));
+                if !is_last && event.is_some() {
+                    return Ok(event.map(Event::into_owned));
                 }
-                None => self.fill()?,
+                self.last = event.map(Event::into_owned);
             }
+            if self.is_over() {
+                self.finish()?;
+                return self.take_last();
+            }
+            self.fill()?;
+        }
+    }
+
+    /// The last event; a failure is an error.
+    fn take_last(&mut self) -> Result<Option<Event<'static>>, Error> {
+        match self.last.take() {
+            Some(Event::Failed(failure)) => Err(failure.into()),
+            event => Ok(event),
         }
     }
 
@@ -223,19 +230,24 @@ impl<S: Read + Write> WebSocket<S> {
         &mut self,
         mut handle: impl FnMut(&mut Connection, Event<'_>, &mut Vec<u8>) -> Result<(), SendError>,
     ) -> Result<bool, Error> {
-        // Frames may stand behind the head of the handshake.
-        if !self.is_finished && !self.incoming.has_rest() {
+        // Frames may have come together with the head of the handshake.
+        let mut is_stuck = self.incoming.has_rest();
+        if !self.is_over() && !is_stuck {
             self.fill()?;
         }
         while let Some(event) = self.incoming.receive(&mut self.ws, &mut self.out) {
-            if let Event::Failed(error) = event {
-                self.finish();
-                return Err(error.into());
+            is_stuck = false;
+            match event {
+                Event::Failed(_) => self.last = Some(event.into_owned()),
+                event => handle(&mut self.ws, event, &mut self.out)?,
             }
-            handle(&mut self.ws, event, &mut self.out)?;
         }
-        if self.ws.is_closed() {
-            self.finish();
+        if is_stuck && self.incoming.has_rest() {
+            return Err(SendError::NotOpen.into());
+        }
+        if self.is_over() {
+            self.finish()?;
+            self.take_last()?;
         }
         Ok(!self.is_finished)
     }
@@ -383,7 +395,7 @@ impl<S> WebSocket<S> {
     }
 
     /// How the connection ended, once that is certain.
-    pub const fn outcome(&self) -> Option<&Outcome> {
+    pub fn outcome(&self) -> Option<&Outcome> {
         self.ws.outcome()
     }
 

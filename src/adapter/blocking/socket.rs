@@ -4,7 +4,7 @@
 //! decides which deadline that is.
 
 use std::fmt;
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
@@ -58,52 +58,6 @@ impl Socket<std::os::unix::net::UnixStream> {
             set_write_timeout: |stream, timeout| stream.set_write_timeout(timeout),
             shutdown_write: |stream| stream.shutdown(Shutdown::Write),
         }
-    }
-}
-
-impl<S: Read + Write> Socket<S> {
-    /// Writes everything, as far as that goes until then.
-    pub(super) fn write_until(
-        self,
-        stream: &mut S,
-        mut bytes: &[u8],
-        until: Instant,
-    ) -> io::Result<()> {
-        while !bytes.is_empty() {
-            (self.set_write_timeout)(stream, Some(time_left(until)?))?;
-            let len = stream.write(bytes)?;
-            bytes = bytes.get(len.max(1)..).unwrap_or_default();
-        }
-        stream.flush()
-    }
-}
-
-impl<S> Socket<S> {
-    /// Ends the outgoing direction and discards what comes, until the peer
-    /// ends the other one.
-    pub(super) fn linger_until<R: Read>(
-        self,
-        stream: &mut R,
-        as_socket: impl Fn(&R) -> &S,
-        until: Instant,
-    ) -> io::Result<()> {
-        (self.shutdown_write)(as_socket(stream))?;
-        let mut discarded = [0; 4096];
-        loop {
-            (self.set_read_timeout)(as_socket(stream), Some(time_left(until)?))?;
-            if stream.read(&mut discarded)? == 0 {
-                return Ok(());
-            }
-        }
-    }
-}
-
-fn time_left(until: Instant) -> io::Result<Duration> {
-    let left = until.saturating_duration_since(Instant::now());
-    if left.is_zero() {
-        Err(io::ErrorKind::TimedOut.into())
-    } else {
-        Ok(left)
     }
 }
 

@@ -16,7 +16,7 @@ use super::transfer::read;
 use super::{Error, Socket, WebSocket};
 use crate::adapter::incoming::Incoming;
 use crate::close::{CloseCode, Outcome};
-use crate::connection::Connection;
+use crate::connection::{Connection, IoState};
 #[cfg(feature = "deflate")]
 use crate::deflate::Compress;
 use crate::error::{Deadline, DeadlineReason, Error as Failure};
@@ -30,6 +30,8 @@ pub struct Reader<S> {
     shared: Arc<Shared<S>>,
     incoming: Incoming,
     reads: Waiting<S>,
+    /// As those of [`WebSocket`].
+    last: Option<Event<'static>>,
     is_finished: bool,
 }
 
@@ -98,6 +100,8 @@ where
             reads,
             writes,
             origin,
+            last,
+            is_finished,
             ..
         } = self;
         let state = State {
@@ -116,12 +120,12 @@ where
             socket,
             origin,
         });
-        let is_finished = self.is_finished;
         (
             Reader {
                 shared: shared.clone(),
                 incoming,
                 reads,
+                last,
                 is_finished,
             },
             Writer { shared },
@@ -156,21 +160,36 @@ where
     /// As [`WebSocket::next_event`].
     pub fn next_event(&mut self) -> Result<Option<Event<'static>>, Error> {
         loop {
-            let mut state = self.shared.lock();
-            let State { ws, out, .. } = &mut *state;
-            let event = self.incoming.receive(ws, out).map(Event::into_owned);
-            let is_closed = ws.is_closed();
-            // A peer that is gone takes no answer; its messages still count.
-            let _ = self.shared.settle(state);
-            if is_closed {
+            if self.is_finished {
+                return self.take_last();
+            }
+            if self.last.is_none() {
+                let mut state = self.shared.lock();
+                let State { ws, out, .. } = &mut *state;
+                let event = self.incoming.receive(ws, out).map(Event::into_owned);
+                let is_last = ws.is_closed() || matches!(event, Some(Event::Failed(_)));
+                // A peer that is gone takes no answer; its messages still count.
+                let _ = self.shared.settle(state);
+                if !is_last && event.is_some() {
+                    return Ok(event);
+                }
+                self.last = event;
+            }
+            // Without deadlines nothing ends the wait for a peer that failed us.
+            let waits = self.last.is_none() || self.shared.socket.is_some();
+            if self.shared.lock().ws.is_closed() || !waits {
                 self.finish();
+            } else {
+                self.fill()?;
             }
-            match event {
-                Some(Event::Failed(error)) => return Err(error.into()),
-                Some(event) => return Ok(Some(event)),
-                None if self.is_finished => return Ok(None),
-                None => self.fill()?,
-            }
+        }
+    }
+
+    /// The last event; a failure is an error.
+    fn take_last(&mut self) -> Result<Option<Event<'static>>, Error> {
+        match self.last.take() {
+            Some(Event::Failed(failure)) => Err(failure.into()),
+            event => Ok(event),
         }
     }
 
@@ -182,26 +201,33 @@ where
     /// Reads once, without the lock.
     fn fill(&mut self) -> Result<(), Error> {
         let mut state = self.shared.lock();
-        let (now, deadline) = self.shared.tick(&mut state);
-        if state.ws.is_closed() {
-            return Ok(());
-        }
+        // What arrived while the application was busy is read first.
+        let (now, deadline) = self.shared.tick(&mut state, false);
         let wanted = state.ws.remaining_payload_len();
-        // A ping may be due.
-        let _ = self.shared.settle(state);
+        drop(state);
         let glance = Deadline {
             at: now + GLANCE,
             reason: DeadlineReason::Idle,
         };
-        let deadline = deadline.map(|next| if next.at < glance.at { next } else { glance });
+        let deadline = deadline.filter(|next| next.at < glance.at).or(Some(glance));
+        let deadline = deadline.filter(|_| self.shared.socket.is_some());
         self.reads.arm(&self.shared.stream, now, deadline)?;
         match read(&mut self.incoming, &self.shared.stream, wanted) {
             Ok(()) => Ok(()),
             Err(error) => match self.reads.check(error) {
-                Ok(()) => Ok(()),
+                Ok(()) => self.pass_time(),
                 Err(error) => self.break_off(error),
             },
         }
+    }
+
+    /// Nothing has arrived.
+    fn pass_time(&self) -> Result<(), Error> {
+        let mut state = self.shared.lock();
+        self.shared.tick(&mut state, true);
+        // A ping may be due.
+        let _ = self.shared.settle(state);
+        Ok(())
     }
 
     /// As that of [`WebSocket`], of a stream that blocks.
@@ -219,15 +245,23 @@ where
         if std::mem::replace(&mut self.is_finished, true) {
             return;
         }
-        let state = self.shared.lock();
-        let cause = state.ws.outcome().and_then(|outcome| outcome.cause);
-        let timeout = state.ws.config().settings().timeouts.close;
-        drop(state);
-        if let (Some(Failure::Protocol(_) | Failure::Limit(_)), Some(timeout), Some(socket)) =
-            (cause, timeout, self.shared.socket)
-        {
-            let mut stream = &self.shared.stream;
-            let _ = socket.linger_until(&mut stream, |stream| stream, Instant::now() + timeout);
+        let Some(socket) = self.shared.socket else {
+            return;
+        };
+        // An error of the stream ends it too.
+        let _ = (socket.shutdown_write)(&self.shared.stream);
+        while self.shared.lock().ws.is_lingering() {
+            let mut state = self.shared.lock();
+            let (now, deadline) = self.shared.tick(&mut state, true);
+            drop(state);
+            let _ = self.reads.arm(&self.shared.stream, now, deadline);
+            let filled = read(&mut self.incoming, &self.shared.stream, 0);
+            if filled.or_else(|error| self.reads.check(error)).is_err() {
+                break;
+            }
+            let mut state = self.shared.lock();
+            let State { ws, out, .. } = &mut *state;
+            self.incoming.receive(ws, out);
         }
     }
 }
@@ -383,11 +417,11 @@ where
         &'a self,
         mut state: MutexGuard<'a, State<S>>,
     ) -> Result<MutexGuard<'a, State<S>>, Error> {
-        let (now, deadline) = self.tick(&mut state);
-        if let Some(cause @ Failure::Timeout(DeadlineReason::WriteStall)) = state.cause() {
+        let (now, deadline) = self.tick(&mut state, false);
+        if state.ws.is_stalled() {
             state.broken = Some(io::ErrorKind::TimedOut);
             self.written.notify_all();
-            return Err(cause.into());
+            return Err(Failure::Timeout(DeadlineReason::WriteStall).into());
         }
         state.writes.arm(&self.stream, now, deadline)?;
         let len = state.out.len().min(WRITE_LEN);
@@ -400,9 +434,10 @@ where
         let result = match result {
             Ok(0) => Err(io::ErrorKind::WriteZero.into()),
             Ok(len) => {
+                // None is there after the write deadline has passed.
+                let len = len.min(state.out.len());
                 state.out.drain(..len);
                 state.left += len as u64;
-                state.ws.note_written();
                 Ok(())
             }
             Err(error) => state.writes.check(error),
@@ -413,12 +448,16 @@ where
         Ok(state)
     }
 
-    fn tick(&self, state: &mut State<S>) -> (Duration, Option<Deadline>) {
+    fn tick(&self, state: &mut State<S>, is_reading: bool) -> (Duration, Option<Deadline>) {
         let now = self.origin.elapsed();
         if self.socket.is_none() {
             return (now, None);
         }
-        (now, state.ws.handle_timeout(now, &mut state.out))
+        let io = IoState {
+            buffered_len: 0,
+            is_reading,
+        };
+        (now, state.ws.handle_timeout(now, io, &mut state.out))
     }
 }
 
@@ -432,9 +471,5 @@ impl<S> Shared<S> {
 impl<S> State<S> {
     fn max_unsent_len(&self) -> usize {
         self.ws.config().settings().max_unsent_len
-    }
-
-    fn cause(&self) -> Option<Failure> {
-        self.ws.outcome()?.cause
     }
 }

@@ -1,10 +1,11 @@
 //! How bytes and time pass between the stream and the state machine.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::{Error, WebSocket};
 use crate::adapter::incoming::Incoming;
+use crate::connection::IoState;
 use crate::error::{Deadline, DeadlineReason, Error as Failure, SendError};
 use crate::input::Input;
 use crate::message::Message;
@@ -42,8 +43,9 @@ impl<S: Read + Write> WebSocket<S> {
         }
         loop {
             self.flush_before_read()?;
-            let (now, deadline) = self.tick();
-            if self.ws.is_closed() {
+            let was_over = self.ws.outcome().is_some();
+            let (now, deadline) = self.tick(true);
+            if self.ws.is_closed() || self.ws.outcome().is_some() != was_over {
                 return Ok(());
             }
             // Not empty if a ping was due.
@@ -64,18 +66,14 @@ impl<S: Read + Write> WebSocket<S> {
     /// Writes all unsent bytes.
     pub(super) fn write_unsent(&mut self) -> Result<(), Error> {
         while !self.out.is_empty() {
-            self.ws.note_unread();
-            let (now, deadline) = self.tick();
-            if let Some(timeout) = self.passed_deadline() {
-                return Err(timeout);
+            let (now, deadline) = self.tick(false);
+            if self.ws.is_stalled() {
+                return Err(Failure::Timeout(DeadlineReason::WriteStall).into());
             }
             self.writes.arm(&self.stream, now, deadline)?;
             match self.stream.write(&self.out) {
                 Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
-                Ok(len) => {
-                    self.out.drain(..len);
-                    self.ws.note_written();
-                }
+                Ok(len) => drop(self.out.drain(..len)),
                 Err(error) => self.writes.check(error)?,
             }
         }
@@ -89,7 +87,7 @@ impl<S: Read + Write> WebSocket<S> {
                 self.out.clear();
                 Ok(())
             }
-            // Told as an event, behind those that came before it.
+            // Reported as an event, after those that came before it.
             Err(Error::Failed(_)) => Ok(()),
             flushed => flushed,
         }
@@ -98,53 +96,54 @@ impl<S: Read + Write> WebSocket<S> {
     /// An error of the stream: its end, unless it is only not ready.
     fn break_off(&mut self, error: io::Error) -> Result<(), Error> {
         if error.kind() == io::ErrorKind::WouldBlock {
+            self.tick(true);
             return Err(error.into());
         }
         let was_over = self.ws.outcome().is_some();
-        // The outcome is that of a stream that ended; the error tells why.
+        // The outcome is that of a stream that ended; the error says why.
         self.ws.receive(&mut Input::new(&mut []), &mut self.out);
         self.is_finished = true;
-        // There are servers that reset the stream behind the last close frame.
+        // Some servers reset the stream after the last close frame.
         if was_over { Ok(()) } else { Err(error.into()) }
     }
 
-    /// The connection is closed: sends what is owed and, if it failed, waits
-    /// until the peer has read it. To drop a stream with unread bytes would
-    /// reset it, and the close frame might be lost on the way.
-    pub(super) fn finish(&mut self) {
-        if core::mem::replace(&mut self.is_finished, true) {
-            return;
-        }
-        let cause = self.outcome().and_then(|outcome| outcome.cause);
-        let is_stalled = cause == Some(Failure::Timeout(DeadlineReason::WriteStall));
-        let out = core::mem::take(&mut self.out);
-        let _ = match (self.socket, self.ws.config().settings().timeouts.close) {
-            _ if is_stalled => Ok(()),
-            (Some(socket), Some(timeout)) => {
-                let until = Instant::now() + timeout;
-                socket
-                    .write_until(&mut self.stream, &out, until)
-                    .and_then(|()| match cause {
-                        None | Some(Failure::UnexpectedEof) => Ok(()),
-                        Some(_) => socket.linger_until(&mut self.stream, |stream| stream, until),
-                    })
-            }
-            _ => {
-                self.out = out;
-                self.flush_rest().map_or(Ok(()), Err)
-            }
-        };
+    /// Whether nothing more is received: what is owed leaves, and that is all.
+    pub(super) fn is_over(&self) -> bool {
+        // Without deadlines nothing ends the wait for a peer that failed us.
+        self.is_finished || self.ws.is_closed() || self.last.is_some() && self.socket.is_none()
     }
 
-    /// Writes what a connection that is over still owes. Tells if the stream
-    /// is not ready for all of it; any other error ends it.
-    pub(super) fn flush_rest(&mut self) -> Option<io::Error> {
+    /// Writes what is owed and ends the stream. After a failure the peer may be
+    /// in the middle of sending: it is read until it ends the stream too.
+    pub(super) fn finish(&mut self) -> Result<(), Error> {
+        if !self.is_finished {
+            self.flush_rest()?;
+            if let Some(socket) = self.socket {
+                // An error of the stream ends it too.
+                let _ = (socket.shutdown_write)(&self.stream);
+            }
+            while self.ws.is_lingering() && self.socket.is_some() {
+                let (now, deadline) = self.tick(true);
+                let _ = self.reads.arm(&self.stream, now, deadline);
+                let filled = read(&mut self.incoming, &mut self.stream, 0);
+                match filled.or_else(|error| self.reads.check(error)) {
+                    Ok(()) => self.incoming.receive(&mut self.ws, &mut self.out),
+                    Err(_) => break,
+                };
+            }
+            self.is_finished = true;
+        }
+        Ok(())
+    }
+
+    /// Writes what a connection that is over still owes. An error of the stream
+    /// ends it, unless it is only not ready.
+    fn flush_rest(&mut self) -> Result<(), Error> {
         match self.flush() {
-            Ok(()) => None,
-            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Some(error),
-            Err(_) => {
+            Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Err(error.into()),
+            _ => {
                 self.out.clear();
-                None
+                Ok(())
             }
         }
     }
@@ -165,61 +164,49 @@ impl<S: Read + Write> WebSocket<S> {
             return Ok(self.ws.send(message, &mut self.out)?);
         }
         // Before the header: no ping may come between it and the payload.
-        self.arm_write()?;
+        let (now, deadline) = self.tick(false);
         self.ws
             .send_header(message.kind(), message.len(), &mut self.out)?;
+        self.writes
+            .arm(&self.stream, now, self.before_stall(now, deadline))?;
         let mut payload = message.as_bytes();
         while !payload.is_empty() {
             let slices = [IoSlice::new(&self.out), IoSlice::new(payload)];
             let Ok(len @ 1..) = self.stream.write_vectored(&slices) else {
                 break;
             };
-            self.ws.note_written();
             let head_len = len.min(self.out.len());
             self.out.drain(..head_len);
             payload = payload.get(len - head_len..).unwrap_or_default();
         }
-        // What did not leave at once waits with the rest; `flush` tells why.
+        // What did not leave at once waits with the rest; `flush` returns why.
         self.out.extend_from_slice(payload);
         Ok(())
     }
 
-    /// Makes the next write return when a deadline comes, or when the stream
-    /// takes nothing for as long as it may.
-    fn arm_write(&mut self) -> io::Result<()> {
-        self.ws.note_unread();
-        let (now, deadline) = self.tick();
-        let stall = self
-            .ws
-            .config()
-            .settings()
-            .timeouts
-            .write_stall
-            .map(|timeout| Deadline {
-                at: now + timeout,
-                reason: DeadlineReason::WriteStall,
-            });
-        let first = deadline
-            .into_iter()
-            .chain(stall)
-            .min_by_key(|deadline| deadline.at);
-        self.writes.arm(&self.stream, now, first)
+    /// The deadline, or the write deadline of bytes that are unsent from now
+    /// on, if that comes first.
+    fn before_stall(&self, now: Duration, deadline: Option<Deadline>) -> Option<Deadline> {
+        let timeout = self.ws.config().settings().timeouts.write_stall.duration();
+        let stall = timeout.and_then(|timeout| now.checked_add(timeout));
+        let stall = stall.map(|at| Deadline {
+            at,
+            reason: DeadlineReason::WriteStall,
+        });
+        let both = deadline.into_iter().chain(stall);
+        both.min_by_key(|deadline| deadline.at)
     }
 
-    /// Tells the core the time, if deadlines can be kept.
-    pub(super) fn tick(&mut self) -> (Duration, Option<Deadline>) {
+    /// Reports the time to the state machine, if deadlines can be kept.
+    pub(super) fn tick(&mut self, is_reading: bool) -> (Duration, Option<Deadline>) {
         let now = self.origin.elapsed();
         if self.socket.is_none() {
             return (now, None);
         }
-        (now, self.ws.handle_timeout(now, &mut self.out))
-    }
-
-    /// The deadline that ended the connection.
-    pub(super) fn passed_deadline(&self) -> Option<Error> {
-        match self.ws.outcome()?.cause? {
-            cause @ Failure::Timeout(_) => Some(cause.into()),
-            _ => None,
-        }
+        let io = IoState {
+            buffered_len: 0,
+            is_reading,
+        };
+        (now, self.ws.handle_timeout(now, io, &mut self.out))
     }
 }

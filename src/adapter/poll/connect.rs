@@ -25,7 +25,7 @@ pub(in crate::adapter) async fn connect<T: Transport>(
     connector: &Connector,
 ) -> Result<WebSocket<MaybeTls<T>>, Error> {
     let uri = uri_of(request)?;
-    let timeout = connector.config().settings().timeouts.handshake;
+    let timeout = connector.config().settings().timeouts.handshake.duration();
     if let Some(mut tunnel) = connector.tunnel(uri) {
         let mut sent = 0;
         within(&mut io, timeout, ConnectStep::Proxy, |io, cx| {

@@ -7,7 +7,6 @@
 use std::borrow::Cow;
 use std::io;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
 use std::vec::Vec;
 
 use bytes::Bytes;
@@ -17,8 +16,8 @@ use super::outgoing::Outgoing;
 use super::transport::Transport;
 use crate::adapter::Error;
 use crate::adapter::incoming::Incoming;
-use crate::connection::Connection;
-use crate::error::{DeadlineReason, Error as Failure, SendError};
+use crate::connection::{Connection, IoState};
+use crate::error::{Error as Failure, SendError};
 use crate::event::Event;
 use crate::input::Input;
 use crate::message::{Message, Prepared};
@@ -31,32 +30,35 @@ pub(super) struct Driver<T> {
     pub(super) incoming: Incoming,
     pub(super) outgoing: Outgoing,
     max_unsent_len: usize,
-    ending: Option<Ending>,
+    /// How many bytes answer what the peer sent and may be unsent, and the
+    /// position in the output after them.
+    answers_len: u64,
+    answers_end: u64,
+    /// The event that ended the connection, to be returned once what is owed
+    /// has left.
+    last: Option<Event<'static>>,
+    /// How far the end of the outgoing direction is.
+    shutdown: Shutdown,
+    /// Counts reads, as the clock is not looked at with each.
+    reads: u32,
     /// Nothing is read or written any more.
     is_finished: bool,
     /// The pieces of a message that came so far, where they are to be joined.
     begun: Option<Message<'static>>,
 }
 
-/// The connection is closed: what is owed leaves, and then the last event is
-/// told.
-#[derive(Debug)]
-struct Ending {
-    last: Option<Event<'static>>,
-    phase: Phase,
-    /// When to give up.
-    at: Option<Duration>,
+/// The end of the outgoing direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Shutdown {
+    NotYet,
+    Pending,
+    Done,
 }
 
-/// How far an ending is.
-#[derive(Clone, Copy, Debug)]
-enum Phase {
-    Flush,
-    Shutdown,
-    /// A stream that is dropped with unread bytes is reset, and the close
-    /// frame might be lost on the way: the peer reads it and ends the stream.
-    Drain,
-}
+/// How many reads one poll makes, and how many events it handles, before other
+/// tasks of the thread have their turn.
+const MAX_READS: u32 = 8;
+const MAX_EVENTS: u32 = 1024;
 
 /// A payload of this many bytes leaves without being copied, where the
 /// transport can write header and payload at once.
@@ -75,7 +77,11 @@ impl<T: Transport> Driver<T> {
             ws,
             incoming: Incoming::default(),
             outgoing,
-            ending: None,
+            answers_len: 0,
+            answers_end: 0,
+            last: None,
+            shutdown: Shutdown::NotYet,
+            reads: 0,
             is_finished: false,
             begun: None,
         }
@@ -86,21 +92,24 @@ impl<T: Transport> Driver<T> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message<'static>>, Error>> {
-        while let Some(event) = ready!(self.poll_event(cx))? {
-            match event {
-                Event::Request(request) => {
+        for _ in 0..MAX_EVENTS {
+            match ready!(self.poll_event(cx))? {
+                None => return Poll::Ready(Ok(None)),
+                Some(Event::Request(request)) => {
                     let response = request.accept();
                     self.ws.respond(response, self.outgoing.out())?;
                 }
-                Event::Refused(response) => return Poll::Ready(Err(Error::Refused(response))),
-                event => {
+                Some(Event::Refused(response)) => {
+                    return Poll::Ready(Err(Error::Refused(response)));
+                }
+                Some(event) => {
                     if let Some(message) = event.into_message(&mut self.begun) {
                         return Poll::Ready(Ok(Some(message)));
                     }
                 }
             }
         }
-        Poll::Ready(Ok(None))
+        yield_now(cx)
     }
 
     /// The next event, owned; `None` once the connection is closed.
@@ -108,25 +117,22 @@ impl<T: Transport> Driver<T> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Event<'static>>, Error>> {
-        loop {
-            if self.ending.is_some() {
-                return self.poll_ending(cx);
+        for _ in 0..MAX_READS {
+            if self.last.is_none() {
+                let event = self.receive();
+                let is_last = self.ws.is_closed() || matches!(event, Some(Event::Failed(_)));
+                if !is_last && event.is_some() {
+                    return Poll::Ready(Ok(event));
+                }
+                self.last = event;
             }
-            let event = self.incoming.receive(&mut self.ws, self.outgoing.out());
-            let event = event.map(Event::into_owned);
-            if self.is_finished {
-                self.release();
-                // Behind a refusal its error is told.
-                return Poll::Ready(last(event));
+            if self.is_over() {
+                ready!(self.poll_end(cx));
+                return Poll::Ready(self.take_last());
             }
-            if self.is_over(event.as_ref()) {
-                self.end(event);
-            } else if event.is_some() {
-                return Poll::Ready(Ok(event));
-            } else {
-                ready!(self.poll_fill(cx))?;
-            }
+            ready!(self.poll_fill(cx))?;
         }
+        yield_now(cx)
     }
 
     /// One read and all events that it brings, lent. `false` once the
@@ -136,24 +142,26 @@ impl<T: Transport> Driver<T> {
         cx: &mut Context<'_>,
         handle: &mut impl FnMut(&mut Connection, Event<'_>, &mut Vec<u8>) -> Result<(), SendError>,
     ) -> Poll<Result<bool, Error>> {
-        if self.ending.is_none() && !self.is_finished {
-            if !self.incoming.has_rest() {
-                ready!(self.poll_fill(cx))?;
-            }
-            let out = self.outgoing.out();
-            while let Some(event) = self.incoming.receive(&mut self.ws, out) {
-                if let Event::Failed(error) = event {
-                    self.end(Some(Event::Failed(error)));
-                    break;
-                }
-                handle(&mut self.ws, event, out)?;
-            }
-            if self.ending.is_none() && self.ws.is_closed() {
-                self.end(None);
+        if !self.is_over() && !self.incoming.has_rest() {
+            ready!(self.poll_fill(cx))?;
+        }
+        let before = self.ws.counters().sent.bytes;
+        let out = self.outgoing.out();
+        let mut is_stuck = self.incoming.has_rest();
+        while let Some(event) = self.incoming.receive(&mut self.ws, out) {
+            is_stuck = false;
+            match event {
+                Event::Failed(_) => self.last = Some(event.into_owned()),
+                event => handle(&mut self.ws, event, out)?,
             }
         }
-        if self.ending.is_some() {
-            ready!(self.poll_ending(cx))?;
+        self.count_answers(before);
+        if is_stuck && self.incoming.has_rest() {
+            return Poll::Ready(Err(SendError::NotOpen.into()));
+        }
+        if self.is_over() {
+            ready!(self.poll_end(cx));
+            self.take_last()?;
         }
         Poll::Ready(Ok(!self.is_finished))
     }
@@ -164,8 +172,7 @@ impl<T: Transport> Driver<T> {
             if let Poll::Ready(flushed) = self.outgoing.poll_flush(cx, &mut self.io) {
                 return Poll::Ready(flushed.map_err(Error::from));
             }
-            self.ws.note_unread();
-            let late = self.poll_deadline(cx);
+            let late = self.poll_deadline(cx, false);
             if let Some(Failure::Timeout(reason)) = self.cause() {
                 return Poll::Ready(Err(Failure::Timeout(reason).into()));
             }
@@ -253,39 +260,81 @@ impl<T: Transport> Driver<T> {
         self.ws.held_bytes() + self.incoming.held_bytes() + self.outgoing.held_bytes()
     }
 
-    /// Reads once, while what is owed leaves.
+    /// The next event in what was read.
+    fn receive(&mut self) -> Option<Event<'static>> {
+        let before = self.ws.counters().sent.bytes;
+        let event = self.incoming.receive(&mut self.ws, self.outgoing.out());
+        let event = event.map(Event::into_owned);
+        self.count_answers(before);
+        event
+    }
+
+    /// Counts what was appended since so many bytes were: the peer made us
+    /// send it.
+    fn count_answers(&mut self, before: u64) {
+        let after = self.ws.counters().sent.bytes;
+        if after > before {
+            self.answers_len += after - before;
+            self.answers_end = after;
+        }
+    }
+
+    /// Whether the peer makes us send more than it reads: it is not read until
+    /// it does. What the application sends of its own accord does not count, or
+    /// two that both send would wait for each other.
+    fn is_flooded(&mut self) -> bool {
+        let left = self.ws.counters().sent.bytes - self.outgoing.len() as u64;
+        if left >= self.answers_end {
+            self.answers_len = 0;
+        }
+        self.answers_len >= self.max_unsent_len.max(1) as u64
+    }
+
+    /// Reads once, while what is owed leaves. The clock comes last: what has
+    /// arrived in time counts.
     fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if self.incoming.has_rest() {
             return Poll::Ready(Err(SendError::NotOpen.into()));
         }
         loop {
-            if let Poll::Ready(Err(_)) = self.outgoing.poll_flush(cx, &mut self.io) {
-                // The peer reads no more; what it had sent is still to be read.
-                self.outgoing.clear();
+            let _ = self.poll_write(cx);
+            let is_reading = !self.is_flooded();
+            if is_reading && let Poll::Ready(read) = self.poll_read(cx) {
+                self.tick_sometimes(cx);
+                return Poll::Ready(read.or_else(|error| self.break_off(error)));
             }
-            let unsent_len = self.outgoing.len();
-            let is_late = self.poll_deadline(cx).is_ready();
-            if self.ws.is_closed() {
+            let appended = self.ws.counters().sent.bytes;
+            let was_over = self.ws.outcome().is_some();
+            let is_late = self.poll_deadline(cx, is_reading).is_ready();
+            if self.ws.is_closed() || self.ws.outcome().is_some() != was_over {
                 return Poll::Ready(Ok(()));
             }
-            // A deadline was told, or a ping was due.
-            if is_late || self.outgoing.len() > unsent_len {
-                continue;
-            }
-            // Who does not read is not read either.
-            if unsent_len >= self.max_unsent_len.max(1) {
+            // A ping was due.
+            if !is_late && self.ws.counters().sent.bytes == appended {
+                self.release();
                 return Poll::Pending;
             }
-            let read = self.poll_read(cx);
-            return match read {
-                Poll::Ready(Ok(())) => Poll::Ready(Ok(())),
-                Poll::Ready(Err(error)) => Poll::Ready(self.break_off(error)),
-                Poll::Pending => {
-                    self.release();
-                    Poll::Pending
-                }
-            };
         }
+    }
+
+    /// A peer that always has something to be read cannot outrun a deadline.
+    fn tick_sometimes(&mut self, cx: &mut Context<'_>) {
+        self.reads = self.reads.wrapping_add(1);
+        if !self.outgoing.is_empty() || self.reads.is_multiple_of(16) {
+            // What was read has not been received yet, so silence means nothing.
+            let _ = self.poll_deadline(cx, false);
+        }
+    }
+
+    /// Writes what can leave. A transport that is broken is still read: what
+    /// the peer had sent counts.
+    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let flushed = self.outgoing.poll_flush(cx, &mut self.io);
+        flushed.map(|flushed| {
+            if flushed.is_err() {
+                self.outgoing.clear();
+            }
+        })
     }
 
     /// Reads once, over what was taken, into a buffer of the thread's.
@@ -303,29 +352,23 @@ impl<T: Transport> Driver<T> {
         read.map_ok(|_| ())
     }
 
-    /// Reads and forgets until the stream ends. A peer that goes on sending
-    /// gets one read in each turn: other tasks and the deadline have theirs.
-    fn poll_drain(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.incoming.forget();
-        ready!(self.poll_read(cx))?;
-        if self.incoming.is_end_of_stream() {
-            return Poll::Ready(Ok(()));
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    }
-
-    /// Tells the core the time. Ready if a deadline is there already.
-    fn poll_deadline(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Reports the time and the transport to the state machine. Ready if a
+    /// deadline has come already.
+    fn poll_deadline(&mut self, cx: &mut Context<'_>, is_reading: bool) -> Poll<()> {
         let Some(now) = self.io.now() else {
             return Poll::Pending;
         };
-        if self.outgoing.take_written() {
-            self.ws.note_written();
+        let io = IoState {
+            buffered_len: self.outgoing.buffered_len()
+                + usize::from(self.shutdown == Shutdown::Pending),
+            is_reading,
+        };
+        let deadline = self.ws.handle_timeout(now, io, self.outgoing.out());
+        if self.ws.is_stalled() {
+            self.outgoing.clear();
+            return Poll::Ready(());
         }
-        let queued = self.outgoing.shared_len();
-        let out = self.outgoing.out();
-        match self.ws.handle_timeout_behind(now, queued, out) {
+        match deadline {
             Some(deadline) => self.io.poll_deadline(cx, deadline.at),
             None => Poll::Pending,
         }
@@ -334,80 +377,67 @@ impl<T: Transport> Driver<T> {
     /// The stream broke: its end.
     fn break_off(&mut self, error: io::Error) -> Result<(), Error> {
         let was_over = self.ws.outcome().is_some();
-        // The outcome is that of a stream that ended; the error tells why.
+        // The outcome is that of a stream that ended; the error says why.
         self.ws
             .receive(&mut Input::new(&mut []), self.outgoing.out());
-        self.outgoing.clear();
-        self.is_finished = true;
-        self.release();
-        // There are servers that reset the stream behind the last close frame.
+        self.finish();
+        // Some servers reset the stream after the last close frame.
         if was_over { Ok(()) } else { Err(error.into()) }
     }
 
-    fn is_over(&self, event: Option<&Event<'_>>) -> bool {
-        // A failure is the last that is told: what it owes leaves first.
-        self.ws.is_closed() || matches!(event, Some(Event::Failed(_)))
+    /// Whether nothing more is received: what is owed leaves, and that is all.
+    fn is_over(&self) -> bool {
+        // Without a clock nothing ends the wait for a peer that failed us.
+        let may_wait = self.io.now().is_some();
+        self.ws.is_closed() || self.last.is_some() && !may_wait
     }
 
-    fn end(&mut self, last: Option<Event<'static>>) {
-        let timeout = self.ws.config().settings().timeouts.close;
-        let at = self
-            .io
-            .now()
-            .zip(timeout)
-            .map(|(now, timeout)| now + timeout);
-        if self.cause() == Some(Failure::Timeout(DeadlineReason::WriteStall)) {
-            self.outgoing.clear();
-        }
-        let phase = Phase::Flush;
-        self.ending = Some(Ending { last, phase, at });
-    }
-
-    /// Sees the ending through, and tells the last event.
-    fn poll_ending(&mut self, cx: &mut Context<'_>) -> Poll<Result<Option<Event<'static>>, Error>> {
-        let at = self.ending.as_ref().and_then(|ending| ending.at);
-        // Without a clock there is no end to waiting for others.
-        let is_late = at.is_some_and(|at| self.io.poll_deadline(cx, at).is_ready());
-        if !is_late {
-            ready!(self.poll_phases(cx, at.is_some()));
-        }
-        self.is_finished = true;
-        self.outgoing.clear();
-        self.release();
-        Poll::Ready(last(self.ending.take().and_then(|ending| ending.last)))
-    }
-
-    /// An error of the stream ends it too.
-    fn poll_phases(&mut self, cx: &mut Context<'_>, may_wait: bool) -> Poll<()> {
-        loop {
-            let Some(ending) = &mut self.ending else {
-                return Poll::Ready(());
-            };
-            let (done, next) = match ending.phase {
-                Phase::Flush => {
-                    let flushed = ready!(self.outgoing.poll_flush(cx, &mut self.io));
-                    (flushed, Some(Phase::Shutdown))
+    /// Writes what is owed and ends the stream. After a failure the peer may be
+    /// in the middle of sending: it is read until it ends the stream too.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while !self.is_finished {
+            let is_shut = self.poll_write(cx).is_ready() && self.poll_shutdown(cx).is_ready();
+            let waits = self.ws.is_lingering() && self.io.now().is_some();
+            if is_shut && !waits || self.ws.is_stalled() {
+                self.finish();
+            } else if waits && let Poll::Ready(read) = self.poll_read(cx) {
+                if read.is_err() {
+                    self.finish();
                 }
-                Phase::Shutdown => (ready!(self.io.poll_shutdown(cx)), Some(Phase::Drain)),
-                Phase::Drain => (ready!(self.poll_drain(cx)), None),
-            };
-            match (done, next) {
-                (Ok(()), Some(Phase::Drain)) if !may_wait || !self.owes_reading() => {
-                    return Poll::Ready(());
-                }
-                (Ok(()), Some(next)) => {
-                    if let Some(ending) = &mut self.ending {
-                        ending.phase = next;
-                    }
-                }
-                _ => return Poll::Ready(()),
+                self.receive();
+                // A peer that goes on sending leaves others their turn.
+                let _ = self.poll_deadline(cx, false);
+                return yield_now(cx);
+            } else {
+                ready!(self.poll_deadline(cx, true));
             }
         }
+        Poll::Ready(())
     }
 
-    /// Whether the peer may be in the middle of sending.
-    fn owes_reading(&self) -> bool {
-        matches!(self.cause(), Some(Failure::Protocol(_) | Failure::Limit(_)))
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.shutdown != Shutdown::Done {
+            self.shutdown = Shutdown::Pending;
+            // An error of the stream ends it too.
+            let _ = ready!(self.io.poll_shutdown(cx));
+            self.shutdown = Shutdown::Done;
+        }
+        Poll::Ready(())
+    }
+
+    fn finish(&mut self) {
+        self.is_finished = true;
+        self.outgoing.clear();
+        self.incoming.forget();
+        self.release();
+    }
+
+    /// The last event; a failure is an error.
+    fn take_last(&mut self) -> Result<Option<Event<'static>>, Error> {
+        match self.last.take() {
+            Some(Event::Failed(failure)) => Err(failure.into()),
+            event => Ok(event),
+        }
     }
 
     fn cause(&self) -> Option<Failure> {
@@ -422,12 +452,10 @@ impl<T: Transport> Driver<T> {
     }
 }
 
-/// The last event as it is told.
-fn last(event: Option<Event<'static>>) -> Result<Option<Event<'static>>, Error> {
-    match event {
-        Some(Event::Failed(error)) => Err(error.into()),
-        event => Ok(event),
-    }
+/// Pending, to be polled again after other tasks.
+fn yield_now<R>(cx: &Context<'_>) -> Poll<R> {
+    cx.waker().wake_by_ref();
+    Poll::Pending
 }
 
 /// The payload as it can be shared, or as it is lent.

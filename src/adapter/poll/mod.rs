@@ -299,7 +299,7 @@ impl<T: Transport> WebSocket<T> {
     }
 
     /// How the connection ended, once that is certain.
-    pub const fn outcome(&self) -> Option<&Outcome> {
+    pub fn outcome(&self) -> Option<&Outcome> {
         self.driver.ws.outcome()
     }
 

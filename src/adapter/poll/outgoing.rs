@@ -19,7 +19,6 @@ pub(super) struct Outgoing {
     shared_len: usize,
     out: Vec<u8>,
     needs_flush: bool,
-    has_written: bool,
 }
 
 /// More than this is not moved to the front when a part of it left: a long
@@ -38,9 +37,10 @@ impl Outgoing {
         &mut self.out
     }
 
-    /// How many bytes leave before those of `out`.
-    pub(super) const fn shared_len(&self) -> usize {
-        self.shared_len
+    /// How many bytes leave besides those of `out`. What the transport has
+    /// taken and not flushed counts as one.
+    pub(super) const fn buffered_len(&self) -> usize {
+        self.shared_len + self.needs_flush as usize
     }
 
     /// How many bytes wait to leave.
@@ -97,15 +97,9 @@ impl Outgoing {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
         self.needs_flush = true;
-        self.has_written = true;
         let own = len.min(self.len());
         self.advance(own);
         Poll::Ready(Ok(len - own))
-    }
-
-    /// Whether any byte left since this was last asked.
-    pub(super) const fn take_written(&mut self) -> bool {
-        mem::replace(&mut self.has_written, false)
     }
 
     /// Gives the buffer back if nothing is left in it.

@@ -1,0 +1,84 @@
+//! What passed over a connection since its start.
+
+use super::{Connection, Rare};
+
+/// How much passed over a connection since its start, see
+/// [`Connection::counters`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Counters {
+    /// What the peer sent.
+    pub received: Traffic,
+    /// What this endpoint sent.
+    pub sent: Traffic,
+}
+
+/// How much passed in one direction.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub struct Traffic {
+    /// Bytes, those of the opening handshake included.
+    pub bytes: u64,
+    /// Frames of all kinds.
+    pub frames: u64,
+    /// Whole messages, text and binary.
+    pub messages: u64,
+    /// Pings, those of the keepalive included.
+    pub pings: u64,
+}
+
+/// What is counted with each frame.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Passed {
+    pub(super) bytes: u64,
+    pub(super) frames: u64,
+}
+
+/// What is counted with each frame that completes no message.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct PassedRarely {
+    pub(super) frames: u64,
+    pub(super) pings: u64,
+}
+
+impl Connection {
+    /// How many bytes, frames, messages and pings were received and sent since
+    /// the start of the connection. A byte counts as sent once it is in `out`.
+    ///
+    /// ```
+    /// use sansocket::{Agreement, Config, Connection, Role};
+    ///
+    /// let config = Config::new();
+    /// let mut ws = Connection::upgraded(Role::Server, Agreement::default(), &config);
+    /// let mut out = Vec::new();
+    /// ws.send("hello", &mut out)?;
+    /// ws.ping(b"", &mut out)?;
+    /// let sent = ws.counters().sent;
+    /// assert_eq!((sent.bytes, sent.frames), (9, 2));
+    /// assert_eq!((sent.messages, sent.pings), (1, 1));
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
+    pub fn counters(&self) -> Counters {
+        let rare = self.rare.as_deref();
+        Counters {
+            received: self.received.with(rare.map(|rare| rare.received)),
+            sent: self.sent.with(rare.map(|rare| rare.sent)),
+        }
+    }
+
+    pub(super) fn rare(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+}
+
+impl Passed {
+    fn with(self, rarely: Option<PassedRarely>) -> Traffic {
+        let PassedRarely { frames, pings } = rarely.unwrap_or_default();
+        Traffic {
+            bytes: self.bytes,
+            frames: self.frames,
+            messages: self.frames - frames,
+            pings,
+        }
+    }
+}

@@ -1,0 +1,136 @@
+//! The life of a connection, from the first byte of the opening handshake to
+//! the last of the closing one.
+//!
+//! ```text
+//!  server   Request ──► Answer ──┐
+//!                                ├──► Open ──────► Closing ──────► Ended
+//!  client   Response ────────────┘     close() sends    the peer's close frame
+//!                                      a close frame
+//!  any stage but Ended ─────────────────────────────────────────────► Ended
+//!            failure, deadline, end of the stream, the peer's close frame
+//! ```
+
+use alloc::boxed::Box;
+
+use crate::close::{Close, Ending, Outcome};
+use crate::error::Error;
+use crate::event::Event;
+use crate::handshake::{RequestReader, ResponseReader};
+use crate::timer::Phase;
+
+/// Where in its life a connection is. Open takes no memory: it is the stage in
+/// which connections spend their time.
+#[derive(Debug)]
+pub(super) struct Life(Option<Box<Stage>>);
+
+/// Any stage but open.
+#[derive(Debug)]
+pub(super) enum Stage {
+    /// A server reads the request.
+    Request(RequestReader),
+    /// The application owes the answer.
+    Answer,
+    /// A client reads the response.
+    Response(ResponseReader),
+    /// This endpoint sent a close frame, which ends at this position in the
+    /// output; the peer's has not come.
+    Closing { sent: Close, end: u64 },
+    /// The outcome is certain.
+    Ended(End),
+}
+
+/// How it ended, and what is left to do.
+#[derive(Debug)]
+pub(super) struct End {
+    pub(super) outcome: Outcome,
+    pub(super) ending: Ending,
+    /// The position in the output after the last byte of it.
+    pub(super) output_end: u64,
+    /// Whether the write deadline passed, so that nothing more leaves.
+    pub(super) is_stalled: bool,
+    /// What `receive` is still to report: an event, then the failure.
+    pub(super) event: Option<Event<'static>>,
+    pub(super) failure: Option<Error>,
+}
+
+impl Life {
+    pub(super) const OPEN: Self = Self(None);
+
+    pub(super) fn at(stage: Stage) -> Self {
+        Self(Some(Box::new(stage)))
+    }
+
+    pub(super) fn stage_mut(&mut self) -> Option<&mut Stage> {
+        self.0.as_deref_mut()
+    }
+
+    /// Takes the stage out, to be replaced by another.
+    pub(super) fn take(&mut self) -> Option<Stage> {
+        self.0.take().map(|stage| *stage)
+    }
+
+    #[inline]
+    pub(super) const fn is_open(&self) -> bool {
+        self.0.is_none()
+    }
+
+    pub(super) fn stage(&self) -> Option<&Stage> {
+        self.0.as_deref()
+    }
+
+    pub(super) fn end(&self) -> Option<&End> {
+        match self.stage()? {
+            Stage::Ended(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    pub(super) fn end_mut(&mut self) -> Option<&mut End> {
+        match self.stage_mut()? {
+            Stage::Ended(end) => Some(end),
+            _ => None,
+        }
+    }
+
+    /// Whether frames are received.
+    pub(super) fn receives_frames(&self) -> bool {
+        matches!(self.stage(), None | Some(Stage::Closing { .. }))
+    }
+
+    /// What the deadlines depend on.
+    pub(super) fn phase(&self) -> Phase {
+        match self.stage() {
+            Some(Stage::Request(_) | Stage::Response(_)) => Phase::Handshake,
+            Some(Stage::Answer) => Phase::Deciding,
+            None => Phase::Open,
+            Some(Stage::Closing { .. }) => Phase::Closing,
+            Some(Stage::Ended(end)) => match end.ending {
+                Ending::AwaitEnd | Ending::Linger => Phase::Closing,
+                Ending::Drop => Phase::Closed,
+            },
+        }
+    }
+
+    /// The position in the output after the last close frame, or after all of
+    /// it where no more follows.
+    pub(super) fn close_end(&self) -> u64 {
+        match self.stage() {
+            Some(Stage::Closing { end, .. }) => *end,
+            Some(Stage::Ended(end)) => end.output_end,
+            _ => 0,
+        }
+    }
+
+    /// Heap bytes held.
+    pub(super) fn held_bytes(&self) -> usize {
+        let Some(stage) = self.stage() else { return 0 };
+        let held = match stage {
+            Stage::Request(reader) => reader.held_bytes(),
+            Stage::Response(reader) => reader.held_bytes(),
+            Stage::Answer => 0,
+            Stage::Closing { sent, .. } => sent.reason.capacity(),
+            Stage::Ended(end) => end.outcome.reason.capacity(),
+        };
+        size_of::<Stage>() + held
+    }
+}

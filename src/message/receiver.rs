@@ -1,0 +1,193 @@
+//! Received payload to messages or fragments: one path for plain payload, lent
+//! by the caller's input, and for inflated payload, lent by the decompressor.
+
+use alloc::borrow::Cow;
+use alloc::boxed::Box;
+
+use super::assembler::{Assembler, Piece, assemble};
+use super::fragmentation::Fragmentation;
+use super::utf8::{self, Utf8};
+use super::{Delivery, Fragment, Limits, Message, MessageKind, Settings};
+use crate::error::{Error, ProtocolError};
+use crate::frame::Header;
+
+/// Receives the messages of one direction: checks their fragmentation, their
+/// limits and their UTF-8, and assembles them or hands out their pieces.
+#[derive(Debug, Default)]
+pub(crate) struct Receiver {
+    fragmentation: Fragmentation,
+    utf8: Utf8,
+    assembler: Option<Box<Assembler>>,
+}
+
+/// What received payload made.
+#[derive(Debug)]
+pub(crate) enum Received<'i> {
+    /// The whole message.
+    Message(Message<'i>),
+    /// The next piece of it.
+    Fragment(Fragment<'i>),
+}
+
+/// What a piece of payload made, if anything, and the fault after that.
+#[derive(Debug, Default)]
+pub(crate) struct Taken<'i> {
+    pub(crate) received: Option<Received<'i>>,
+    pub(crate) fault: Option<Error>,
+}
+
+impl Receiver {
+    /// Checks the header of a data frame, before any of its payload.
+    pub(crate) fn begin_frame(&mut self, header: &Header, limits: &Limits) -> Result<(), Error> {
+        self.fragmentation.begin_frame(header, limits)
+    }
+
+    /// Takes the next payload of the incomplete message. `piece.ends`: the
+    /// message is complete with it.
+    pub(crate) fn take<'i>(&mut self, piece: Piece<'_, 'i>, settings: &Settings) -> Taken<'i> {
+        let Some(kind) = self.fragmentation.kind() else {
+            return Taken::default();
+        };
+        let (ends, lossy) = (piece.ends, settings.allow_invalid_utf8);
+        let taken = match settings.delivery {
+            Delivery::Messages => self.take_message(kind, piece, lossy).into(),
+            Delivery::Fragments => self.take_fragment(kind, piece, lossy),
+        };
+        if ends {
+            self.fragmentation.end_message();
+        }
+        taken
+    }
+
+    /// Whether the next frame begins a message.
+    pub(crate) const fn is_between_messages(&self) -> bool {
+        self.fragmentation.kind().is_none()
+    }
+
+    /// Gives back what an incomplete message holds.
+    pub(crate) fn discard(&mut self) {
+        self.assembler = None;
+    }
+
+    /// Heap bytes held.
+    pub(crate) fn held_bytes(&self) -> usize {
+        self.assembler.as_ref().map_or(0, |assembler| {
+            size_of::<Assembler>() + assembler.held_bytes()
+        })
+    }
+
+    fn take_message<'i>(
+        &mut self,
+        kind: MessageKind,
+        mut piece: Piece<'_, 'i>,
+        lossy: bool,
+    ) -> Result<Option<Message<'i>>, ProtocolError> {
+        if piece.ends && self.assembler.is_none() {
+            return lend(kind, piece.unmask(), lossy).map(Some);
+        }
+        assemble(&mut self.assembler, kind, piece, &mut self.utf8, lossy)
+    }
+
+    fn take_fragment<'i>(
+        &mut self,
+        kind: MessageKind,
+        mut piece: Piece<'_, 'i>,
+        lossy: bool,
+    ) -> Taken<'i> {
+        let (bytes, ends) = (piece.unmask(), piece.ends);
+        let (payload, fault) = match kind {
+            MessageKind::Binary => (Message::Binary(Cow::Borrowed(bytes)), None),
+            MessageKind::Text => {
+                let (text, fault) = self.take_text(bytes, ends, lossy);
+                (Message::Text(text), fault)
+            }
+        };
+        let fin = ends && fault.is_none();
+        let is_nothing = payload.is_empty() && !fin;
+        let fragment = Fragment { payload, fin };
+        Taken {
+            received: (!is_nothing).then_some(Received::Fragment(fragment)),
+            fault: fault.map(Error::from),
+        }
+    }
+
+    /// The complete characters of a piece of text, and the fault after them.
+    fn take_text<'i>(
+        &mut self,
+        bytes: &'i [u8],
+        ends: bool,
+        lossy: bool,
+    ) -> (Cow<'i, str>, Option<ProtocolError>) {
+        if lossy {
+            return (Cow::Owned(self.utf8.push_lossy(bytes, ends)), None);
+        }
+        let (text, fault) = self.utf8.push_joined(bytes);
+        match fault {
+            None if ends => (text, self.utf8.end().err()),
+            fault => (text, fault),
+        }
+    }
+}
+
+/// Of messages whose payload is compressed.
+#[cfg(feature = "deflate")]
+impl Receiver {
+    /// Whether the payload of the incomplete message is compressed.
+    pub(crate) const fn is_compressed(&self) -> bool {
+        self.fragmentation.is_compressed()
+    }
+
+    /// How many inflated bytes the incomplete message may still have.
+    pub(crate) fn room(&self, limits: &Limits) -> usize {
+        self.fragmentation.room(limits)
+    }
+
+    /// Counts inflated bytes, no more than there is room for.
+    pub(crate) const fn add_inflated(&mut self, len: usize) {
+        self.fragmentation.add_inflated(len);
+    }
+
+    /// How many compressed bytes the incomplete message may have.
+    pub(crate) fn max_compressed_len(&self, limits: &Limits) -> u64 {
+        limits.max_compressed_len(self.fragmentation.frames())
+    }
+}
+
+impl Taken<'_> {
+    /// What borrows nothing. Copies what was borrowed.
+    #[cfg(feature = "deflate")]
+    pub(crate) fn into_owned(self) -> Taken<'static> {
+        let received = self.received.map(|received| match received {
+            Received::Message(message) => Received::Message(message.into_owned()),
+            Received::Fragment(fragment) => Received::Fragment(fragment.into_owned()),
+        });
+        Taken {
+            received,
+            fault: self.fault,
+        }
+    }
+}
+
+impl<'i> From<Result<Option<Message<'i>>, ProtocolError>> for Taken<'i> {
+    fn from(message: Result<Option<Message<'i>>, ProtocolError>) -> Self {
+        match message {
+            Ok(message) => Self {
+                received: message.map(Received::Message),
+                fault: None,
+            },
+            Err(fault) => Self {
+                received: None,
+                fault: Some(fault.into()),
+            },
+        }
+    }
+}
+
+/// A message whose payload is contained in one piece.
+fn lend(kind: MessageKind, payload: &[u8], lossy: bool) -> Result<Message<'_>, ProtocolError> {
+    Ok(match kind {
+        MessageKind::Text if lossy => Message::Text(utf8::replace_invalid(payload)),
+        MessageKind::Text => Message::Text(Cow::Borrowed(utf8::validate(payload)?)),
+        MessageKind::Binary => Message::Binary(Cow::Borrowed(payload)),
+    })
+}
