@@ -10,8 +10,8 @@
 mod allocator;
 mod common;
 
-use std::env;
 use std::process::Command;
+use std::{env, thread};
 
 use allocator::{Counting, measure};
 use common::{ROLES, config, feed, peer_of, wire};
@@ -250,6 +250,17 @@ fn pool_keeps_sixteen_states_of_each_direction() {
         let (connections, used) = measure(|| states(16).collect::<Vec<_>>());
         assert!(used.held < 16 * 3 * KIB, "{used:?}: all from the pool");
         drop(connections);
+    });
+}
+
+#[test]
+fn threads_share_the_pool() {
+    alone("threads_share_the_pool", || {
+        let thread = thread::spawn(|| drop(with_state(Options::new())));
+        thread.join().unwrap();
+        let (ws, used) = measure(|| with_state(Options::new()));
+        assert!(used.held < 3 * KIB, "{used:?}: taken from the pool");
+        drop(ws);
     });
 }
 

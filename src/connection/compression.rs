@@ -81,7 +81,7 @@ impl Connection {
         self.write_fragment(fragment, compressed, out)
     }
 
-    /// Returns the compressor of this connection, of up to 450 KB with context
+    /// Returns the compressor of this connection, of up to 560 KB with context
     /// takeover, to the [pool](crate::deflate#memory). The next message starts
     /// with an empty window. Has no effect without context takeover.
     pub fn release(&mut self) {

@@ -39,12 +39,12 @@
 //! State is allocated by the first message that needs it. A compressor also
 //! keeps its output buffer, of at most 64 KiB, between messages.
 //!
-//! There is one pool for the process. All connections share it, whatever their
+//! There is one pool for the process, shared by all connections whatever their
 //! [`Config`](crate::Config). It keeps at most 16 compressors and 16
-//! decompressors: 8 MiB in total with the default options. If more messages
-//! are in progress at the same time, their states are allocated, and the pool
-//! drops the states that were returned first. Pooled states are reset and are
-//! never freed while they fit.
+//! decompressors, 8 MiB in total with the default options, for the lifetime of
+//! the process. States are reset before they are reused. When no state fits, a
+//! new one is allocated; when the pool is full, a returned state replaces the
+//! oldest.
 //!
 //! [`Connection::release`](crate::Connection::release) returns the compressor
 //! of a connection that uses context takeover to the pool.
