@@ -1,9 +1,9 @@
-//! Real peers against the echo servers among the examples: a browser, Node `ws`
-//! and Python `websockets`.
+//! Real peers against the echo servers among the examples: a browser, the JDK,
+//! Node `ws` and Python `websockets`.
 //!
 //! A peer that is not installed is skipped, and the test says so, unless
-//! REQUIRE_INTEROP=1. `.ci/run` installs them: Chromium from the system, the
-//! others below `target/interop`.
+//! REQUIRE_INTEROP=1. `.ci/run` installs them: Chromium and the JDK from the
+//! system, the others below `target/interop`.
 
 #![cfg(feature = "std")]
 
@@ -110,6 +110,19 @@ fn python_websockets_is_served() {
         let server = Server::start(name);
         run(Command::new(&python)
             .arg(script("python_websockets.py"))
+            .arg(&server.url));
+    }
+}
+
+#[test]
+fn jdk_is_served() {
+    if is_missing("a JDK", is_program("javac")) {
+        return;
+    }
+    for name in SERVERS {
+        let server = Server::start(name);
+        run(Command::new("java")
+            .arg(script("Jdk.java"))
             .arg(&server.url));
     }
 }

@@ -77,9 +77,9 @@ impl Connection {
         self.write_fragment(fragment, compressed, out)
     }
 
-    /// Gives back memory that this connection can do without: the state to
-    /// compress, of up to 400 KB where its window is kept from message to
-    /// message. The next message begins with an empty window.
+    /// Returns the compressor of this connection, of up to 560 KB with context
+    /// takeover, to the [pool](crate::deflate#memory). The next message starts
+    /// with an empty window. Has no effect without context takeover.
     pub fn release(&mut self) {
         if let Some(codec) = &mut self.codec {
             codec.forget_sent();

@@ -1,15 +1,15 @@
-//! Both directions of one connection: which state is kept, borrowed, given
-//! back.
+//! Both directions of one connection: which state is kept with the connection,
+//! and which is borrowed from the pool.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use super::compressor::{Compressor, Kind};
 use super::decompressor::Decompressor;
-use super::{Compress, Options, Parameters};
+use super::{Compress, Options, Parameters, pool};
 use crate::frame::Role;
 
-/// What a connection that agreed on permessage-deflate has.
+/// The compression state of a connection that negotiated permessage-deflate.
 #[derive(Debug)]
 pub(crate) struct Codec {
     options: Options,
@@ -19,7 +19,7 @@ pub(crate) struct Codec {
     decompressor: Option<Box<Decompressor>>,
 }
 
-/// What was agreed on for one direction.
+/// The negotiated parameters of one direction.
 #[derive(Clone, Copy, Debug)]
 struct Direction {
     takeover: bool,
@@ -40,7 +40,7 @@ impl Codec {
             Role::Server => (server, client),
             Role::Client => (client, server),
         };
-        // What the peer lets us keep, we need not.
+        // Context takeover that the peer allows is optional for the sender.
         own.takeover &= options.takeover;
         own.window_bits = own.window_bits.min(options.window_bits);
         Box::new(Self {
@@ -62,58 +62,60 @@ impl Codec {
         }
     }
 
-    /// Whether a message may be compressed in vain, as nothing refers to it.
+    /// Whether the compressed form of a message may be discarded, because no
+    /// later message refers to it.
     pub(crate) const fn may_discard(&self, choice: Compress) -> bool {
         matches!(choice, Compress::Auto) && !self.own.takeover
     }
 
     /// The next part of a message that is sent, compressed.
     pub(crate) fn compress(&mut self, payload: &[u8], ends_message: bool) -> &[u8] {
-        let (kind, pool) = (self.kind(), &self.options.pool);
+        let kind = self.kind();
         let compressor = self
             .compressor
-            .get_or_insert_with(|| pool.take_compressor(kind));
+            .get_or_insert_with(|| pool::take_compressor(kind));
         compressor.compress(payload, ends_message)
     }
 
-    /// A message compressed by itself, if it gains by that.
+    /// A message compressed with an empty window, if that makes it shorter.
     pub(crate) fn compress_alone(&self, payload: &[u8]) -> Option<Vec<u8>> {
-        let mut compressor = self.options.pool.take_compressor(self.kind());
+        let mut compressor = pool::take_compressor(self.kind());
         let compressed = compressor.compress(payload, true).to_vec();
-        self.options.pool.put_compressor(compressor);
+        pool::put_compressor(compressor);
         Some(compressed).filter(|compressed| compressed.len() < payload.len())
     }
 
-    /// What distinguishes messages compressed by themselves: those of
-    /// connections that agree in it are the same.
+    /// The parameters that determine the result of
+    /// [`compress_alone`](Self::compress_alone): connections with the same
+    /// variant produce the same bytes.
     pub(crate) fn variant(&self) -> [u8; 3] {
         self.kind().to_bytes()
     }
 
-    /// A message that was compressed is in the output.
+    /// Ends a compressed message that was written to the output.
     pub(crate) fn end_sending(&mut self) {
-        if !self.own.takeover {
-            self.forget_sent();
+        match &mut self.compressor {
+            Some(compressor) if self.own.takeover => compressor.trim(),
+            _ => self.forget_sent(),
         }
     }
 
-    /// What is sent next refers to nothing before it, which is always allowed:
-    /// something was sent that the compressor does not know of, or was not that
-    /// it does.
+    /// Starts the next message with an empty window, which is always allowed.
+    /// Required after a message that bypassed the compressor, and after a
+    /// compressed one that was not sent.
     pub(crate) fn forget_sent(&mut self) {
         if let Some(compressor) = self.compressor.take() {
-            self.options.pool.put_compressor(compressor);
+            pool::put_compressor(compressor);
         }
     }
 
-    /// What inflates the peer's messages.
+    /// The state that decompresses the peer's messages.
     pub(crate) fn decompressor(&mut self) -> &mut Decompressor {
-        let pool = &self.options.pool;
         self.decompressor
-            .get_or_insert_with(|| pool.take_decompressor())
+            .get_or_insert_with(pool::take_decompressor)
     }
 
-    /// Whether there is something to inflate before more input is taken.
+    /// Whether there is data to decompress before more input is taken.
     pub(crate) fn has_more(&self) -> bool {
         self.decompressor
             .as_ref()
@@ -136,7 +138,7 @@ impl Codec {
             .map_or(0, |decompressor| decompressor.compressed_len())
     }
 
-    /// Whether the message that is received inflates too far.
+    /// Whether the message in progress exceeds the maximum compression ratio.
     pub(crate) fn exceeds_ratio(&self) -> bool {
         match (&self.decompressor, self.options.max_ratio) {
             (Some(decompressor), Some(ratio)) => decompressor.exceeds(ratio),
@@ -144,7 +146,7 @@ impl Codec {
         }
     }
 
-    /// A message that was compressed is received.
+    /// Ends a compressed message that was received.
     pub(crate) fn end_receiving(&mut self) {
         if !self.peer.takeover {
             self.forget_received();
@@ -153,11 +155,11 @@ impl Codec {
 
     fn forget_received(&mut self) {
         if let Some(decompressor) = self.decompressor.take() {
-            self.options.pool.put_decompressor(decompressor);
+            pool::put_decompressor(decompressor);
         }
     }
 
-    /// Heap bytes held, this included.
+    /// Heap bytes held, including this value.
     pub(crate) fn held_bytes(&self) -> usize {
         let compressor = self.compressor.as_ref();
         let decompressor = self.decompressor.as_ref();
@@ -166,7 +168,8 @@ impl Codec {
             + decompressor.map_or(0, |_| Decompressor::held_bytes())
     }
 
-    /// Whether a message of this length is worth being compressed by itself.
+    /// Whether a message of this length is worth compressing without context
+    /// takeover.
     pub(crate) const fn is_long(&self, len: usize) -> bool {
         len > 0 && len >= self.options.threshold
     }

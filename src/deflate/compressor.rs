@@ -12,11 +12,11 @@ use super::Options;
 pub(crate) struct Compressor {
     deflate: Deflate,
     kind: Kind,
-    /// What was compressed last, as long as it ever was.
+    /// The compressed form of the last payload, and room for the next.
     output: Vec<u8>,
 }
 
-/// What tells compressors apart.
+/// The settings of a compressor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Kind {
     window_bits: u8,
@@ -24,25 +24,25 @@ pub(crate) struct Kind {
     mem_level: u8,
 }
 
-/// What ends a flush, and is left out at the end of a message
+/// The end of a flush, which is removed at the end of a message
 /// (RFC 7692 §7.2.1).
 const TAIL: [u8; 4] = [0x00, 0x00, 0xff, 0xff];
 
 /// An empty block without its tail (RFC 7692 §7.2.3.6).
 const EMPTY_BLOCK: &[u8] = &[0x00];
 
-/// Room that the backend is given at least: more than its tail, as it begins
-/// another where that just fits.
+/// The least room that the backend is given: more than its tail, because it
+/// starts another tail if the first one just fits.
 const MIN_ROOM: usize = 256;
 
-/// Output longer than this is not kept for the next message.
-const MAX_KEPT_LEN: usize = 16 * 1024;
+/// The largest output buffer that is kept between messages, in bytes.
+const MAX_KEPT_LEN: usize = 64 * 1024;
 
 impl Kind {
     pub(super) fn new(window_bits: u8, options: &Options) -> Self {
         Self {
-            // The backend has no window of 8 bits. In its window of 9 it looks
-            // back less than 256 bytes, which is what 8 promise.
+            // The backend has no window of 8 bits. In a window of 9 bits it
+            // refers back less than 256 bytes, which is within 8 bits.
             window_bits: window_bits.max(9),
             level: options.level,
             mem_level: options.mem_level,
@@ -75,20 +75,26 @@ impl Compressor {
         self.kind == kind
     }
 
-    /// Forgets the window: what comes next refers to nothing before it.
+    /// Empties the window, so that the next message refers to nothing before
+    /// it, and trims the output buffer.
     pub(super) fn reset(&mut self) {
         self.deflate.reset();
+        self.trim();
     }
 
-    /// The next part of a message, compressed so far that it can be inflated
-    /// whole.
+    /// Drops a large output buffer. Called at the end of each message.
+    pub(super) fn trim(&mut self) {
+        if self.output.capacity() > MAX_KEPT_LEN {
+            self.output = Vec::new();
+        }
+    }
+
+    /// Compresses the next part of a message and flushes it, so that the peer
+    /// can decompress all of it.
     pub(super) fn compress(&mut self, payload: &[u8], ends_message: bool) -> &[u8] {
         if payload.is_empty() {
-            // What came before ends where a byte does.
+            // The parts before it were flushed to a byte boundary.
             return if ends_message { EMPTY_BLOCK } else { &[] };
-        }
-        if self.output.len() > MAX_KEPT_LEN {
-            self.output = Vec::new();
         }
         let len = self.flush(payload).unwrap_or_else(|| self.store(payload));
         let compressed = self.output.get(..len).unwrap_or_default();
@@ -100,9 +106,9 @@ impl Compressor {
         }
     }
 
-    /// Writes all of the payload and a tail to `output`. Tells the length, or
-    /// `None` if the backend fails, which an output that grows gives no reason
-    /// for.
+    /// Writes the whole payload and a tail to `output`. Returns the length, or
+    /// `None` if the backend fails, which is not expected while the output
+    /// grows.
     fn flush(&mut self, payload: &[u8]) -> Option<usize> {
         let (start_in, start_out) = (self.deflate.total_in(), self.deflate.total_out());
         loop {
@@ -128,8 +134,8 @@ impl Compressor {
         }
     }
 
-    /// Writes the payload as it is, in blocks that say so (RFC 1951 §3.2.4),
-    /// and forgets what it knows.
+    /// Writes the payload in stored blocks (RFC 1951 §3.2.4), and empties the
+    /// window.
     fn store(&mut self, payload: &[u8]) -> usize {
         self.deflate.reset();
         self.output.clear();
@@ -143,7 +149,7 @@ impl Compressor {
         self.output.len()
     }
 
-    /// Heap bytes held, this included.
+    /// Heap bytes held, including this value.
     pub(super) fn held_bytes(&self) -> usize {
         const HASH_TABLE: usize = 128 * 1024;
         const STATE: usize = 3 * 1024;

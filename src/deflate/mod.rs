@@ -1,26 +1,34 @@
-//! permessage-deflate (RFC 7692): messages compressed one by one.
+//! permessage-deflate: per-message compression (RFC 7692).
 //!
-//! Knows the parameters that are negotiated, and how the bytes of a message are
-//! compressed and inflated within limits; knows nothing of frames or heads.
+//! Compression is off by default. To enable it, pass [`Options`] to
+//! [`Config::deflate`](crate::Config::deflate):
 //!
-//! # What is negotiated
+//! ```
+//! use sansocket::{Config, deflate};
 //!
-//! A client offers what its [`Options`] say, a server with options of its own
-//! answers the first offer that it can keep, and [`Parameters`] is what both
-//! then have. Without options nothing is offered or accepted.
+//! let config = Config::new().deflate(deflate::Options::new());
+//! # let _ = config;
+//! ```
 //!
-//! # What is kept, and what it costs
+//! # Negotiation
 //!
-//! A window kept from message to message (*context takeover*) makes small
-//! messages smaller, and keeps the state of both directions with the
-//! connection. Without it, which is the default, state is borrowed from a pool
-//! that all connections of one [`Config`](crate::Config) share, for as long as
-//! a message lasts: an idle connection then holds no more than without
-//! compression.
+//! A client offers the extension with the parameters that its [`Options`] ask
+//! for. A server accepts the first offer that is compatible with its own
+//! options. Both endpoints then use the same [`Parameters`]. An endpoint
+//! without options neither offers nor accepts the extension.
 //!
-//! | state | bytes |
+//! # Memory
+//!
+//! With *context takeover*, the compression window is kept from one message to
+//! the next. Small messages compress better, but the connection keeps the state
+//! of both directions for as long as it lives. Without context takeover, which
+//! is the default, a message borrows its state from a pool and returns it at
+//! the end of the message: an idle connection holds no more memory than one
+//! without compression.
+//!
+//! | state | size |
 //! |---|---|
-//! | to inflate, whatever the window | 67 KiB |
+//! | to decompress, with any window | 67 KiB |
 //! | to compress, window of 15 bits, memory level 8 | 372 KiB |
 //! | to compress, window of 12 bits, memory level 8 | 260 KiB |
 //! | to compress, window of 9 bits, memory level 8 | 246 KiB |
@@ -28,16 +36,27 @@
 //! | to compress, window of 12 bits, memory level 4 | 155 KiB |
 //! | to compress, window of 9 bits, memory level 1 | 134 KiB |
 //!
-//! State is made by the first message that needs it.
-//! [`Connection::release`](crate::Connection::release) gives back what a
-//! connection can do without. The bench `deflate` prints these figures.
+//! State is allocated by the first message that needs it. A compressor also
+//! keeps its output buffer, of at most 64 KiB, between messages.
 //!
-//! # Secrets
+//! There is one pool for the process, shared by all connections whatever their
+//! [`Config`](crate::Config). It keeps at most 16 compressors and 16
+//! decompressors, 8 MiB in total with the default options, for the lifetime of
+//! the process. States are reset before they are reused. When no state fits, a
+//! new one is allocated; when the pool is full, a returned state replaces the
+//! oldest.
 //!
-//! Who can make an endpoint compress text of their own together with a secret,
-//! and see the length of what is sent, can find the secret out (CRIME,
-//! BREACH). Compression is off unless asked for; a message with a secret is
-//! sent with [`Compress::Never`].
+//! [`Connection::release`](crate::Connection::release) returns the compressor
+//! of a connection that uses context takeover to the pool.
+//! [`Connection::held_bytes`](crate::Connection::held_bytes) includes all state
+//! that a connection holds.
+//!
+//! # Security
+//!
+//! Compression can reveal secrets (CRIME, BREACH): an attacker who can place
+//! text of their own next to a secret, and can see the length of the compressed
+//! message, can guess the secret. Send messages that contain secrets with
+//! [`Compress::Never`].
 
 mod codec;
 mod compressor;
@@ -45,24 +64,21 @@ mod decompressor;
 mod params;
 mod pool;
 
-use alloc::sync::Arc;
-
 pub(crate) use codec::Codec;
 pub(crate) use decompressor::Inflated;
 pub use params::Parameters;
 pub(crate) use params::{Element, NAME};
-use pool::Pool;
 
-/// What to offer or accept, and how to compress. All in all for
-/// [`Config::deflate`](crate::Config::deflate).
+/// The options of [`Config::deflate`](crate::Config::deflate): what to offer
+/// or accept in the handshake, and how to compress.
 ///
-/// The defaults cost an idle connection nothing: no context takeover in either
-/// direction, the fastest level, windows of 15 bits.
+/// The defaults add no memory to an idle connection: no context takeover in
+/// either direction, the fastest level, windows of 15 bits.
 ///
 /// ```
 /// use sansocket::{Config, deflate};
 ///
-/// // Small messages that resemble each other, on few connections.
+/// // Few connections, with many small and similar messages.
 /// let options = deflate::Options::new().takeover(true).peer_takeover(true).level(6);
 /// let config = Config::new().deflate(options);
 /// # let _ = config;
@@ -78,114 +94,111 @@ pub struct Options {
     mem_level: u8,
     threshold: usize,
     max_ratio: Option<u32>,
-    pool: Arc<Pool>,
 }
 
-/// Whether a message is compressed, where permessage-deflate was agreed on.
-/// Where it was not, nothing is.
+/// Whether to compress a message. Has no effect unless permessage-deflate was
+/// negotiated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Compress {
-    /// If it is not shorter than [`Options::threshold`] and gains by it; with
-    /// context takeover always, unless it is empty.
+    /// Compresses a message of at least [`Options::threshold`] bytes if that
+    /// makes it shorter. With context takeover, compresses every message that
+    /// is not empty.
     #[default]
     Auto,
-    /// Always.
+    /// Always compresses.
     Always,
-    /// Never: of messages that are compressed already, or secret.
+    /// Never compresses: for messages that contain secrets or are compressed
+    /// already.
     Never,
 }
 
 impl Options {
-    /// The defaults.
+    /// Returns the default options.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Whether this end may keep its window from message to message. Default
-    /// no. The peer can forbid it.
+    /// Whether this endpoint uses context takeover for the messages that it
+    /// sends. Defaults to `false`. The peer can disable it.
     #[must_use]
     pub const fn takeover(mut self, on: bool) -> Self {
         self.takeover = on;
         self
     }
 
-    /// Whether the peer may. Default no: the state to inflate its messages is
-    /// then borrowed from the pool. As a client see [`fallback`](Self::fallback).
+    /// Whether the peer may use context takeover. Defaults to `false`: the
+    /// state to decompress its messages is then borrowed from the pool. For
+    /// clients, see also [`fallback`](Self::fallback).
     #[must_use]
     pub const fn peer_takeover(mut self, on: bool) -> Self {
         self.peer_takeover = on;
         self
     }
 
-    /// How far this end looks back, as a power of 2: 8 to 15, and what is
-    /// outside is taken for the nearest. Default 15. The peer can lower it.
+    /// The window of this endpoint's compressor, as a power of 2: 8 to 15.
+    /// Values outside the range are clamped. Defaults to 15. The peer can
+    /// request a smaller window.
     #[must_use]
     pub fn window_bits(mut self, bits: u8) -> Self {
         self.window_bits = params::window_bits(bits);
         self
     }
 
-    /// How far the peer may look back, as [`window_bits`](Self::window_bits).
-    /// Default 15. A server can demand it only of clients that let it, and
-    /// nothing here is saved by it: for peers short of memory.
+    /// The largest window that the peer may use, as a power of 2: 8 to 15.
+    /// Values outside the range are clamped. Defaults to 15. A server can limit
+    /// only clients that offered `client_max_window_bits`. A smaller window
+    /// saves memory at the peer only.
     #[must_use]
     pub fn peer_window_bits(mut self, bits: u8) -> Self {
         self.peer_window_bits = params::window_bits(bits);
         self
     }
 
-    /// Whether a client offers the extension a second time, without the demands
-    /// of [`peer_takeover`](Self::peer_takeover) and
+    /// Whether a client adds a second offer, without the requirements of
+    /// [`peer_takeover`](Self::peer_takeover) and
     /// [`peer_window_bits`](Self::peer_window_bits), for servers that decline
-    /// those. Default yes: some servers meet none. No effect on servers.
+    /// them. Defaults to `true`, because some servers support neither. Has no
+    /// effect on servers.
     #[must_use]
     pub const fn fallback(mut self, on: bool) -> Self {
         self.fallback = on;
         self
     }
 
-    /// From 1, fast, to 9, small; what is outside is taken for the nearest.
-    /// Default 1: of small messages it compresses ten times as many as 3 does,
-    /// to about a third more bytes.
+    /// The compression level, from 1 (fastest) to 9 (smallest). Values outside
+    /// the range are clamped. Defaults to 1, which compresses small messages
+    /// ten times as fast as 3, to about a third more bytes.
     #[must_use]
     pub fn level(mut self, level: u8) -> Self {
         self.level = level.clamp(1, 9);
         self
     }
 
-    /// Memory for the symbols of a block: 1 to 9, and what is outside is taken
-    /// for the nearest. Default 8. See [the table](self).
+    /// The memory level of the compressor, from 1 to 9: how many symbols it
+    /// buffers before it writes a block. Values outside the range are clamped.
+    /// Defaults to 8. See [the table](self#memory).
     #[must_use]
     pub fn mem_level(mut self, level: u8) -> Self {
         self.mem_level = level.clamp(1, 9);
         self
     }
 
-    /// The shortest message that is compressed by itself, in bytes. Default
-    /// 256: what is shorter gains little without a window. Not looked at where
-    /// this end keeps its window.
+    /// The length in bytes of the shortest message that [`Compress::Auto`]
+    /// compresses. Defaults to 256: shorter messages gain little without a
+    /// window. Ignored while this endpoint uses context takeover.
     #[must_use]
     pub const fn threshold(mut self, bytes: usize) -> Self {
         self.threshold = bytes;
         self
     }
 
-    /// How many times longer than its compressed form a message may be, once it
-    /// is longer than 4 MiB. Default 200, above what is met outside of bombs;
-    /// deflate ends at 1032. `None` is no limit. One that goes past it fails
-    /// the connection with close code 1009.
+    /// The maximum compression ratio of a received message that is longer than
+    /// 4 MiB. Defaults to 200, more than messages other than decompression
+    /// bombs reach; the format allows at most 1032. `None` disables the limit.
+    /// A message that exceeds it fails the connection with close code 1009.
     #[must_use]
     pub fn max_ratio(mut self, ratio: impl Into<Option<u32>>) -> Self {
         self.max_ratio = ratio.into();
-        self
-    }
-
-    /// How many states the pool keeps for each direction; clones of these
-    /// options share it. Default 16: those of more connections that are amid
-    /// a message at one moment are made anew.
-    #[must_use]
-    pub fn max_pooled(mut self, states: usize) -> Self {
-        self.pool = Arc::new(Pool::new(states));
         self
     }
 }
@@ -202,13 +215,12 @@ impl Default for Options {
             mem_level: 8,
             threshold: 256,
             max_ratio: Some(200),
-            pool: Arc::new(Pool::new(16)),
         }
     }
 }
 
 impl Options {
-    /// What a client offers, in order of preference.
+    /// The offers of a client, in order of preference.
     pub(crate) fn offers(&self) -> impl Iterator<Item = Element> {
         let first = Element::offer(self);
         let fallback = Some(first.without_demands());

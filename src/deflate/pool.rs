@@ -1,6 +1,7 @@
-//! States that wait for the next message of any connection.
+//! The pool of idle compression states.
 //!
-//! Knows how many are kept; knows nothing of what they do.
+//! One for the process: every message that is compressed or decompressed
+//! without context takeover borrows its state here.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -9,61 +10,66 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use super::compressor::{Compressor, Kind};
 use super::decompressor::Decompressor;
 
-/// At most so many states of each kind.
-#[derive(Debug)]
-pub(super) struct Pool {
-    max: usize,
-    states: Mutex<States>,
-}
+/// The most compressors, and the most decompressors, that the pool keeps.
+const MAX_STATES: usize = 16;
 
-#[derive(Debug, Default)]
-// They go to connections and come back as they are.
+static POOL: Mutex<Pool> = Mutex::new(Pool {
+    compressors: Vec::new(),
+    decompressors: Vec::new(),
+});
+
+/// Reset states, the one that was returned last at the end.
+#[derive(Debug)]
+// Connections own the states in boxes, and pass them on as they are.
 #[allow(clippy::vec_box)]
-struct States {
+struct Pool {
     compressors: Vec<Box<Compressor>>,
     decompressors: Vec<Box<Decompressor>>,
 }
 
+/// Returns a compressor of this kind with an empty window.
+pub(super) fn take_compressor(kind: Kind) -> Box<Compressor> {
+    let pooled = lock().take_compressor(kind);
+    pooled.unwrap_or_else(|| Compressor::new(kind))
+}
+
+/// Returns a compressor to the pool.
+pub(super) fn put_compressor(mut compressor: Box<Compressor>) {
+    compressor.reset();
+    let evicted = put(&mut lock().compressors, compressor);
+    drop(evicted);
+}
+
+/// Returns a decompressor with an empty window.
+pub(super) fn take_decompressor() -> Box<Decompressor> {
+    let pooled = lock().decompressors.pop();
+    pooled.unwrap_or_else(Decompressor::new)
+}
+
+/// Returns a decompressor to the pool.
+pub(super) fn put_decompressor(mut decompressor: Box<Decompressor>) {
+    decompressor.reset();
+    let evicted = put(&mut lock().decompressors, decompressor);
+    drop(evicted);
+}
+
 impl Pool {
-    pub(super) fn new(max: usize) -> Self {
-        Self {
-            max,
-            states: Mutex::default(),
-        }
+    fn take_compressor(&mut self, kind: Kind) -> Option<Box<Compressor>> {
+        let compressors = &mut self.compressors;
+        let index = compressors.iter().rposition(|pooled| pooled.is(kind))?;
+        Some(compressors.remove(index))
     }
+}
 
-    /// A compressor of this kind that remembers nothing.
-    pub(super) fn take_compressor(&self, kind: Kind) -> Box<Compressor> {
-        let compressors = &mut self.lock().compressors;
-        let fitting = compressors.iter().rposition(|pooled| pooled.is(kind));
-        let pooled = fitting.map(|index| compressors.swap_remove(index));
-        pooled.unwrap_or_else(|| Compressor::new(kind))
-    }
+/// Adds a state. If there is no room, the oldest is returned, to be dropped
+/// after the lock is released.
+fn put<T>(states: &mut Vec<T>, state: T) -> Option<T> {
+    let oldest = (states.len() >= MAX_STATES).then(|| states.remove(0));
+    states.push(state);
+    oldest
+}
 
-    pub(super) fn put_compressor(&self, mut compressor: Box<Compressor>) {
-        compressor.reset();
-        let compressors = &mut self.lock().compressors;
-        if compressors.len() < self.max {
-            compressors.push(compressor);
-        }
-    }
-
-    /// A decompressor that remembers nothing.
-    pub(super) fn take_decompressor(&self) -> Box<Decompressor> {
-        let pooled = self.lock().decompressors.pop();
-        pooled.unwrap_or_else(Decompressor::new)
-    }
-
-    pub(super) fn put_decompressor(&self, mut decompressor: Box<Decompressor>) {
-        decompressor.reset();
-        let decompressors = &mut self.lock().decompressors;
-        if decompressors.len() < self.max {
-            decompressors.push(decompressor);
-        }
-    }
-
-    /// No state is left half changed by a panic of another thread.
-    fn lock(&self) -> MutexGuard<'_, States> {
-        self.states.lock().unwrap_or_else(PoisonError::into_inner)
-    }
+/// A panic cannot leave a state half changed: states change outside the lock.
+fn lock() -> MutexGuard<'static, Pool> {
+    POOL.lock().unwrap_or_else(PoisonError::into_inner)
 }
