@@ -21,16 +21,17 @@ fn keepalive_ping_does_not_come_between_a_header_and_its_payload() {
     };
     for capacity in [1, 5, 1000, usize::MAX] {
         let stream = Duplex::default();
-        stream.set(|ends| ends.capacity = capacity);
         // A ping is due at once.
         let config = config().ping_interval(Duration::ZERO);
         let (role, agreement) = (Role::Server, Agreement::default());
         let mut ws = WebSocket::upgraded(stream.clone(), role, agreement, vec![], &config)
             .with_socket(socket);
+        assert!(ws.next().is_err_and(|error| error.is_would_block()));
+        stream.set(|ends| ends.capacity = capacity);
         assert!(ws.try_send(vec![7; 100_000]).unwrap().is_none());
         stream.set(|ends| ends.capacity = usize::MAX);
         ws.flush().unwrap();
-        let ping = wire(Role::Server).ping(b"").bytes();
+        let ping = wire(Role::Server).ping(&[0, 0, 0, 1]).bytes();
         let message = wire(Role::Server).binary(&vec![7; 100_000]).bytes();
         assert!(
             stream.written() == [ping, message].concat(),

@@ -235,7 +235,7 @@ fn mute_peer_is_pinged_and_given_up() {
     let mut seen = Vec::new();
     stream.read_to_end(&mut seen).unwrap();
     assert_eq!(
-        seen, b"\x89\x00\x88\x02\x03\xf3",
+        seen, b"\x89\x04\0\0\0\x01\x88\x02\x03\xf3",
         "a ping, then a close frame with 1011"
     );
     assert_eq!(

@@ -66,6 +66,19 @@ impl Connection {
         }
     }
 
+    /// Counts a frame that was appended to output of this length.
+    #[inline]
+    pub(super) const fn count_frame(&mut self, before: usize, out: &[u8]) {
+        self.count_sent(before, out);
+        self.sent.frames += 1;
+    }
+
+    /// Counts bytes that were appended to output of this length.
+    #[inline]
+    pub(super) const fn count_sent(&mut self, before: usize, out: &[u8]) {
+        self.sent.bytes += (out.len() - before) as u64;
+    }
+
     pub(super) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }

@@ -318,19 +318,6 @@ impl Connection {
         self.count_frame(before, out);
     }
 
-    /// Counts a frame that was appended to output of this length.
-    #[inline]
-    pub(super) const fn count_frame(&mut self, before: usize, out: &[u8]) {
-        self.count_sent(before, out);
-        self.sent.frames += 1;
-    }
-
-    /// Counts bytes that were appended to output of this length.
-    #[inline]
-    pub(super) const fn count_sent(&mut self, before: usize, out: &[u8]) {
-        self.sent.bytes += (out.len() - before) as u64;
-    }
-
     /// What of a prepared message this connection sends.
     #[cfg_attr(not(feature = "deflate"), allow(clippy::needless_pass_by_ref_mut))]
     fn form_of<'p>(&mut self, prepared: &'p Prepared) -> Cow<'p, Framed> {

@@ -18,6 +18,7 @@
 //! ```
 
 mod connect;
+mod shared;
 mod socket;
 mod split;
 mod stream;

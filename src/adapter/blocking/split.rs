@@ -7,19 +7,18 @@
 //! with the writer if it is at work.
 
 use std::io::{self, Read, Write};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
-use std::time::{Duration, Instant};
-use std::vec::Vec;
+use std::sync::{Arc, Condvar, Mutex};
+use std::time::Duration;
 
+use super::shared::{Shared, State};
 use super::socket::Waiting;
 use super::transfer::read;
-use super::{Error, Socket, WebSocket};
+use super::{Error, WebSocket};
 use crate::adapter::incoming::Incoming;
 use crate::close::{CloseCode, Outcome};
-use crate::connection::{Connection, IoState};
 #[cfg(feature = "deflate")]
 use crate::deflate::Compress;
-use crate::error::{Deadline, DeadlineReason, Error as Failure};
+use crate::error::{Deadline, DeadlineReason};
 use crate::event::Event;
 use crate::input::Input;
 use crate::message::{Message, Prepared};
@@ -49,32 +48,6 @@ impl<S> Clone for Writer<S> {
         }
     }
 }
-
-#[derive(Debug)]
-struct Shared<S> {
-    stream: S,
-    state: Mutex<State<S>>,
-    /// Told when bytes left or a thread stopped writing.
-    written: Condvar,
-    socket: Option<Socket<S>>,
-    origin: Instant,
-}
-
-#[derive(Debug)]
-struct State<S> {
-    ws: Connection,
-    out: Vec<u8>,
-    /// How many bytes left `out` since the split.
-    left: u64,
-    /// Whether a thread is writing the front of `out`.
-    is_writing: bool,
-    writes: Waiting<S>,
-    /// Writing failed: nothing more leaves.
-    broken: Option<io::ErrorKind>,
-}
-
-/// As much as is copied out of `out` for one write without the lock.
-const WRITE_LEN: usize = 64 * 1024;
 
 /// A reader wakes up this often, as the writer may have begun something that
 /// has a deadline: those are then at most this late.
@@ -175,9 +148,11 @@ where
                 }
                 self.last = event;
             }
-            // Without deadlines nothing ends the wait for a peer that failed us.
-            let waits = self.last.is_none() || self.shared.socket.is_some();
-            if self.shared.lock().ws.is_closed() || !waits {
+            let state = self.shared.lock();
+            let waits = self.last.is_none() || self.shared.may_wait(&state);
+            let is_over = state.ws.is_closed() || !waits;
+            drop(state);
+            if is_over {
                 self.finish();
             } else {
                 self.fill()?;
@@ -240,18 +215,23 @@ where
         if was_over { Ok(()) } else { Err(error.into()) }
     }
 
-    /// As that of [`WebSocket`], but what is owed was written by `settle`.
+    /// As that of [`WebSocket`].
     fn finish(&mut self) {
         if std::mem::replace(&mut self.is_finished, true) {
             return;
         }
+        // A transport that is broken takes nothing.
+        let _ = self.shared.write(self.shared.lock());
         let Some(socket) = self.shared.socket else {
             return;
         };
         // An error of the stream ends it too.
         let _ = (socket.shutdown_write)(&self.shared.stream);
-        while self.shared.lock().ws.is_lingering() {
+        loop {
             let mut state = self.shared.lock();
+            if !state.ws.is_lingering() || !self.shared.may_wait(&state) {
+                break;
+            }
             let (now, deadline) = self.shared.tick(&mut state, true);
             drop(state);
             let _ = self.reads.arm(&self.shared.stream, now, deadline);
@@ -363,113 +343,5 @@ where
     /// How many bytes wait to leave.
     pub fn unsent(&self) -> usize {
         self.shared.lock().out.len()
-    }
-}
-
-impl<S> Shared<S>
-where
-    for<'a> &'a S: Read + Write,
-{
-    /// Waits until there is room for a message of this length.
-    fn room_for(&self, len: usize) -> Result<MutexGuard<'_, State<S>>, Error> {
-        let state = self.lock();
-        if state.out.is_empty() || state.out.len().saturating_add(len) <= state.max_unsent_len() {
-            return Ok(state);
-        }
-        self.write(state)?;
-        Ok(self.lock())
-    }
-
-    /// Sees to it that what the core appended leaves: by this thread, unless
-    /// another is writing and the unsent bytes are below their bound.
-    fn settle(&self, state: MutexGuard<'_, State<S>>) -> Result<(), Error> {
-        let leaves_anyway = state.is_writing && state.out.len() < state.max_unsent_len();
-        if state.out.is_empty() || leaves_anyway {
-            Ok(())
-        } else {
-            self.write(state)
-        }
-    }
-
-    /// Returns when all that is unsent now has left, and either nothing else
-    /// is unsent or another thread writes it.
-    fn write<'a>(&'a self, mut state: MutexGuard<'a, State<S>>) -> Result<(), Error> {
-        let target = state.left + state.out.len() as u64;
-        loop {
-            if state.left >= target && (state.out.is_empty() || state.is_writing) {
-                return Ok(());
-            }
-            if let Some(kind) = state.broken {
-                return Err(io::Error::from(kind).into());
-            }
-            state = if state.is_writing {
-                self.written
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner)
-            } else {
-                self.write_some(state)?
-            };
-        }
-    }
-
-    /// One write, without the lock.
-    fn write_some<'a>(
-        &'a self,
-        mut state: MutexGuard<'a, State<S>>,
-    ) -> Result<MutexGuard<'a, State<S>>, Error> {
-        let (now, deadline) = self.tick(&mut state, false);
-        if state.ws.is_stalled() {
-            state.broken = Some(io::ErrorKind::TimedOut);
-            self.written.notify_all();
-            return Err(Failure::Timeout(DeadlineReason::WriteStall).into());
-        }
-        state.writes.arm(&self.stream, now, deadline)?;
-        let len = state.out.len().min(WRITE_LEN);
-        let chunk = state.out.get(..len).unwrap_or_default().to_vec();
-        state.is_writing = true;
-        drop(state);
-        let result = (&self.stream).write(&chunk);
-        let mut state = self.lock();
-        state.is_writing = false;
-        let result = match result {
-            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-            Ok(len) => {
-                // None is there after the write deadline has passed.
-                let len = len.min(state.out.len());
-                state.out.drain(..len);
-                state.left += len as u64;
-                Ok(())
-            }
-            Err(error) => state.writes.check(error),
-        };
-        state.broken = result.as_ref().err().map(io::Error::kind);
-        self.written.notify_all();
-        result?;
-        Ok(state)
-    }
-
-    fn tick(&self, state: &mut State<S>, is_reading: bool) -> (Duration, Option<Deadline>) {
-        let now = self.origin.elapsed();
-        if self.socket.is_none() {
-            return (now, None);
-        }
-        let io = IoState {
-            buffered_len: 0,
-            is_reading,
-        };
-        (now, state.ws.handle_timeout(now, io, &mut state.out))
-    }
-}
-
-impl<S> Shared<S> {
-    fn lock(&self) -> MutexGuard<'_, State<S>> {
-        // No method of the state machine panics, so none leaves it half done.
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl<S> State<S> {
-    fn max_unsent_len(&self) -> usize {
-        self.ws.config().settings().max_unsent_len
     }
 }

@@ -109,8 +109,13 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// Whether nothing more is received: what is owed leaves, and that is all.
     pub(super) fn is_over(&self) -> bool {
-        // Without deadlines nothing ends the wait for a peer that failed us.
-        self.is_finished || self.ws.is_closed() || self.last.is_some() && self.socket.is_none()
+        self.is_finished || self.ws.is_closed() || self.last.is_some() && !self.may_wait()
+    }
+
+    /// Whether the peer is waited for after a failure: a deadline must end it.
+    fn may_wait(&self) -> bool {
+        let timeouts = &self.ws.config().settings().timeouts;
+        self.socket.is_some() && timeouts.close.duration().is_some()
     }
 
     /// Writes what is owed and ends the stream. After a failure the peer may be
@@ -122,7 +127,7 @@ impl<S: Read + Write> WebSocket<S> {
                 // An error of the stream ends it too.
                 let _ = (socket.shutdown_write)(&self.stream);
             }
-            while self.ws.is_lingering() && self.socket.is_some() {
+            while self.ws.is_lingering() && self.may_wait() {
                 let (now, deadline) = self.tick(true);
                 let _ = self.reads.arm(&self.stream, now, deadline);
                 let filled = read(&mut self.incoming, &mut self.stream, 0);

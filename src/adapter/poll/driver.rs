@@ -12,6 +12,7 @@ use std::vec::Vec;
 use bytes::Bytes;
 
 use super::buffers;
+use super::ending::Shutdown;
 use super::outgoing::Outgoing;
 use super::transport::Transport;
 use crate::adapter::Error;
@@ -19,7 +20,6 @@ use crate::adapter::incoming::Incoming;
 use crate::connection::{Connection, IoState};
 use crate::error::{Error as Failure, SendError};
 use crate::event::Event;
-use crate::input::Input;
 use crate::message::{Message, Prepared};
 
 /// A connection over a transport.
@@ -36,28 +36,20 @@ pub(super) struct Driver<T> {
     answers_end: u64,
     /// The event that ended the connection, to be returned once what is owed
     /// has left.
-    last: Option<Event<'static>>,
+    pub(super) last: Option<Event<'static>>,
     /// How far the end of the outgoing direction is.
-    shutdown: Shutdown,
+    pub(super) shutdown: Shutdown,
     /// Counts reads, as the clock is not looked at with each.
     reads: u32,
     /// Nothing is read or written any more.
-    is_finished: bool,
+    pub(super) is_finished: bool,
     /// The pieces of a message that came so far, where they are to be joined.
     begun: Option<Message<'static>>,
 }
 
-/// The end of the outgoing direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shutdown {
-    NotYet,
-    Pending,
-    Done,
-}
-
 /// How many reads one poll makes, and how many events it handles, before other
 /// tasks of the thread have their turn.
-const MAX_READS: u32 = 8;
+const MAX_READS: u32 = 16;
 const MAX_EVENTS: u32 = 1024;
 
 /// A payload of this many bytes leaves without being copied, where the
@@ -261,7 +253,7 @@ impl<T: Transport> Driver<T> {
     }
 
     /// The next event in what was read.
-    fn receive(&mut self) -> Option<Event<'static>> {
+    pub(super) fn receive(&mut self) -> Option<Event<'static>> {
         let before = self.ws.counters().sent.bytes;
         let event = self.incoming.receive(&mut self.ws, self.outgoing.out());
         let event = event.map(Event::into_owned);
@@ -328,7 +320,7 @@ impl<T: Transport> Driver<T> {
 
     /// Writes what can leave. A transport that is broken is still read: what
     /// the peer had sent counts.
-    fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let flushed = self.outgoing.poll_flush(cx, &mut self.io);
         flushed.map(|flushed| {
             if flushed.is_err() {
@@ -338,7 +330,7 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Reads once, over what was taken, into a buffer of the thread's.
-    fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+    pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(buf) = self.incoming.take_buf() {
             buffers::put_read(buf);
         }
@@ -354,7 +346,7 @@ impl<T: Transport> Driver<T> {
 
     /// Reports the time and the transport to the state machine. Ready if a
     /// deadline has come already.
-    fn poll_deadline(&mut self, cx: &mut Context<'_>, is_reading: bool) -> Poll<()> {
+    pub(super) fn poll_deadline(&mut self, cx: &mut Context<'_>, is_reading: bool) -> Poll<()> {
         let Some(now) = self.io.now() else {
             return Poll::Pending;
         };
@@ -374,77 +366,11 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// The stream broke: its end.
-    fn break_off(&mut self, error: io::Error) -> Result<(), Error> {
-        let was_over = self.ws.outcome().is_some();
-        // The outcome is that of a stream that ended; the error says why.
-        self.ws
-            .receive(&mut Input::new(&mut []), self.outgoing.out());
-        self.finish();
-        // Some servers reset the stream after the last close frame.
-        if was_over { Ok(()) } else { Err(error.into()) }
-    }
-
-    /// Whether nothing more is received: what is owed leaves, and that is all.
-    fn is_over(&self) -> bool {
-        // Without a clock nothing ends the wait for a peer that failed us.
-        let may_wait = self.io.now().is_some();
-        self.ws.is_closed() || self.last.is_some() && !may_wait
-    }
-
-    /// Writes what is owed and ends the stream. After a failure the peer may be
-    /// in the middle of sending: it is read until it ends the stream too.
-    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        while !self.is_finished {
-            let is_shut = self.poll_write(cx).is_ready() && self.poll_shutdown(cx).is_ready();
-            let waits = self.ws.is_lingering() && self.io.now().is_some();
-            if is_shut && !waits || self.ws.is_stalled() {
-                self.finish();
-            } else if waits && let Poll::Ready(read) = self.poll_read(cx) {
-                if read.is_err() {
-                    self.finish();
-                }
-                self.receive();
-                // A peer that goes on sending leaves others their turn.
-                let _ = self.poll_deadline(cx, false);
-                return yield_now(cx);
-            } else {
-                ready!(self.poll_deadline(cx, true));
-            }
-        }
-        Poll::Ready(())
-    }
-
-    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.shutdown != Shutdown::Done {
-            self.shutdown = Shutdown::Pending;
-            // An error of the stream ends it too.
-            let _ = ready!(self.io.poll_shutdown(cx));
-            self.shutdown = Shutdown::Done;
-        }
-        Poll::Ready(())
-    }
-
-    fn finish(&mut self) {
-        self.is_finished = true;
-        self.outgoing.clear();
-        self.incoming.forget();
-        self.release();
-    }
-
-    /// The last event; a failure is an error.
-    fn take_last(&mut self) -> Result<Option<Event<'static>>, Error> {
-        match self.last.take() {
-            Some(Event::Failed(failure)) => Err(failure.into()),
-            event => Ok(event),
-        }
-    }
-
-    fn cause(&self) -> Option<Failure> {
+    pub(super) fn cause(&self) -> Option<Failure> {
         self.ws.outcome()?.cause
     }
 
-    fn release(&mut self) {
+    pub(super) fn release(&mut self) {
         if let Some(buf) = self.incoming.take_buf() {
             buffers::put_read(buf);
         }
@@ -453,7 +379,7 @@ impl<T: Transport> Driver<T> {
 }
 
 /// Pending, to be polled again after other tasks.
-fn yield_now<R>(cx: &Context<'_>) -> Poll<R> {
+pub(super) fn yield_now<R>(cx: &Context<'_>) -> Poll<R> {
     cx.waker().wake_by_ref();
     Poll::Pending
 }

@@ -13,6 +13,7 @@
 mod buffers;
 pub(super) mod connect;
 mod driver;
+mod ending;
 mod outgoing;
 mod split;
 mod tls;

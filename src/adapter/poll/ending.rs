@@ -1,0 +1,91 @@
+//! How a connection ends: what is owed leaves, the outgoing direction is ended,
+//! and a peer that may still be sending is read until it ends the other one.
+
+use std::io;
+use std::task::{Context, Poll, ready};
+
+use super::driver::{Driver, yield_now};
+use super::transport::Transport;
+use crate::adapter::Error;
+use crate::event::Event;
+use crate::input::Input;
+
+/// The end of the outgoing direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shutdown {
+    NotYet,
+    Pending,
+    Done,
+}
+
+impl<T: Transport> Driver<T> {
+    /// The stream broke: its end.
+    pub(super) fn break_off(&mut self, error: io::Error) -> Result<(), Error> {
+        let was_over = self.ws.outcome().is_some();
+        // The outcome is that of a stream that ended; the error says why.
+        self.ws
+            .receive(&mut Input::new(&mut []), self.outgoing.out());
+        self.finish();
+        // Some servers reset the stream after the last close frame.
+        if was_over { Ok(()) } else { Err(error.into()) }
+    }
+
+    /// Whether nothing more is received: what is owed leaves, and that is all.
+    pub(super) fn is_over(&self) -> bool {
+        self.is_finished || self.ws.is_closed() || self.last.is_some() && !self.may_wait()
+    }
+
+    /// Whether the peer is waited for after a failure: a deadline must end it.
+    fn may_wait(&self) -> bool {
+        let timeouts = &self.ws.config().settings().timeouts;
+        self.io.now().is_some() && timeouts.close.duration().is_some()
+    }
+
+    /// Writes what is owed and ends the stream. After a failure the peer may be
+    /// in the middle of sending: it is read until it ends the stream too.
+    pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        while !self.is_finished {
+            let is_shut = self.poll_write(cx).is_ready() && self.poll_shutdown(cx).is_ready();
+            let waits = self.ws.is_lingering() && self.may_wait();
+            if is_shut && !waits || self.ws.is_stalled() {
+                self.finish();
+            } else if waits && let Poll::Ready(read) = self.poll_read(cx) {
+                if read.is_err() {
+                    self.finish();
+                }
+                self.receive();
+                // A peer that goes on sending leaves others their turn.
+                let _ = self.poll_deadline(cx, false);
+                return yield_now(cx);
+            } else {
+                ready!(self.poll_deadline(cx, true));
+            }
+        }
+        Poll::Ready(())
+    }
+
+    fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.shutdown != Shutdown::Done {
+            self.shutdown = Shutdown::Pending;
+            // An error of the stream ends it too.
+            let _ = ready!(self.io.poll_shutdown(cx));
+            self.shutdown = Shutdown::Done;
+        }
+        Poll::Ready(())
+    }
+
+    fn finish(&mut self) {
+        self.is_finished = true;
+        self.outgoing.clear();
+        self.incoming.forget();
+        self.release();
+    }
+
+    /// The last event; a failure is an error.
+    pub(super) fn take_last(&mut self) -> Result<Option<Event<'static>>, Error> {
+        match self.last.take() {
+            Some(Event::Failed(failure)) => Err(failure.into()),
+            event => Ok(event),
+        }
+    }
+}
