@@ -8,8 +8,8 @@ use core::time::Duration;
 use common::{END, ROLES, config, feed, frames, open, peer_of, wire};
 use sansocket::frame::{Header, Opcode};
 use sansocket::{
-    Config, Connection, Deadline, DeadlineReason, Delivery, Error, Event, Input, LimitError,
-    Request, Role,
+    ClientRequest, Config, Connection, Deadline, DeadlineReason, Delivery, Error, Event, Input,
+    LimitError, Role,
 };
 
 const fn secs(secs: u64) -> Duration {
@@ -91,7 +91,7 @@ impl Clocked {
 }
 
 fn client(config: &Config) -> Connection {
-    let request = Request::to("ws://h/").unwrap();
+    let request = ClientRequest::to("ws://h/").unwrap();
     Connection::client(&request, config, &mut Vec::new()).unwrap()
 }
 

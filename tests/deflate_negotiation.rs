@@ -7,7 +7,7 @@ mod common;
 
 use common::{config, feed};
 use sansocket::deflate::Options;
-use sansocket::{Config, Connection, Error, Event, HandshakeError, HeaderField, Request};
+use sansocket::{ClientRequest, Config, Connection, Error, Event, HandshakeError, HeaderField};
 
 const NAME: &str = "permessage-deflate";
 
@@ -55,7 +55,7 @@ fn answer(lists: &[&str], config: &Config) -> Result<Option<String>, HandshakeEr
 
 /// What a client offers.
 fn offer(config: &Config) -> Option<String> {
-    let (request, mut out) = (Request::to("ws://h/").unwrap(), Vec::new());
+    let (request, mut out) = (ClientRequest::to("ws://h/").unwrap(), Vec::new());
     Connection::client(&request, config, &mut out).unwrap();
     let request = String::from_utf8(out).unwrap();
     let mut lists = request
@@ -73,7 +73,7 @@ fn check(lists: &[&str], config: &Config) -> Result<Option<String>, HandshakeErr
         Sec-WebSocket-Accept: {ACCEPT}\r\n{}\r\n",
         fields(lists)
     );
-    let request = Request::to("ws://h/").unwrap();
+    let request = ClientRequest::to("ws://h/").unwrap();
     let mut ws = Connection::client(&request, config, &mut Vec::new()).unwrap();
     let transcript = feed(&mut ws, [head.as_bytes()]);
     match transcript.events.last() {

@@ -7,7 +7,7 @@ mod common;
 
 use common::config;
 use sansocket::upgrade::{self, ExtendedConnect, Offer};
-use sansocket::{Agreement, Config, HandshakeError, HeaderField, OriginPolicy, Request};
+use sansocket::{Agreement, ClientRequest, Config, HandshakeError, HeaderField, OriginPolicy};
 
 type Field = (&'static str, &'static [u8]);
 
@@ -21,7 +21,8 @@ const VERSION: Field = ("sec-websocket-version", b"13");
 
 fn fault(pseudo: ExtendedConnect<'_>, fields: &[Field]) -> Option<HandshakeError> {
     let fields = fields.iter().copied();
-    upgrade::extended_connect(pseudo, fields, &config()).err()
+    let rejected = upgrade::extended_connect(pseudo, fields, &config());
+    rejected.err().map(|rejection| rejection.error())
 }
 
 // Requirement 36: the table of requests.
@@ -172,7 +173,7 @@ fn server_accepts_or_refuses_an_extended_connect() {
 // Requirement 36: the table of responses.
 #[test]
 fn client_holds_the_answer_against_its_offer() {
-    let request = Request::to("wss://example.com/chat")
+    let request = ClientRequest::to("wss://example.com/chat")
         .and_then(|request| request.header("Authorization", "Bearer secret"))
         .and_then(|request| request.subprotocol("chat"))
         .unwrap();
@@ -228,7 +229,7 @@ fn both_roles_agree_by_pairs() {
     let config = config().deflate(sansocket::deflate::Options::new());
     #[cfg(not(feature = "deflate"))]
     let config: Config = config();
-    let request = Request::to("ws://example.com/chat")
+    let request = ClientRequest::to("ws://example.com/chat")
         .and_then(|request| request.subprotocol("chat"))
         .unwrap();
     let offer = Offer::upgrade(&request, &config).unwrap();
@@ -263,7 +264,9 @@ fn broken_upgrades_are_refused_with_their_status() {
     ];
     let check = |method, fields: &[Field]| {
         let request = upgrade::request(method, "/", fields.iter().copied(), &config());
-        request.map(|request| request.is_upgrade())
+        request
+            .map(|request| request.is_upgrade())
+            .map_err(|rejection| rejection.error())
     };
     assert_eq!(check("GET", &good), Ok(true));
     assert_eq!(check("GET", &good[..1]), Ok(false), "plain HTTP");

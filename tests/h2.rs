@@ -11,8 +11,9 @@ use h2::client::SendRequest;
 use h2::{Reason, RecvStream, SendStream};
 use http::{Method, Request as Head, Uri};
 use sansocket::h2::{Error, MAX_WINDOW, WebSocket, accept, connect, handshake};
-use sansocket::{Config, DeadlineReason, HandshakeError, Message, Request};
-use sansocket::{Event, Response};
+use sansocket::{
+    Answer, ClientRequest, Config, DeadlineReason, Event, HandshakeError, Message, Request,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{advance, timeout};
 
@@ -27,11 +28,11 @@ fn config() -> Config {
     config
 }
 
-fn answer(request: &Request) -> Response {
+fn answer(request: &Request) -> Answer {
     match (request.is_upgrade(), request.target()) {
         (true, "/chat") => request.accept(),
         (true, _) => request.reject(404),
-        (false, _) => Response::new(200).body("a page"),
+        (false, _) => Answer::new(200).body("a page"),
     }
 }
 
@@ -88,8 +89,8 @@ async fn client(stream: DuplexStream) -> SendRequest<Bytes> {
     client
 }
 
-fn chat() -> Request {
-    Request::to("wss://example.com/chat").unwrap()
+fn chat() -> ClientRequest {
+    ClientRequest::to("wss://example.com/chat").unwrap()
 }
 
 /// A client of the test's own, for what ours would not do.
@@ -263,7 +264,7 @@ async fn events_are_those_of_any_other_stream() {
 #[tokio::test]
 async fn client_is_told_that_it_was_refused() {
     let client = client(serve(Serve::Echo, 65_535)).await;
-    let elsewhere = Request::to("wss://example.com/other").unwrap();
+    let elsewhere = ClientRequest::to("wss://example.com/other").unwrap();
     let refused = connect(&client, &elsewhere, &config()).await.unwrap_err();
     let expected = Failure::from(HandshakeError::Refused(404));
     assert!(matches!(refused, Error::Failed(error) if error == expected));

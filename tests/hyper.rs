@@ -18,7 +18,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use sansocket::adapter::http;
 use sansocket::hyper::{Error, connect, upgrade};
-use sansocket::{Config, Delivery, Event, HandshakeError, Request, Response, Role};
+use sansocket::{Answer, ClientRequest, Config, Delivery, Event, HandshakeError, Request, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -32,11 +32,11 @@ fn config() -> Config {
     config
 }
 
-fn answer(request: &Request) -> Response {
+fn answer(request: &Request) -> Answer {
     match (request.is_upgrade(), request.target()) {
         (true, "/chat") => request.accept(),
         (true, _) => request.reject(404),
-        (false, _) => Response::new(200).body("a page"),
+        (false, _) => Answer::new(200).body("a page"),
     }
 }
 
@@ -139,7 +139,7 @@ async fn client_and_server_echo_by_http_1() {
         .await
         .unwrap();
     tokio::spawn(connection.with_upgrades());
-    let to = Request::to("ws://example.com/chat").unwrap();
+    let to = ClientRequest::to("ws://example.com/chat").unwrap();
     let (request, offer) = http::offer(&to, &config()).unwrap();
     let request = request.map(|()| Empty::<Bytes>::new());
     let response = sender.send_request(request).await.unwrap();
@@ -160,7 +160,7 @@ async fn client_is_told_that_it_was_refused() {
         .await
         .unwrap();
     tokio::spawn(connection.with_upgrades());
-    let to = Request::to("ws://example.com/other").unwrap();
+    let to = ClientRequest::to("ws://example.com/other").unwrap();
     let (request, offer) = http::offer(&to, &config()).unwrap();
     let request = request.map(|()| Empty::<Bytes>::new());
     let response = sender.send_request(request).await.unwrap();
@@ -184,7 +184,7 @@ async fn sockets_share_a_connection_of_http_2() {
         tasks.push(tokio::spawn(async move {
             // The server's settings come first.
             sender.ready().await.unwrap();
-            let to = Request::to("wss://example.com/chat").unwrap();
+            let to = ClientRequest::to("wss://example.com/chat").unwrap();
             let (mut request, offer) = http::offer_extended_connect(&to, &config());
             let protocol = Protocol::from_static("websocket");
             request.extensions_mut().insert(protocol);
@@ -278,7 +278,7 @@ async fn reset_of_a_stream_is_told() {
         });
         let (client, connection) = h2::client::handshake(theirs).await.unwrap();
         tokio::spawn(connection);
-        let to = Request::to("wss://example.com/chat").unwrap();
+        let to = ClientRequest::to("wss://example.com/chat").unwrap();
         let (mut head, _) = http::offer_extended_connect(&to, &Config::new());
         let protocol = h2::ext::Protocol::from_static("websocket");
         head.extensions_mut().insert(protocol);

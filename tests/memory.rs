@@ -8,7 +8,9 @@ mod common;
 use allocator::{Counting, Used, measure};
 use common::{ROLES, config, feed, open, peer_of, wire};
 use sansocket::frame::{Header, Opcode};
-use sansocket::{Config, Connection, Delivery, Error, Event, Input, LimitError, Request, Role};
+use sansocket::{
+    ClientRequest, Config, Connection, Delivery, Error, Event, Input, LimitError, Role,
+};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -51,7 +53,7 @@ fn in_the_field() -> Config {
 /// An open connection that did its handshake through bytes.
 fn after_handshake(role: Role, config: &Config) -> Connection {
     let mut request = Vec::new();
-    let to = Request::to("ws://example.com/").expect("a URI");
+    let to = ClientRequest::to("ws://example.com/").expect("a URI");
     let mut client = Connection::client(&to, config, &mut request).expect("randomness");
     let mut server = Connection::server(config);
     let answer = feed(&mut server, [&*request]).out;

@@ -13,7 +13,7 @@ use crate::deflate::Codec;
 use crate::entropy::MaskingKeys;
 use crate::error::{Error, SendError};
 use crate::frame::{Decoder, Mask, Opcode, Role};
-use crate::handshake::{Agreement, Request, RequestReader, Response, ResponseReader};
+use crate::handshake::{Agreement, Answer, ClientRequest, RequestReader, ResponseReader};
 use crate::message::assembler::Assembler;
 use crate::message::utf8::Utf8;
 use crate::message::{MessageKind, Sequence};
@@ -146,8 +146,8 @@ pub struct Connection {
 enum Opening {
     /// A server reads the request.
     Request(RequestReader),
-    /// A server owes the answer.
-    Answer,
+    /// A server owes the answer, without a body if the request is a HEAD.
+    Answer { is_to_head: bool },
     /// A client reads the response.
     Response(ResponseReader),
 }
@@ -181,18 +181,18 @@ impl Connection {
     /// [`SendError::NoEntropy`] if no nonce could be drawn (§4.1).
     ///
     /// ```
-    /// use sansocket::{Config, Connection, Request};
+    /// use sansocket::{ClientRequest, Config, Connection};
     ///
     /// # if !cfg!(feature = "std") { return Ok(()); }
     /// let mut out = Vec::new();
-    /// let request = Request::to("ws://example.com/chat")?.subprotocol("echo")?;
+    /// let request = ClientRequest::to("ws://example.com/chat")?.subprotocol("echo")?;
     /// let ws = Connection::client(&request, &Config::new(), &mut out)?;
     /// assert!(out.starts_with(b"GET /chat HTTP/1.1\r\nHost: example.com\r\n"));
     /// assert!(!ws.is_open());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn client(
-        request: &Request,
+        request: &ClientRequest,
         config: &Config,
         out: &mut Vec<u8>,
     ) -> Result<Self, SendError> {
@@ -202,12 +202,8 @@ impl Connection {
             .entropy
             .fill(&mut nonce)
             .map_err(|_| SendError::NoEntropy)?;
-        let opening = Opening::Response(ResponseReader::start(
-            request,
-            nonce,
-            &config.settings().handshake,
-            out,
-        ));
+        let expected = request.write(nonce, &config.settings().handshake, out);
+        let opening = Opening::Response(ResponseReader::new(expected));
         Ok(Self::new(Role::Client, Some(Box::new(opening)), config))
     }
 
@@ -331,7 +327,7 @@ impl Connection {
             return;
         }
         if let Some(refusal) = self.refusal(error) {
-            refusal.write(out);
+            refusal.write(false, out);
         }
         if let Some(code) = self.closing.fail(error) {
             // Without a key there is no frame; the outcome still tells.
@@ -347,11 +343,9 @@ impl Connection {
     }
 
     /// The HTTP answer that a server owes for a failure before it is open.
-    fn refusal(&self, error: Error) -> Option<Response> {
+    fn refusal(&self, error: Error) -> Option<Answer> {
         match (self.role, self.opening.as_deref()?, error) {
-            (Role::Client, ..) => None,
-            (_, _, Error::Handshake(error)) => Some(Response::refusal(error)),
-            (_, _, Error::Timeout(_)) => Some(Response::new(408)),
+            (Role::Server, _, Error::Timeout(_)) => Some(Answer::new(408)),
             _ => None,
         }
     }
@@ -372,7 +366,7 @@ impl Opening {
     fn held_bytes(&self) -> usize {
         match self {
             Self::Request(reader) => reader.held_bytes(),
-            Self::Answer => 0,
+            Self::Answer { .. } => 0,
             Self::Response(reader) => reader.held_bytes(),
         }
     }

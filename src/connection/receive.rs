@@ -9,7 +9,7 @@ use crate::config::Delivery;
 use crate::error::{Error, HandshakeError, LimitError, ProtocolError};
 use crate::event::Event;
 use crate::frame::{Header, Mask, MaskingKey, Opcode, Part, Role, WholeFrame};
-use crate::handshake::Answer;
+use crate::handshake::{Rejection, Reply};
 use crate::input::Input;
 use crate::message::assembler::{Piece, assemble};
 use crate::message::{Fragment, Message, MessageKind, utf8};
@@ -121,23 +121,25 @@ impl Connection {
         let settings = self.config.settings();
         let opening = self.opening.as_deref_mut()?;
         let answer = match opening {
-            Opening::Answer => return None,
+            Opening::Answer { .. } => return None,
             Opening::Request(reader) => match reader.read(input, &settings.handshake) {
                 Ok(Some(request)) => {
-                    *opening = Opening::Answer;
+                    let is_to_head = request.is_head();
+                    *opening = Opening::Answer { is_to_head };
                     return Some(Event::Request(request));
                 }
-                other => other.map(|_| None),
+                Ok(None) => Ok(None),
+                Err(rejection) => return Some(self.reject(rejection, out)),
             },
             Opening::Response(reader) => reader.read(input, &settings.handshake),
         };
         match answer {
             Err(error) => self.fail_now(error.into(), out),
-            Ok(Some(Answer::Open(response))) => {
+            Ok(Some(Reply::Open(response))) => {
                 self.open(response.agreement().clone());
                 Some(Event::Open(response))
             }
-            Ok(Some(Answer::Refused(response))) => {
+            Ok(Some(Reply::Refused(response))) => {
                 let refused = HandshakeError::Refused(response.status());
                 self.fail(refused.into(), out);
                 Some(Event::Refused(response))
@@ -145,6 +147,13 @@ impl Connection {
             Ok(None) if input.is_end_of_stream() => self.fail_now(Error::UnexpectedEof, out),
             Ok(None) => None,
         }
+    }
+
+    /// A server refuses a request by itself. [`Event::Failed`] follows.
+    fn reject<'i>(&mut self, rejection: Rejection, out: &mut Vec<u8>) -> Event<'i> {
+        rejection.write(out);
+        self.fail(Error::Handshake(rejection.error()), out);
+        Event::Rejected(rejection)
     }
 
     fn receive_frames<'i>(

@@ -12,26 +12,27 @@ use crate::deflate::Compress;
 use crate::error::SendError;
 use crate::frame::encoder::{self, Start};
 use crate::frame::{Header, MaskingKey, Opcode, Role};
-use crate::handshake::Response;
+use crate::handshake::Answer;
 use crate::message::{Fragment, Framed, Message, MessageKind, Prepared};
 
 impl Connection {
     /// Answers the request of [`Event::Request`](crate::Event::Request): with
-    /// [`accept`](crate::Request::accept) the connection is open, with anything
-    /// else it is over, and the bytes behind the request stay in the input.
+    /// [`accept`](crate::Request::accept) the connection is open, with any other
+    /// answer it is over, and the bytes after the request stay in the input. The
+    /// answer to a HEAD request is sent without its body.
     ///
     /// # Errors
     ///
     /// [`SendError::NoRequest`] if none waits for an answer.
-    pub fn respond(&mut self, response: Response, out: &mut Vec<u8>) -> Result<(), SendError> {
-        if !matches!(self.opening.as_deref(), Some(Opening::Answer)) {
+    pub fn respond(&mut self, answer: Answer, out: &mut Vec<u8>) -> Result<(), SendError> {
+        let Some(Opening::Answer { is_to_head }) = self.opening.as_deref() else {
             return Err(SendError::NoRequest);
-        }
-        response.write(out);
-        if response.status() == 101 {
-            self.open(response.agreement().clone());
+        };
+        answer.write(*is_to_head, out);
+        if answer.status() == 101 {
+            self.open(answer.agreement().clone());
         } else {
-            self.closing.refuse(response.status());
+            self.closing.refuse(answer.status());
             self.is_closed = true;
             self.discard();
         }
