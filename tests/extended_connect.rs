@@ -7,7 +7,9 @@ mod common;
 
 use common::config;
 use sansocket::upgrade::{self, ExtendedConnect, Offer};
-use sansocket::{Agreement, ClientRequest, Config, HandshakeError, HeaderField, OriginPolicy};
+use sansocket::{
+    Agreement, ClientRequest, Config, Connection, HandshakeError, HeaderField, Hosts, OriginPolicy,
+};
 
 type Field = (&'static str, &'static [u8]);
 
@@ -50,12 +52,16 @@ fn server_accepts_or_refuses_an_extended_connect() {
         .collect();
     assert_eq!(written, ["Sec-WebSocket-Protocol"], "no key, no upgrade");
     assert_eq!(response.agreement().subprotocol(), Some("echo"));
+    assert!(response.opens() && !request.reject(403).opens());
+    let with_body = request.accept().body("hello");
+    assert_eq!(with_body.content(), b"", "frames follow at once");
+    assert_eq!((request.path(), request.query()), ("/chat", Some("room=1")));
     assert_eq!(request.reject(403).agreement(), &Agreement::default());
 
     use HandshakeError as E;
     let invalid_host = Some(E::Invalid(HeaderField::Host));
     let invalid_protocol = Some(E::Invalid(HeaderField::Subprotocol));
-    let rows: [(ExtendedConnect<'_>, &[Field], Option<HandshakeError>, u16); 15] = [
+    let rows: [(ExtendedConnect<'_>, &[Field], Option<HandshakeError>, u16); 17] = [
         (PSEUDO, &[VERSION], None, 200),
         (
             ExtendedConnect {
@@ -135,6 +141,24 @@ fn server_accepts_or_refuses_an_extended_connect() {
             invalid_host,
             400,
         ),
+        (
+            ExtendedConnect {
+                authority: "h:http",
+                ..PSEUDO
+            },
+            &[VERSION],
+            invalid_host,
+            400,
+        ),
+        (
+            ExtendedConnect {
+                path: "/chat#part",
+                ..PSEUDO
+            },
+            &[VERSION],
+            Some(E::InvalidTarget),
+            400,
+        ),
         (PSEUDO, &[], Some(E::Missing(HeaderField::Version)), 400),
         (
             PSEUDO,
@@ -165,6 +189,12 @@ fn server_accepts_or_refuses_an_extended_connect() {
         assert_eq!(fault(pseudo, fields), expected, "{pseudo:?} {fields:?}");
         assert_eq!(expected.map_or(200, HandshakeError::status), status);
     }
+    let hosts = Hosts::list(["chat.example.com"]).unwrap();
+    let rejection = upgrade::extended_connect(PSEUDO, [VERSION], &config().hosts(hosts));
+    let rejection = rejection.unwrap_err();
+    assert_eq!(rejection.status(), 421);
+    assert_eq!(rejection.target(), Some("/chat?room=1"));
+    assert_eq!(rejection.request().unwrap().host(), Some("example.com"));
     let any = config().origin(OriginPolicy::Any);
     let fields = [VERSION, ("origin", b"https://evil.example".as_slice())];
     assert!(upgrade::extended_connect(PSEUDO, fields, &any).is_ok());
@@ -235,6 +265,20 @@ fn both_roles_agree_by_pairs() {
     let offer = Offer::upgrade(&request, &config).unwrap();
     let received = upgrade::request("GET", "/chat", offer.fields().iter(), &config).unwrap();
     assert_eq!(received.host(), Some("example.com"));
+    assert!(received.headers().iter().eq(offer.fields().iter()));
+    let mut head = Vec::new();
+    Connection::client(&request, &config, &mut head).unwrap();
+    let head = String::from_utf8(head).unwrap();
+    let written: Vec<_> = head
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_once(": "))
+        .collect();
+    let offered = offer.fields().iter();
+    let offered: Vec<_> = offered
+        .map(|(name, value)| (name, str::from_utf8(value).unwrap()))
+        .collect();
+    assert_eq!(written, offered, "in the head as in the pairs");
     let response = received.accept().subprotocol("chat").unwrap();
     let agreement = offer
         .check(response.status(), response.fields().iter())
@@ -278,6 +322,19 @@ fn broken_upgrades_are_refused_with_their_status() {
         assert!(matches!(error, E::Missing(_)), "{error}");
         assert_eq!(error.status(), 400);
     }
+    let rejection = upgrade::request("POST", "http://h/a?b", good, &config()).unwrap_err();
+    assert_eq!(
+        (rejection.method(), rejection.target()),
+        (Some("POST"), Some("/a?b"))
+    );
+    let absolute = upgrade::request("GET", "http://real:81?b", good, &config()).unwrap();
+    assert_eq!(
+        (absolute.target(), absolute.host()),
+        ("/?b", Some("real:81"))
+    );
+    let mut empty = good.to_vec();
+    empty.push(("content-length", b"0"));
+    assert_eq!(check("GET", &empty), Ok(true));
     let mut with_body = good.to_vec();
     with_body.push(("content-length", b"3"));
     assert_eq!(

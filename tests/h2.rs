@@ -315,6 +315,11 @@ async fn requests_that_are_none_are_answered() {
     foreign.headers_mut().insert("origin", evil);
     let rows = [
         (get("https://example.com/"), 200, "a page"),
+        (
+            Head::head("https://example.com/").body(()).unwrap(),
+            200,
+            "",
+        ),
         (connect_head("8"), 426, ""),
         (udp, HandshakeError::NotAnUpgrade.status(), ""),
         (plain, 400, ""),
@@ -322,6 +327,7 @@ async fn requests_that_are_none_are_answered() {
     ];
     for (head, status, body) in rows {
         let told = format!("{head:?}");
+        let is_head = head.method() == Method::HEAD;
         let mut client = client.clone().ready().await.unwrap();
         let (response, _) = client.send_request(head, true).unwrap();
         let response = response.await.unwrap();
@@ -332,7 +338,33 @@ async fn requests_that_are_none_are_answered() {
             received.extend_from_slice(&data.unwrap());
         }
         assert!(received.starts_with(body.as_bytes()), "{told}");
+        assert_eq!(received.is_empty(), is_head, "{told}");
     }
+}
+
+#[tokio::test]
+async fn server_is_told_what_it_rejected() {
+    let (ours, theirs) = duplex(64 * 1024);
+    let serving = tokio::spawn(async move {
+        let mut builder = h2::server::Builder::new();
+        builder.enable_connect_protocol();
+        let mut connection = builder.handshake::<_, Bytes>(ours).await.unwrap();
+        let (request, respond) = connection.accept().await.unwrap().unwrap();
+        let accepted = accept(request, respond, &config(), answer);
+        tokio::spawn(async move { connection.accept().await.is_none() });
+        accepted
+    });
+    let client = client(theirs).await;
+    let mut client = client.ready().await.unwrap();
+    let (response, _) = client.send_request(connect_head("8"), true).unwrap();
+    let response = response.await.unwrap();
+    assert_eq!(response.status(), 426);
+    assert_eq!(response.headers()["sec-websocket-version"], "13");
+    let Err(Error::Rejected(rejection)) = serving.await.unwrap() else {
+        panic!("not rejected")
+    };
+    assert_eq!(rejection.error(), HandshakeError::UnsupportedVersion);
+    assert_eq!(rejection.target(), Some("/chat"));
 }
 
 /// A frame of HTTP/2 (RFC 9113 §4.1).

@@ -304,6 +304,52 @@ fn held_bytes_are_what_the_allocator_counts_in_every_phase() {
     assert_eq!(ws.subprotocol(), Some("echo"));
 }
 
+// A list of subprotocols is kept once, not entry by entry.
+#[test]
+fn offered_subprotocols_cost_less_than_twice_their_bytes() {
+    const ENTRIES: usize = 2800;
+    let config = config().max_head_len(64 * 1024);
+    let (to, built) = measure(|| {
+        let to = ClientRequest::to("ws://example.com/").expect("a URI");
+        (0..ENTRIES).fold(to, |to, number| {
+            let to = to.subprotocol(&number.to_string()).expect("another name");
+            // Others grow in between.
+            if number % 100 == 0 {
+                to.cookie("a", "b").expect("a cookie")
+            } else {
+                to
+            }
+        })
+    });
+    let list: usize = to.headers().iter().map(|(_, value)| value.len()).sum();
+    let list = list as isize;
+    assert!(list > 15 * KIB, "{list}");
+    assert!(built.held <= 2 * list + KIB, "{built:?}");
+
+    let mut out = Vec::with_capacity(64 * 1024);
+    let (client, used) = measure(|| Connection::client(&to, &config, &mut out));
+    let mut client = client.expect("randomness");
+    assert!(used.held <= list + KIB, "{used:?}");
+    assert_eq!(used.held, client.held_bytes() as isize);
+
+    let mut server = Connection::server(&config);
+    let event = server.receive(&mut Input::new(&mut out), &mut Vec::new());
+    let Some(Event::Request(request)) = event else {
+        panic!("{event:?}")
+    };
+    let (answer, used) = measure(|| request.accept());
+    assert!(used.peak <= list + KIB, "{used:?}");
+    assert!(used.calls <= 3, "{used:?}");
+    let last = (ENTRIES - 1).to_string();
+    let answer = answer.subprotocol(&last).expect("it was offered");
+    let mut out = Vec::new();
+    server.respond(answer, &mut out).expect("a request");
+    assert!(server.held_bytes() < KIB as usize, "nothing of the list");
+    feed(&mut client, [&*out]);
+    assert_eq!(client.subprotocol(), Some(&*last));
+    assert!(client.held_bytes() < KIB as usize, "nothing of the list");
+}
+
 // Requirement 24: a kept message pins no larger buffer.
 #[test]
 fn kept_messages_hold_at_most_twice_their_payload_and_a_handle() {

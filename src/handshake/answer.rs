@@ -222,8 +222,9 @@ impl Answer {
     /// [`content`](Self::content).
     pub fn fields(&self) -> Headers {
         let mut fields = Headers::default();
-        if self.status() == 101 {
+        if let Some(Opening::Upgrade(accept)) = &self.0.opening {
             fields.push("Upgrade", b"websocket");
+            fields.push("Sec-WebSocket-Accept", accept);
         }
         // RFC 9110 §7.8: a sender of `Upgrade` names it in `Connection`.
         if matches!(self.status(), 101 | 426) {
@@ -245,12 +246,9 @@ impl Answer {
         fields
     }
 
-    /// Passes each field to `field`, except for `Connection`, the length of the
-    /// body, and the fixed ones of an upgrade.
+    /// Passes each field to `field`, except for `Connection`, `Content-Length`, and
+    /// those that only a 101 has.
     fn visit_common(&self, mut field: impl FnMut(&str, &[u8])) {
-        if let Some(Opening::Upgrade(accept)) = &self.0.opening {
-            field("Sec-WebSocket-Accept", accept);
-        }
         if let Some(name) = self.0.agreement.subprotocol() {
             field("Sec-WebSocket-Protocol", name.as_bytes());
         }
@@ -276,14 +274,9 @@ impl Answer {
     pub(crate) fn write(&self, is_to_head: bool, out: &mut Vec<u8>) {
         // At once, for all that most heads hold.
         out.reserve(256 + self.0.body.len());
-        if self.status() == 101 {
-            out.extend_from_slice(
-                b"HTTP/1.1 101 Switching Protocols\r\n\
-                Upgrade: websocket\r\n\
-                Connection: Upgrade\r\n",
-            );
-        } else {
-            self.write_plain(out);
+        match &self.0.opening {
+            Some(Opening::Upgrade(accept)) => write_upgrade(accept, out),
+            _ => self.write_plain(out),
         }
         self.visit_common(|name, value| write_field(name, value, out));
         out.extend_from_slice(b"\r\n");
@@ -310,6 +303,18 @@ impl Answer {
             write_field("Content-Length", format!("{}", body.len()).as_bytes(), out);
         }
     }
+}
+
+/// RFC 6455 §4.2.2, part 5.
+fn write_upgrade(accept: &Accept, out: &mut Vec<u8>) {
+    out.extend_from_slice(
+        b"HTTP/1.1 101 Switching Protocols\r\n\
+        Upgrade: websocket\r\n\
+        Connection: Upgrade\r\n\
+        Sec-WebSocket-Accept: ",
+    );
+    out.extend_from_slice(accept);
+    out.extend_from_slice(b"\r\n");
 }
 
 /// RFC 9110 §7.6.1: whether a gateway passes a field on.

@@ -15,10 +15,13 @@ impl<'a> Authority<'a> {
     pub(super) fn parse(authority: &'a [u8]) -> Option<Self> {
         let is_bracketed = authority.first() == Some(&b'[');
         let end = if is_bracketed {
-            authority.iter().position(|byte| *byte == b']')? + 1
+            let address = authority
+                .iter()
+                .skip(1)
+                .take_while(|byte| is_address(**byte));
+            address.count() + 2
         } else {
-            let colon = authority.iter().position(|byte| *byte == b':');
-            colon.unwrap_or(authority.len())
+            authority.iter().take_while(|byte| is_name(**byte)).count()
         };
         let (host, port) = authority.split_at_checked(end)?;
         let port = match port {
@@ -26,11 +29,11 @@ impl<'a> Authority<'a> {
             [b':', digits @ ..] => Some(parse_port(digits)?),
             _ => return None,
         };
-        let is_valid = match host {
-            [b'[', address @ .., b']'] => !address.is_empty() && address.iter().all(is_address),
-            name => !name.is_empty() && name.iter().all(is_name),
+        let is_host = match host {
+            [b'[', address @ .., end] => *end == b']' && !address.is_empty(),
+            name => !name.is_empty(),
         };
-        is_valid.then_some(Self { host, port })
+        is_host.then_some(Self { host, port })
     }
 
     /// Whether these bytes are a host with an optional port.
@@ -39,14 +42,27 @@ impl<'a> Authority<'a> {
     }
 }
 
-/// RFC 3986 §3.2.2: `reg-name`, of which an IPv4 address is one.
-fn is_name(byte: &u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(byte)
+/// A bit for each ASCII character of RFC 3986 §3.2.2 `reg-name`, of which an
+/// IPv4 address is one.
+const NAME: u128 =
+    bits(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%!$&'()*+,;=");
+
+const fn bits(mut characters: &[u8]) -> u128 {
+    let mut bits = 0;
+    while let [first, rest @ ..] = characters {
+        bits |= 1 << *first;
+        characters = rest;
+    }
+    bits
+}
+
+const fn is_name(byte: u8) -> bool {
+    byte.is_ascii() && NAME >> byte & 1 == 1
 }
 
 /// RFC 3986 §3.2.2: what brackets may contain.
-fn is_address(byte: &u8) -> bool {
-    *byte == b':' || is_name(byte)
+const fn is_address(byte: u8) -> bool {
+    byte == b':' || is_name(byte)
 }
 
 fn parse_port(digits: &[u8]) -> Option<u16> {

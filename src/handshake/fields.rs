@@ -114,6 +114,7 @@ impl<'h> Fields<'h> {
         if !Authority::is_valid(host) {
             return Err(HandshakeError::Invalid(HeaderField::Host));
         }
+        line.check_target(true)?;
         settings.check_host(host)?;
         self.check_offers(host, settings)
     }
@@ -293,9 +294,13 @@ impl<'h> Fields<'h> {
     }
 }
 
-/// Whether a comma-separated list has the token, whatever its case
+/// Whether a comma-separated list contains the token, in any case
 /// (RFC 9110 §5.6.1).
 pub(super) fn lists_token(list: &[u8], token: &str) -> bool {
-    list.split(|byte| *byte == b',')
-        .any(|item| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    let is_token = |item: &[u8]| item.eq_ignore_ascii_case(token.as_bytes());
+    // Most lists have one item.
+    is_token(list)
+        || list
+            .split(|byte| *byte == b',')
+            .any(|item| is_token(item.trim_ascii()))
 }

@@ -46,6 +46,7 @@ pub(super) struct Parts {
     pub(super) target: Span,
     pub(super) host: Option<Span>,
     pub(super) asks_for: Option<AsksFor>,
+    pub(super) offers_subprotocols: bool,
     /// The answer to the offers of permessage-deflate.
     #[cfg(feature = "deflate")]
     pub(super) deflate: Option<deflate::Parameters>,
@@ -166,11 +167,14 @@ impl Request {
 
     /// RFC 9110 §9.3.2: a response to HEAD has no body.
     pub(crate) fn is_head(&self) -> bool {
-        self.method() == "HEAD"
+        self.0.headers.slice(self.0.parts.method) == b"HEAD"
     }
 
     /// All fields that offer subprotocols, as one list.
     fn subprotocol_list(&self) -> Box<[u8]> {
+        if !self.0.parts.offers_subprotocols {
+            return Box::default();
+        }
         let mut fields = self.0.headers.get_all(SUBPROTOCOL);
         let mut list = Vec::from(fields.next().unwrap_or_default());
         for field in fields {

@@ -72,7 +72,7 @@ impl<'h> RequestLine<'h> {
         // RFC 3986 §3.5: a fragment is never sent.
         let is_resource = self.resource.starts_with('/') || self.has_empty_path();
         let is_other = !is_upgrade && (self.resource == "*" || self.method == "CONNECT");
-        if (is_resource || is_other) && !self.resource.contains('#') {
+        if (is_resource || is_other) && !self.resource.bytes().any(|byte| byte == b'#') {
             Ok(())
         } else {
             Err(HandshakeError::InvalidTarget)

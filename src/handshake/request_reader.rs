@@ -12,7 +12,7 @@ use super::headers::{Headers, Span};
 use super::rejection::Rejection;
 use super::request::{AsksFor, Parts, Request};
 use super::request_line::{HttpVersion, RequestLine, names_http_version};
-use crate::error::HandshakeError;
+use crate::error::{HandshakeError, HeaderField};
 use crate::input::Input;
 
 /// Reads a request in any pieces.
@@ -47,14 +47,15 @@ impl RequestReader {
         settings: &Settings,
     ) -> Result<Option<Request>, Rejection> {
         let failed = |error| Rejection::new(None, error);
-        self.skip_empty_line(input).map_err(failed)?;
         let limits = &settings.limits;
-        let lent = self
-            .head
-            .lend(input, limits, |bytes| parse(bytes, settings));
-        if lent.is_some() {
-            return Ok(lent);
+        if self.empty_line != EmptyLine::Begun {
+            let parse = |bytes: &[u8]| parse(bytes, settings);
+            let lent = self.head.lend(input, limits, parse);
+            if lent.is_some() {
+                return Ok(lent);
+            }
         }
+        self.skip_empty_line(input).map_err(failed)?;
         let head = self.head.collect(input, limits.max_head_len);
         let Some(head) = head.map_err(failed)? else {
             return Ok(None);
@@ -137,6 +138,7 @@ fn check(
         },
         host: fields.host(&line).map(within),
         asks_for: key_of(checked).map(|key| AsksFor::Upgrade(within(key))),
+        offers_subprotocols: fields.first(HeaderField::Subprotocol).is_some(),
         #[cfg(feature = "deflate")]
         deflate: answer_extensions(&headers, settings),
     };
@@ -211,6 +213,7 @@ fn from_pairs(
         target: headers.append(line.target().as_bytes()),
         host,
         asks_for: checked.ok().flatten(),
+        offers_subprotocols: true,
         #[cfg(feature = "deflate")]
         deflate: answer_extensions(&headers, settings),
     };
