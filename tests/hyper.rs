@@ -347,7 +347,7 @@ fn requests_of_any_version_have_a_host_and_a_target() {
             .as_ref()
             .map(|request| (request.target(), request.host()));
         assert_eq!(
-            parts.map_err(|rejection| rejection.status()),
+            parts.map_err(sansocket::Rejection::status),
             expected,
             "{told}"
         );
@@ -365,10 +365,16 @@ fn offers_ask_for_the_path_of_the_uri() {
                 continue;
             };
             let (request, _) = http::offer(&to, &config()).unwrap();
-            let target = request.uri().path_and_query().map(|target| target.as_str());
+            let target = request
+                .uri()
+                .path_and_query()
+                .map(::http::uri::PathAndQuery::as_str);
             assert_eq!(target, Some(to.uri().resource_name()), "{uri}");
             let (request, _) = http::offer_extended_connect(&to, &config());
-            let target = request.uri().path_and_query().map(|target| target.as_str());
+            let target = request
+                .uri()
+                .path_and_query()
+                .map(::http::uri::PathAndQuery::as_str);
             assert_eq!(target, Some(to.uri().resource_name()), "{uri}");
             assert_eq!(
                 request.uri().authority().unwrap(),
@@ -383,7 +389,7 @@ fn offers_ask_for_the_path_of_the_uri() {
             let authority = request
                 .uri()
                 .authority()
-                .map(|authority| authority.as_str());
+                .map(::http::uri::Authority::as_str);
             assert_eq!(authority, Some(to.uri().authority()), "{c}");
         }
     }

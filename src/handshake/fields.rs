@@ -297,10 +297,6 @@ impl<'h> Fields<'h> {
 /// Whether a comma-separated list contains the token, in any case
 /// (RFC 9110 §5.6.1).
 pub(super) fn lists_token(list: &[u8], token: &str) -> bool {
-    let is_token = |item: &[u8]| item.eq_ignore_ascii_case(token.as_bytes());
-    // Most lists have one item.
-    is_token(list)
-        || list
-            .split(|byte| *byte == b',')
-            .any(|item| is_token(item.trim_ascii()))
+    list.split(|byte| *byte == b',')
+        .any(|item| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
 }

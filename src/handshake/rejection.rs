@@ -56,12 +56,13 @@ impl Rejection {
         self.request.as_ref()
     }
 
-    /// The method.
+    /// The method, as it was received.
     pub fn method(&self) -> Option<&str> {
         self.request().map(Request::method)
     }
 
-    /// The request target.
+    /// The request target: [`Request::target`], or, if it is invalid, what was
+    /// received.
     pub fn target(&self) -> Option<&str> {
         self.request().map(Request::target)
     }

@@ -218,3 +218,48 @@ impl ResponseReader {
         Some(response)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::ClientRequest;
+    use super::*;
+    use crate::config::Config;
+
+    /// Reads these bytes in pieces and then cuts off what has not arrived.
+    fn cut_off(pieces: &[&[u8]]) -> Option<Response> {
+        let config = Config::new();
+        let settings = &config.settings().handshake;
+        let request = ClientRequest::to("ws://h/").expect("a URI");
+        let expected = request.write([0; 16], settings, &mut Vec::new());
+        let mut reader = ResponseReader::new(expected);
+        for piece in pieces {
+            let mut piece = piece.to_vec();
+            let read = reader.read(&mut Input::new(&mut piece), settings);
+            assert!(matches!(read, Ok(None)), "{read:?}");
+        }
+        let response = reader.cut_off();
+        assert!(reader.cut_off().is_none(), "once");
+        response
+    }
+
+    #[test]
+    fn refusal_without_an_end_is_cut_off() {
+        let head: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nRetry-After: 7\r\n";
+        let table: [(&[u8], &[u8]); 4] = [
+            (b"\r\n", b"down"),
+            (b"Content-Length: 9\r\n\r\n", b"down"),
+            (b"Content-Length: 9\r\n\r\n", b""),
+            (b"Transfer-Encoding: chunked\r\n\r\n4\r\n", b"down"),
+        ];
+        for (fields, body) in table {
+            let pieces = [head, fields, body];
+            let response = cut_off(pieces.get(..2 + usize::from(!body.is_empty())).unwrap());
+            let response = response.expect("its head was read");
+            assert_eq!(response.status(), 503);
+            assert_eq!(response.header("retry-after"), Some("7"));
+            assert_eq!(response.body(), body);
+            assert!(response.is_truncated());
+        }
+        assert_eq!(cut_off(&[head]), None, "the head is incomplete");
+    }
+}
