@@ -1,4 +1,4 @@
-//! What a connection has to tell its driver.
+//! What a connection reports to its driver.
 
 use alloc::borrow::Cow;
 
@@ -40,8 +40,8 @@ pub enum Event<'i> {
     Pong(Cow<'i, [u8]>),
     /// The peer's close frame. It is answered already. No message follows.
     Close(Close),
-    /// The connection failed. The last event: what tells the peer is in `out`
-    /// already.
+    /// The connection failed. The last event: the frame or HTTP answer that tells
+    /// the peer is in `out` already.
     Failed(Error),
 }
 

@@ -66,7 +66,7 @@ impl Connector {
         Ok(self)
     }
 
-    /// What the proxy is told of the user (Basic, RFC 7617).
+    /// The credentials that are sent to the proxy (Basic, RFC 7617).
     #[must_use]
     pub fn proxy_credentials(mut self, user: &str, password: &str) -> Self {
         self.authorization = Some(basic(user, password));
@@ -137,7 +137,7 @@ pub(super) struct Tunnel {
 }
 
 impl Tunnel {
-    /// Takes what the proxy sent. Tells whether the tunnel stands.
+    /// Takes what the proxy sent. Returns whether the tunnel is open.
     pub(super) fn receive(&mut self, bytes: &mut [u8]) -> Result<bool, Error> {
         let failed = |kind: io::ErrorKind| ConnectStep::Proxy.failed(kind.into());
         let mut input = Input::new(bytes);
@@ -150,7 +150,7 @@ impl Tunnel {
             return Ok(false);
         };
         match response.status() {
-            // Nobody behind the proxy speaks first.
+            // No server speaks before its client does.
             200..=299 if input.remaining().is_empty() => Ok(true),
             200..=299 => Err(failed(io::ErrorKind::InvalidData)),
             _ => Err(Error::ProxyRefused(response)),

@@ -1,9 +1,6 @@
 //! WebSockets over streams of HTTP/2 (RFC 8441), with the `h2` crate alone:
 //! many over one connection, each with the flow control of its stream.
 //!
-//! Knows how `h2` passes data, windows and resets; the rules stand in the core,
-//! and what is done with a stream in [`tokio`].
-//!
 //! ```no_run
 //! use sansocket::{Config, Request, h2};
 //!
@@ -55,7 +52,7 @@ use crate::frame::Role;
 use crate::handshake::{Agreement, Answer, ClientRequest, Request};
 
 /// The widest window of a connection, in bytes (RFC 9113 §6.9.1). All streams
-/// share that: were it the default of 65 535, one WebSocket that nobody reads
+/// share that: with the default of 65 535, one WebSocket that nobody reads
 /// would stall all others. Each holds no more than the window of its own stream.
 pub const MAX_WINDOW: u32 = (1 << 31) - 1;
 
@@ -106,7 +103,7 @@ pub fn accept(
 }
 
 /// As `h2::client::handshake`, with [`MAX_WINDOW`], and waits for the server's
-/// settings, without which nobody knows whether it allows extended CONNECTs. The
+/// settings, which say whether it allows extended CONNECTs. The
 /// connection is a future that must be polled, in a task of its own.
 ///
 /// # Errors

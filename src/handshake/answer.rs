@@ -69,7 +69,7 @@ impl Answer {
         Self::with_status(status)
     }
 
-    /// Passes on what a gateway received from the server behind it: the status,
+    /// Passes on what a gateway received from its upstream server: the status,
     /// the body, and the header fields that are meant for the client.
     ///
     /// Fields that concern one connection alone are left out (RFC 9110 §7.6.1):

@@ -40,8 +40,8 @@ const MAX_SIZE_LINE: usize = 256;
 impl Body {
     /// The body that a response with this status has (RFC 9112 §6.3).
     ///
-    /// One whose length is invalid is given up at once: nobody knows where it
-    /// ends, and the status is what matters.
+    /// One whose length is invalid is given up at once: its end is unknown, and
+    /// the status is what matters.
     pub(super) fn of(status: u16, fields: &Fields<'_>) -> Self {
         let mut is_truncated = false;
         let framing = match fields.first(HeaderField::TransferEncoding) {

@@ -60,7 +60,7 @@ pub(super) enum Item<'h> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Value<'h>(&'h [u8]);
 
-/// A list that does not keep to its grammar.
+/// A list that does not follow its grammar.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
@@ -72,7 +72,7 @@ pub(super) struct Items<'h> {
     next: Next,
 }
 
-/// What stands next in a list.
+/// What comes next in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     Extension,
@@ -84,7 +84,7 @@ impl<'h> Value<'h> {
     /// The bytes that are meant.
     #[cfg(feature = "deflate")]
     pub(super) fn bytes(self) -> impl Iterator<Item = u8> {
-        // RFC 9110 §5.6.4: a backslash stands for the byte behind it.
+        // RFC 9110 §5.6.4: a backslash means the byte after it.
         self.0.iter().copied().filter(|byte| *byte != b'\\')
     }
 }
@@ -130,7 +130,7 @@ impl<'h> Items<'h> {
         Some(Item::Parameter(name, value))
     }
 
-    /// Takes a token and the space behind it.
+    /// Takes a token and the space after it.
     fn token(&mut self) -> Option<&'h [u8]> {
         let bytes = self.rest.iter();
         let len = bytes.take_while(|byte| is_token_byte(**byte)).count();
@@ -138,7 +138,7 @@ impl<'h> Items<'h> {
         (!token.is_empty()).then_some(token)
     }
 
-    /// Takes this byte and the space behind it, if it stands here.
+    /// Takes this byte and the space after it, if it comes next.
     fn punctuation(&mut self, byte: u8) -> bool {
         let found = self.rest.first() == Some(&byte);
         self.take(usize::from(found));
@@ -169,7 +169,7 @@ impl<'h> Items<'h> {
         }
     }
 
-    /// Takes so many bytes and the space behind them.
+    /// Takes so many bytes and the space after them.
     fn take(&mut self, len: usize) -> &'h [u8] {
         let (taken, rest) = self.rest.split_at_checked(len).unwrap_or_default();
         self.rest = rest.trim_ascii_start();

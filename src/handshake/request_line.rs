@@ -46,7 +46,7 @@ impl<'h> RequestLine<'h> {
     }
 
     /// With the authority from elsewhere: `:authority` of HTTP/2, or a URI that
-    /// somebody else split.
+    /// another library split.
     #[cfg(feature = "std")]
     pub(crate) fn with_authority(self, authority: Option<&'h str>) -> Self {
         let authority = authority.or(self.authority);
