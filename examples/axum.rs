@@ -138,14 +138,14 @@ fn is_allowed(request: &Request) -> bool {
 }
 
 /// Chooses the subprotocol of the route if it is offered.
-fn answer(request: &sansocket::Request) -> sansocket::Response {
-    let is_chat = request.target().starts_with("/chat");
+fn answer(request: &sansocket::Request) -> sansocket::Answer {
+    let is_chat = request.path() == "/chat";
     let known = if is_chat { "chat" } else { "echo" };
-    let response = match request.subprotocols().find(|name| *name == known) {
+    let answer = match request.subprotocols().find(|name| *name == known) {
         Some(name) => request.accept().subprotocol(name),
         None => Ok(request.accept()),
     };
-    response.unwrap_or_else(|_| request.reject(500))
+    answer.unwrap_or_else(|_| request.reject(500))
 }
 
 async fn told(connection: impl Future<Output = Result<(), sansocket::hyper::Error>>) {

@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::{env, io, thread};
 
-use sansocket::{CloseCode, Config, Event, Message, Request, blocking};
+use sansocket::{ClientRequest, CloseCode, Config, Event, Message, blocking};
 
 const USAGE: &str = "usage: client ws://HOST[:PORT][/PATH] [--deflate]";
 
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         Some("--deflate") => with_deflate()?,
         Some(_) => return Err(USAGE.into()),
     };
-    let ws = blocking::connect(Request::to(&uri)?, &config)?;
+    let ws = blocking::connect(ClientRequest::to(&uri)?, &config)?;
     eprintln!("connected to {uri}");
     #[cfg(feature = "deflate")]
     if let Some(parameters) = ws.connection().deflate() {

@@ -6,7 +6,7 @@ use std::env;
 use std::error::Error;
 use std::sync::Arc;
 
-use sansocket::{Config, Request, h2};
+use sansocket::{ClientRequest, Config, h2};
 use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::crypto::ring::default_provider;
@@ -19,8 +19,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut args = env::args().skip(1);
     let url = args.next().unwrap_or_else(|| "wss://localhost:9444".into());
     let cert = args.next().unwrap_or_else(|| "cert.pem".into());
-    let request = Request::to(&url)?;
-    let uri = request.uri().ok_or("no URI")?;
+    let request = ClientRequest::to(&url)?;
+    let uri = request.uri();
 
     let mut roots = RootCertStore::empty();
     roots.add(CertificateDer::from_pem_file(cert)?)?;

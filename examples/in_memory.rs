@@ -3,13 +3,13 @@
 
 use std::error::Error;
 
-use sansocket::{CloseCode, Config, Connection, Event, Input, Request};
+use sansocket::{ClientRequest, CloseCode, Config, Connection, Event, Input};
 
 fn main() -> Result<(), Box<dyn Error>> {
     let config = Config::new();
     let mut to_server = Vec::new();
     let mut to_client = Vec::new();
-    let request = Request::to("ws://example.com/chat")?.subprotocol("echo")?;
+    let request = ClientRequest::to("ws://example.com/chat")?.subprotocol("echo")?;
     let mut client = Connection::client(&request, &config, &mut to_server)?;
     let mut server = Connection::server(&config);
 

@@ -37,6 +37,7 @@ fn echo(mut socket: TcpStream, config: &Config) -> Result<(), Box<dyn Error>> {
         while let Some(event) = ws.receive(&mut input, &mut out) {
             match event {
                 Event::Request(request) => ws.respond(request.accept(), &mut out)?,
+                Event::Rejected(rejection) => eprintln!("{rejection}"),
                 Event::Message(message) => ws.send(message, &mut out)?,
                 _ => {}
             }

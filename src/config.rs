@@ -8,7 +8,7 @@ use core::time::Duration;
 #[cfg(feature = "deflate")]
 use crate::deflate;
 use crate::entropy::Entropy;
-use crate::handshake::{self, OriginPolicy};
+use crate::handshake::{self, Hosts, OriginPolicy};
 use crate::message::{self, Delivery};
 use crate::timer::{Timeout, Timeouts};
 
@@ -77,6 +77,7 @@ impl Default for Settings {
                     max_body_len: 64 * 1024,
                 },
                 origin: OriginPolicy::SameOrigin,
+                hosts: None,
                 #[cfg(feature = "deflate")]
                 deflate: None,
             },
@@ -252,12 +253,22 @@ impl Config {
 
 /// Switches.
 impl Config {
-    /// Which pages' requests a server accepts. Default
+    /// Which pages' requests a server accepts. Defaults to
     /// [`OriginPolicy::SameOrigin`]: other sites' pages cannot use a visitor's
-    /// cookies here (§10.2), and clients that are no browsers are unaffected.
+    /// cookies here (§10.2), and non-browser clients are unaffected.
     #[must_use]
     pub fn origin(self, policy: OriginPolicy) -> Self {
         self.with(|settings| settings.handshake.origin = policy)
+    }
+
+    /// The hosts that a server answers for. A request for another one, plain
+    /// HTTP too, is refused with 421 (Misdirected Request, RFC 9110 §15.5.20),
+    /// which stops DNS rebinding, see [`OriginPolicy::SameOrigin`]. A request
+    /// without a host, which only HTTP/1.0 allows, passes. Defaults to every
+    /// host.
+    #[must_use]
+    pub fn hosts(self, hosts: Hosts) -> Self {
+        self.with(|settings| settings.handshake.hosts = Some(hosts))
     }
 
     /// Offers permessage-deflate as a client, accepts it as a server (RFC 7692).

@@ -2,8 +2,8 @@
 //!
 //! Knows every fault and its name; knows nothing of how one is found. A fault
 //! of the peer is an [`Error`] and arrives as an event; a mistake of the caller
-//! is a [`SendError`] (or, while a request is built, a
-//! [`RequestError`](crate::RequestError)) and is returned by the call.
+//! is a [`SendError`] (or, while a request or an answer is
+//! built, a [`RequestError`](crate::RequestError)) and is returned by the call.
 //! Which close code tells a fault to the peer stands in `close.rs`.
 
 use core::time::Duration;
@@ -54,20 +54,19 @@ pub enum HandshakeError {
     /// The head has more fields than `max_headers`. Answer: 431.
     #[error("more HTTP header fields than the limit")]
     TooManyHeaders,
-    /// The HTTP version is not 1.1 (§4.1). Answer: 505.
+    /// The HTTP version is neither 1.1 nor, of a plain request, 1.0 (§4.1).
+    /// Answer: 505.
     #[error("HTTP version is not 1.1 (RFC 6455 section 4.1)")]
     UnsupportedHttpVersion,
     /// An upgrade whose method is not GET (§4.1). Answer: 405.
     #[error("method of an upgrade is not GET (RFC 6455 section 4.1)")]
     MethodNotAllowed,
-    /// The request target is not a path (§4.1). The absolute form, which
-    /// §4.2.1 allows and no client sends to a server, is refused too: proxies
-    /// and servers that read it differently can be played off against each
-    /// other. Answer: 400.
-    #[error("request target is not a path (RFC 6455 section 4.1)")]
+    /// The request target is neither a path nor an absolute URI (§4.2.1), or it
+    /// has a fragment, user information or an invalid host (RFC 9112 §3.2).
+    /// Answer: 400.
+    #[error("invalid request target (RFC 9112 section 3.2)")]
     InvalidTarget,
-    /// A request that asks for no upgrade came where one was needed.
-    /// Answer: 426.
+    /// A plain HTTP request where an upgrade was needed. Answer: 426.
     #[error("request asks for no WebSocket upgrade")]
     NotAnUpgrade,
     /// `Sec-WebSocket-Version` is not 13 (§4.4). Answer: 426 with the version.
@@ -77,13 +76,17 @@ pub enum HandshakeError {
     /// Answer: 403.
     #[error("origin is not allowed (RFC 6455 section 10.2)")]
     OriginNotAllowed,
-    /// A field that the handshake needs is not there.
+    /// The request is for a host that [`Config::hosts`](crate::Config::hosts)
+    /// does not list. Answer: 421.
+    #[error("host is not allowed (RFC 9110 section 15.5.20)")]
+    HostNotAllowed,
+    /// A required field is missing.
     #[error("{0} is missing")]
     Missing(HeaderField),
-    /// A field that may stand once stands more than once.
+    /// A field that must be unique is repeated.
     #[error("{0} occurs more than once")]
     Duplicate(HeaderField),
-    /// A field has a value that the rules forbid.
+    /// A field has an invalid value.
     #[error("{0} has an invalid value")]
     Invalid(HeaderField),
     /// A field that must not be there, such as `Content-Length` on an upgrade.
@@ -108,6 +111,7 @@ impl HandshakeError {
         match self {
             Self::OriginNotAllowed => 403,
             Self::MethodNotAllowed => 405,
+            Self::HostNotAllowed => 421,
             Self::NotAnUpgrade | Self::UnsupportedVersion => 426,
             Self::HeadTooLong | Self::TooManyHeaders => 431,
             Self::UnsupportedHttpVersion => 505,

@@ -1,10 +1,10 @@
-//! What a connection has to tell its driver.
+//! What a connection reports to its driver.
 
 use alloc::borrow::Cow;
 
 use crate::close::Close;
 use crate::error::Error;
-use crate::handshake::{Request, Response};
+use crate::handshake::{Rejection, Request, Response};
 #[cfg(feature = "std")]
 use crate::message::join_fragments;
 use crate::message::{Fragment, Message};
@@ -17,12 +17,14 @@ use crate::message::{Fragment, Message};
 #[non_exhaustive]
 pub enum Event<'i> {
     /// A server received a request and owes the answer:
-    /// [`respond`](crate::Connection::respond). An upgrade that breaks a rule
-    /// does not come here; it is refused and the connection fails. A plain
-    /// HTTP request does, with
+    /// [`respond`](crate::Connection::respond). An upgrade that breaks a rule is
+    /// [`Rejected`](Self::Rejected) instead. A plain HTTP request has
     /// [`is_upgrade`](crate::Request::is_upgrade) false.
     Request(Request),
-    /// A client's request was accepted: messages may pass.
+    /// A server refused a request by itself; the answer is in `out`.
+    /// [`Event::Failed`] follows.
+    Rejected(Rejection),
+    /// A client's request was accepted: messages may be sent and received.
     Open(Response),
     /// A client's request was refused. [`Event::Failed`] follows.
     Refused(Response),
@@ -38,8 +40,8 @@ pub enum Event<'i> {
     Pong(Cow<'i, [u8]>),
     /// The peer's close frame. It is answered already. No message follows.
     Close(Close),
-    /// The connection failed. The last event: what tells the peer is in `out`
-    /// already.
+    /// The connection failed. The last event: the frame or HTTP answer that tells
+    /// the peer is in `out` already.
     Failed(Error),
 }
 
@@ -62,6 +64,7 @@ impl Event<'_> {
     pub fn into_owned(self) -> Event<'static> {
         match self {
             Self::Request(request) => Event::Request(request),
+            Self::Rejected(rejection) => Event::Rejected(rejection),
             Self::Open(response) => Event::Open(response),
             Self::Refused(response) => Event::Refused(response),
             Self::Message(message) => Event::Message(message.into_owned()),

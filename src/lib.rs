@@ -79,7 +79,7 @@
 //! | tungstenite `Message::Text`, `Binary`; `Ping`, `Pong`, `Close` | [`Message`]; [`Event`]s of `next_event` |
 //! | tungstenite `Error::ConnectionClosed` | `next` returns `None`; `outcome` tells the rest |
 //! | tungstenite `WebSocketConfig { max_message_size, .. }` | [`Config::max_message_len`] and others |
-//! | tungstenite `accept_hdr`, its `Callback` | `accept_with` and an answer |
+//! | tungstenite `accept_hdr`, its `Callback` | `accept_with` and an [`Answer`] |
 //! | tokio-tungstenite `accept_async`, `connect_async` | `tokio::accept`, `tokio::connect`; `Stream` and `Sink` as there |
 //! | tokio-tungstenite `split()` of a `Stream` | `split`: halves that need no lock of yours |
 //! | tokio-tungstenite `MaybeTlsStream`, `Connector` | `adapter::poll::MaybeTls`, `adapter::Connector` |
@@ -87,7 +87,7 @@
 //! | fastwebsockets `FragmentCollector`, `read_frame` | `next`; or [`Delivery::Fragments`]; or [`frame::Decoder`] |
 //! | fastwebsockets `set_auto_pong(false)` | [`Config::auto_pong`] |
 //! | axum `WebSocketUpgrade`, `on_upgrade(handler)` | `hyper::upgrade` in an extractor (example `axum`), a task |
-//! | axum `.protocols([..])` | [`Response::subprotocol`] in the answer |
+//! | axum `.protocols([..])` | [`Answer::subprotocol`] |
 //!
 //! # Behind a proxy
 //!
@@ -176,7 +176,8 @@ pub use error::{
 pub use event::Event;
 pub use frame::Role;
 pub use handshake::{
-    Agreement, Headers, OriginPolicy, RedirectError, Request, RequestError, Response, Uri, UriError,
+    Agreement, Answer, ClientRequest, Headers, Hosts, InvalidHost, InvalidOrigin, OriginList,
+    OriginPolicy, RedirectError, Rejection, Request, RequestError, Response, Uri, UriError,
 };
 pub use input::Input;
 pub use message::{Delivery, Fragment, Message, MessageKind, Prepared};

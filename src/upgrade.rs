@@ -1,11 +1,11 @@
-//! Opening handshakes whose heads somebody else reads and writes: hyper, a web
+//! Opening handshakes whose heads another library reads and writes: hyper, a web
 //! framework, an HTTP/2 or HTTP/3 library.
 //!
-//! Knows the rules as pairs of name and value go in and out; knows no library.
-//! What was agreed on starts a [`Connection`](crate::Connection::upgraded) on
-//! the stream that the other library hands over.
+//! Header fields go in and out as pairs of name and value. What was agreed on
+//! starts a [`Connection`](crate::Connection::upgraded) on the stream that the
+//! other library hands over.
 //!
-//! A server's side, by HTTP/1.1:
+//! A server, over HTTP/1.1:
 //!
 //! ```
 //! use sansocket::{Config, Connection, Role, upgrade};
@@ -19,20 +19,20 @@
 //!     ("sec-websocket-version", b"13"),
 //! ];
 //! let request = upgrade::request("GET", "/chat", fields, &config)?;
-//! let response = request.accept();
-//! assert_eq!(response.status(), 101);
+//! let answer = request.accept();
+//! assert_eq!(answer.status(), 101);
 //! assert_eq!(
-//!     response.fields().get("Sec-WebSocket-Accept"),
-//!     Some(&b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="[..]),
+//!     answer.fields().get_str("Sec-WebSocket-Accept"),
+//!     Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="),
 //! );
-//! let ws = Connection::upgraded(Role::Server, response.agreement().clone(), &config);
+//! let ws = Connection::upgraded(Role::Server, answer.agreement().clone(), &config);
 //! assert!(ws.is_open());
-//! # Ok::<(), sansocket::HandshakeError>(())
+//! # Ok::<(), sansocket::Rejection>(())
 //! ```
 //!
-//! The same by HTTP/2 or HTTP/3 (RFC 8441, RFC 9220). For HTTP/3 there is no
-//! adapter, as `h3` 0.0.8 knows no `:protocol` of `websocket`: it refuses such
-//! requests before anybody sees them.
+//! The same over HTTP/2 or HTTP/3 (RFC 8441, RFC 9220). There is no HTTP/3
+//! adapter yet: `h3` 0.0.8 refuses requests whose `:protocol` is `websocket`
+//! before the application sees them.
 //!
 //! ```
 //! use sansocket::upgrade::{self, ExtendedConnect};
@@ -47,33 +47,35 @@
 //! let fields: [(&str, &[u8]); 1] = [("sec-websocket-version", b"13")];
 //! let request = upgrade::extended_connect(pseudo, fields, &Config::new())?;
 //! assert_eq!(request.accept().status(), 200);
-//! # Ok::<(), sansocket::HandshakeError>(())
+//! # Ok::<(), sansocket::Rejection>(())
 //! ```
 
 use crate::config::Config;
 use crate::error::{HandshakeError, SendError};
-use crate::handshake::{Agreement, Asked, Headers, Request};
+use crate::handshake::{
+    Agreement, ClientRequest, Expected, Headers, HttpVersion, Rejection, Request, RequestLine,
+};
 
-/// A request that another library read (§4.2.1).
+/// A request of HTTP/1.1 that another library read (§4.2.1).
 ///
-/// One that asks for no WebSocket is a [`Request`] too, with
+/// A plain HTTP request is a [`Request`] too, with
 /// [`is_upgrade`](Request::is_upgrade) false.
 ///
 /// # Errors
 ///
-/// What is wrong with an upgrade; [`HandshakeError::status`] is the answer.
+/// What is wrong with the request; answer with [`Rejection::status`].
 pub fn request<'f>(
     method: &str,
     target: &str,
     fields: impl IntoIterator<Item = (&'f str, &'f [u8])>,
     config: &Config,
-) -> Result<Request, HandshakeError> {
-    let settings = &config.settings().handshake;
-    Request::received((method, target), None, fields.into_iter(), settings)
+) -> Result<Request, Rejection> {
+    let line = RequestLine::new(HttpVersion::Http11, method, target);
+    Request::received(line, fields.into_iter(), &config.settings().handshake)
 }
 
-/// The pseudo-header fields of an extended CONNECT (RFC 8441 §4), each of which
-/// stands there once, as HTTP/2 itself demands.
+/// The pseudo-header fields of an extended CONNECT (RFC 8441 §4). HTTP/2 itself
+/// demands that there be exactly one of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ExtendedConnect<'h> {
     /// `:protocol`, `websocket`.
@@ -91,37 +93,34 @@ pub struct ExtendedConnect<'h> {
 ///
 /// # Errors
 ///
-/// What is wrong with it; [`HandshakeError::status`] is the answer.
+/// What is wrong with it; answer with [`Rejection::status`]. It is
 /// [`HandshakeError::NotAnUpgrade`] if `:protocol` is not `websocket`.
 pub fn extended_connect<'f>(
     pseudo: ExtendedConnect<'_>,
     fields: impl IntoIterator<Item = (&'f str, &'f [u8])>,
     config: &Config,
-) -> Result<Request, HandshakeError> {
-    if pseudo.protocol != "websocket" {
-        return Err(HandshakeError::NotAnUpgrade);
-    }
-    // RFC 8441 §5: of a `ws` or `wss` URI.
-    if !matches!(pseudo.scheme, "http" | "https") || !pseudo.path.starts_with('/') {
-        return Err(HandshakeError::InvalidTarget);
-    }
+) -> Result<Request, Rejection> {
+    let line = RequestLine::new(HttpVersion::Http2, "CONNECT", pseudo.path);
+    let line = line.with_authority(Some(pseudo.authority));
+    // RFC 8441 §5: scheme and path are those of a `ws` or `wss` URI.
+    let is_target = matches!(pseudo.scheme, "http" | "https") && pseudo.path.starts_with('/');
+    let pseudo = match pseudo.protocol {
+        "websocket" if is_target => Ok(()),
+        "websocket" => Err(HandshakeError::InvalidTarget),
+        _ => Err(HandshakeError::NotAnUpgrade),
+    };
     let settings = &config.settings().handshake;
-    Request::received(
-        ("CONNECT", pseudo.path),
-        Some(pseudo.authority),
-        fields.into_iter(),
-        settings,
-    )
+    Request::connect(line, pseudo, fields.into_iter(), settings)
 }
 
-/// A client's request that another library sends, and what its answer is held
-/// against.
+/// A client's request that another library sends, and what the response must
+/// match.
 ///
 /// ```
-/// use sansocket::{Config, HandshakeError, Request, upgrade::Offer};
+/// use sansocket::{ClientRequest, Config, HandshakeError, upgrade::Offer};
 ///
 /// # if !cfg!(feature = "std") { return Ok(()); }
-/// let request = Request::to("wss://example.com/chat")?.subprotocol("chat")?;
+/// let request = ClientRequest::to("wss://example.com/chat")?.subprotocol("chat")?;
 /// let offer = Offer::extended_connect(&request, &Config::new());
 /// assert_eq!(offer.fields().get("sec-websocket-version"), Some(&b"13"[..]));
 /// let answer: [(&str, &[u8]); 1] = [("sec-websocket-protocol", b"chat")];
@@ -132,55 +131,59 @@ pub fn extended_connect<'f>(
 /// ```
 #[derive(Clone, Debug)]
 pub struct Offer {
-    asked: Asked,
+    fields: Headers,
+    expected: Expected,
     config: Config,
 }
 
 impl Offer {
-    /// By an upgrade of HTTP/1.1 (§4.1).
+    /// An upgrade of HTTP/1.1 (§4.1).
     ///
     /// # Errors
     ///
     /// [`SendError::NoEntropy`] if no nonce could be drawn.
-    pub fn upgrade(request: &Request, config: &Config) -> Result<Self, SendError> {
+    pub fn upgrade(request: &ClientRequest, config: &Config) -> Result<Self, SendError> {
         let mut nonce = [0; 16];
         let settings = config.settings();
         settings
             .entropy
             .fill(&mut nonce)
             .map_err(|_| SendError::NoEntropy)?;
-        Ok(Self {
-            asked: Asked::new(request, Some(nonce), &settings.handshake),
-            config: config.clone(),
-        })
+        Ok(Self::new(request, Some(nonce), config))
     }
 
-    /// By an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441 §5), whose
-    /// pseudo-header fields are made of the request's URI.
-    pub fn extended_connect(request: &Request, config: &Config) -> Self {
+    /// An extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441 §5), whose
+    /// pseudo-header fields come from the request's URI.
+    pub fn extended_connect(request: &ClientRequest, config: &Config) -> Self {
+        Self::new(request, None, config)
+    }
+
+    fn new(request: &ClientRequest, nonce: Option<[u8; 16]>, config: &Config) -> Self {
+        let (fields, expected) = request.fields(nonce, &config.settings().handshake);
         Self {
-            asked: Asked::new(request, None, &config.settings().handshake),
+            fields,
+            expected,
             config: config.clone(),
         }
     }
 
     /// The fields to send.
     pub const fn fields(&self) -> &Headers {
-        self.asked.fields()
+        &self.fields
     }
 
-    /// What the answer settles.
+    /// Checks the response and returns what it agrees on.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::Refused`] if its status opens no connection, and any
-    /// other if it breaks a rule (§4.1): the stream must not be used.
+    /// [`HandshakeError::Refused`] if its status does not open the connection,
+    /// and any other if it breaks a rule (§4.1): the stream must not be used.
     pub fn check<'f>(
         &self,
         status: u16,
         fields: impl IntoIterator<Item = (&'f str, &'f [u8])>,
     ) -> Result<Agreement, HandshakeError> {
         let settings = &self.config.settings().handshake;
-        self.asked.check(status, fields.into_iter(), settings)
+        self.expected.check(status, fields.into_iter(), settings)
     }
 }

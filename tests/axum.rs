@@ -9,16 +9,16 @@ use std::time::Duration;
 
 use common::example::Server;
 use sansocket::blocking::{Error, WebSocket, connect};
-use sansocket::{Config, Event, Message, Request, RequestError};
+use sansocket::{ClientRequest, Config, Event, Message, RequestError};
 
 type Socket = WebSocket<TcpStream>;
 
-fn to(server: &Server, path: &str) -> Result<Request, RequestError> {
-    Request::to(&format!("{}{path}", server.url.trim_end_matches('/')))
+fn to(server: &Server, path: &str) -> Result<ClientRequest, RequestError> {
+    ClientRequest::to(&format!("{}{path}", server.url.trim_end_matches('/')))
 }
 
 #[track_caller]
-fn open(request: Result<Request, RequestError>) -> Socket {
+fn open(request: Result<ClientRequest, RequestError>) -> Socket {
     let ws = connect(request.unwrap(), &Config::new()).unwrap();
     let limit = Some(Duration::from_secs(10));
     ws.stream().set_read_timeout(limit).unwrap();

@@ -10,8 +10,8 @@ use common::{END, ROLES, config, feed, frames, open, peer_of, wire};
 use proptest::prelude::*;
 use sansocket::frame::{Header, Opcode};
 use sansocket::{
-    Config, Connection, Deadline, DeadlineReason, Delivery, Error, Event, HandshakeError, Input,
-    IoState, LimitError, Request, Response, Role, SendError,
+    Answer, ClientRequest, Config, Connection, Deadline, DeadlineReason, Delivery, Error, Event,
+    HandshakeError, Input, IoState, LimitError, Request, Role, SendError,
 };
 
 const fn secs(secs: u64) -> Duration {
@@ -134,7 +134,7 @@ impl Clocked {
 const STALL: Option<Error> = Some(Error::Timeout(DeadlineReason::WriteStall));
 
 fn client(config: &Config) -> Connection {
-    let request = Request::to("ws://h/").unwrap();
+    let request = ClientRequest::to("ws://h/").unwrap();
     Connection::client(&request, config, &mut Vec::new()).unwrap()
 }
 
@@ -538,7 +538,7 @@ fn owing() -> Vec<(&'static str, Clocked)> {
         ended.receive(END);
         rows.push(("after the end of the stream", ended));
     }
-    for page in [Response::new(200), Response::new(404)] {
+    for page in [Answer::new(200), Answer::new(404)] {
         let mut clocked = Clocked::new(Connection::server(&config()));
         let mut request = b"GET / HTTP/1.1\r\nHost: h\r\n\r\n".to_vec();
         let mut input = Input::new(&mut request);
@@ -552,7 +552,7 @@ fn owing() -> Vec<(&'static str, Clocked)> {
     refused.receive(b"GET / HTTP/1.1\r\nHost: h\r\nHost: i\r\n\r\n");
     rows.push(("a refusal", refused));
     let mut asking = Clocked::new(Connection::server(&config()));
-    let request = Request::to("ws://h/").unwrap();
+    let request = ClientRequest::to("ws://h/").unwrap();
     asking.ws = Connection::client(&request, &config(), &mut asking.out).unwrap();
     rows.push(("a request", asking));
     rows
@@ -764,7 +764,7 @@ fn refusal_with_endless_body_keeps_its_status() {
     };
     assert_eq!((refusal.status(), refusal.is_truncated()), (401, true));
     assert!(refusal.headers().get("www-authenticate").is_some());
-    assert!(refusal.content().starts_with(b"please...."));
+    assert!(refusal.body().starts_with(b"please...."));
     assert_eq!(*error, HandshakeError::Refused(401).into());
     assert!(clocked.ws.is_closed());
 }
@@ -897,7 +897,7 @@ impl RandomDriver {
             }
             Step::Answer => {
                 if let Some(request) = self.request.take() {
-                    let page = Response::new(200).body(vec![7; 100_000]);
+                    let page = Answer::new(200).body(vec![7; 100_000]);
                     let accepts = request.headers().len() > 1;
                     let answer = if accepts { request.accept() } else { page };
                     let _ = ws.respond(answer, out);

@@ -7,7 +7,9 @@ mod common;
 
 use common::config;
 use sansocket::upgrade::{self, ExtendedConnect, Offer};
-use sansocket::{Agreement, Config, HandshakeError, HeaderField, OriginPolicy, Request};
+use sansocket::{
+    Agreement, ClientRequest, Config, Connection, HandshakeError, HeaderField, Hosts, OriginPolicy,
+};
 
 type Field = (&'static str, &'static [u8]);
 
@@ -21,7 +23,8 @@ const VERSION: Field = ("sec-websocket-version", b"13");
 
 fn fault(pseudo: ExtendedConnect<'_>, fields: &[Field]) -> Option<HandshakeError> {
     let fields = fields.iter().copied();
-    upgrade::extended_connect(pseudo, fields, &config()).err()
+    let rejected = upgrade::extended_connect(pseudo, fields, &config());
+    rejected.err().map(|rejection| rejection.error())
 }
 
 // Requirement 36: the table of requests.
@@ -49,12 +52,16 @@ fn server_accepts_or_refuses_an_extended_connect() {
         .collect();
     assert_eq!(written, ["Sec-WebSocket-Protocol"], "no key, no upgrade");
     assert_eq!(response.agreement().subprotocol(), Some("echo"));
+    assert!(response.opens() && !request.reject(403).opens());
+    let with_body = request.accept().body("hello");
+    assert_eq!(with_body.content(), b"", "frames follow at once");
+    assert_eq!((request.path(), request.query()), ("/chat", Some("room=1")));
     assert_eq!(request.reject(403).agreement(), &Agreement::default());
 
     use HandshakeError as E;
     let invalid_host = Some(E::Invalid(HeaderField::Host));
     let invalid_protocol = Some(E::Invalid(HeaderField::Subprotocol));
-    let rows: [(ExtendedConnect<'_>, &[Field], Option<HandshakeError>, u16); 15] = [
+    let rows: [(ExtendedConnect<'_>, &[Field], Option<HandshakeError>, u16); 17] = [
         (PSEUDO, &[VERSION], None, 200),
         (
             ExtendedConnect {
@@ -134,6 +141,24 @@ fn server_accepts_or_refuses_an_extended_connect() {
             invalid_host,
             400,
         ),
+        (
+            ExtendedConnect {
+                authority: "h:http",
+                ..PSEUDO
+            },
+            &[VERSION],
+            invalid_host,
+            400,
+        ),
+        (
+            ExtendedConnect {
+                path: "/chat#part",
+                ..PSEUDO
+            },
+            &[VERSION],
+            Some(E::InvalidTarget),
+            400,
+        ),
         (PSEUDO, &[], Some(E::Missing(HeaderField::Version)), 400),
         (
             PSEUDO,
@@ -164,6 +189,12 @@ fn server_accepts_or_refuses_an_extended_connect() {
         assert_eq!(fault(pseudo, fields), expected, "{pseudo:?} {fields:?}");
         assert_eq!(expected.map_or(200, HandshakeError::status), status);
     }
+    let hosts = Hosts::list(["chat.example.com"]).unwrap();
+    let rejection = upgrade::extended_connect(PSEUDO, [VERSION], &config().hosts(hosts));
+    let rejection = rejection.unwrap_err();
+    assert_eq!(rejection.status(), 421);
+    assert_eq!(rejection.target(), Some("/chat?room=1"));
+    assert_eq!(rejection.request().unwrap().host(), Some("example.com"));
     let any = config().origin(OriginPolicy::Any);
     let fields = [VERSION, ("origin", b"https://evil.example".as_slice())];
     assert!(upgrade::extended_connect(PSEUDO, fields, &any).is_ok());
@@ -172,7 +203,7 @@ fn server_accepts_or_refuses_an_extended_connect() {
 // Requirement 36: the table of responses.
 #[test]
 fn client_holds_the_answer_against_its_offer() {
-    let request = Request::to("wss://example.com/chat")
+    let request = ClientRequest::to("wss://example.com/chat")
         .and_then(|request| request.header("Authorization", "Bearer secret"))
         .and_then(|request| request.subprotocol("chat"))
         .unwrap();
@@ -228,12 +259,26 @@ fn both_roles_agree_by_pairs() {
     let config = config().deflate(sansocket::deflate::Options::new());
     #[cfg(not(feature = "deflate"))]
     let config: Config = config();
-    let request = Request::to("ws://example.com/chat")
+    let request = ClientRequest::to("ws://example.com/chat")
         .and_then(|request| request.subprotocol("chat"))
         .unwrap();
     let offer = Offer::upgrade(&request, &config).unwrap();
     let received = upgrade::request("GET", "/chat", offer.fields().iter(), &config).unwrap();
     assert_eq!(received.host(), Some("example.com"));
+    assert!(received.headers().iter().eq(offer.fields().iter()));
+    let mut head = Vec::new();
+    Connection::client(&request, &config, &mut head).unwrap();
+    let head = String::from_utf8(head).unwrap();
+    let written: Vec<_> = head
+        .lines()
+        .skip(1)
+        .filter_map(|line| line.split_once(": "))
+        .collect();
+    let offered = offer.fields().iter();
+    let offered: Vec<_> = offered
+        .map(|(name, value)| (name, str::from_utf8(value).unwrap()))
+        .collect();
+    assert_eq!(written, offered, "in the head as in the pairs");
     let response = received.accept().subprotocol("chat").unwrap();
     let agreement = offer
         .check(response.status(), response.fields().iter())
@@ -263,7 +308,9 @@ fn broken_upgrades_are_refused_with_their_status() {
     ];
     let check = |method, fields: &[Field]| {
         let request = upgrade::request(method, "/", fields.iter().copied(), &config());
-        request.map(|request| request.is_upgrade())
+        request
+            .map(|request| request.is_upgrade())
+            .map_err(|rejection| rejection.error())
     };
     assert_eq!(check("GET", &good), Ok(true));
     assert_eq!(check("GET", &good[..1]), Ok(false), "plain HTTP");
@@ -275,6 +322,19 @@ fn broken_upgrades_are_refused_with_their_status() {
         assert!(matches!(error, E::Missing(_)), "{error}");
         assert_eq!(error.status(), 400);
     }
+    let rejection = upgrade::request("POST", "http://h/a?b", good, &config()).unwrap_err();
+    assert_eq!(
+        (rejection.method(), rejection.target()),
+        (Some("POST"), Some("/a?b"))
+    );
+    let absolute = upgrade::request("GET", "http://real:81?b", good, &config()).unwrap();
+    assert_eq!(
+        (absolute.target(), absolute.host()),
+        ("/?b", Some("real:81"))
+    );
+    let mut empty = good.to_vec();
+    empty.push(("content-length", b"0"));
+    assert_eq!(check("GET", &empty), Ok(true));
     let mut with_body = good.to_vec();
     with_body.push(("content-length", b"3"));
     assert_eq!(

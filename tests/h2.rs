@@ -11,8 +11,9 @@ use h2::client::SendRequest;
 use h2::{Reason, RecvStream, SendStream};
 use http::{Method, Request as Head, Uri};
 use sansocket::h2::{Error, MAX_WINDOW, WebSocket, accept, connect, handshake};
-use sansocket::{Config, DeadlineReason, HandshakeError, Message, Request};
-use sansocket::{Event, Response};
+use sansocket::{
+    Answer, ClientRequest, Config, DeadlineReason, Event, HandshakeError, Message, Request,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{advance, timeout};
 
@@ -27,11 +28,11 @@ fn config() -> Config {
     config
 }
 
-fn answer(request: &Request) -> Response {
+fn answer(request: &Request) -> Answer {
     match (request.is_upgrade(), request.target()) {
         (true, "/chat") => request.accept(),
         (true, _) => request.reject(404),
-        (false, _) => Response::new(200).body("a page"),
+        (false, _) => Answer::new(200).body("a page"),
     }
 }
 
@@ -88,8 +89,8 @@ async fn client(stream: DuplexStream) -> SendRequest<Bytes> {
     client
 }
 
-fn chat() -> Request {
-    Request::to("wss://example.com/chat").unwrap()
+fn chat() -> ClientRequest {
+    ClientRequest::to("wss://example.com/chat").unwrap()
 }
 
 /// A client of the test's own, for what ours would not do.
@@ -263,7 +264,7 @@ async fn events_are_those_of_any_other_stream() {
 #[tokio::test]
 async fn client_is_told_that_it_was_refused() {
     let client = client(serve(Serve::Echo, 65_535)).await;
-    let elsewhere = Request::to("wss://example.com/other").unwrap();
+    let elsewhere = ClientRequest::to("wss://example.com/other").unwrap();
     let refused = connect(&client, &elsewhere, &config()).await.unwrap_err();
     let expected = Failure::from(HandshakeError::Refused(404));
     assert!(matches!(refused, Error::Failed(error) if error == expected));
@@ -314,6 +315,11 @@ async fn requests_that_are_none_are_answered() {
     foreign.headers_mut().insert("origin", evil);
     let rows = [
         (get("https://example.com/"), 200, "a page"),
+        (
+            Head::head("https://example.com/").body(()).unwrap(),
+            200,
+            "",
+        ),
         (connect_head("8"), 426, ""),
         (udp, HandshakeError::NotAnUpgrade.status(), ""),
         (plain, 400, ""),
@@ -321,6 +327,7 @@ async fn requests_that_are_none_are_answered() {
     ];
     for (head, status, body) in rows {
         let told = format!("{head:?}");
+        let is_head = head.method() == Method::HEAD;
         let mut client = client.clone().ready().await.unwrap();
         let (response, _) = client.send_request(head, true).unwrap();
         let response = response.await.unwrap();
@@ -331,7 +338,33 @@ async fn requests_that_are_none_are_answered() {
             received.extend_from_slice(&data.unwrap());
         }
         assert!(received.starts_with(body.as_bytes()), "{told}");
+        assert_eq!(received.is_empty(), is_head, "{told}");
     }
+}
+
+#[tokio::test]
+async fn server_is_told_what_it_rejected() {
+    let (ours, theirs) = duplex(64 * 1024);
+    let serving = tokio::spawn(async move {
+        let mut builder = h2::server::Builder::new();
+        builder.enable_connect_protocol();
+        let mut connection = builder.handshake::<_, Bytes>(ours).await.unwrap();
+        let (request, respond) = connection.accept().await.unwrap().unwrap();
+        let accepted = accept(request, respond, &config(), answer);
+        tokio::spawn(async move { connection.accept().await.is_none() });
+        accepted
+    });
+    let client = client(theirs).await;
+    let mut client = client.ready().await.unwrap();
+    let (response, _) = client.send_request(connect_head("8"), true).unwrap();
+    let response = response.await.unwrap();
+    assert_eq!(response.status(), 426);
+    assert_eq!(response.headers()["sec-websocket-version"], "13");
+    let Err(Error::Rejected(rejection)) = serving.await.unwrap() else {
+        panic!("not rejected")
+    };
+    assert_eq!(rejection.error(), HandshakeError::UnsupportedVersion);
+    assert_eq!(rejection.target(), Some("/chat"));
 }
 
 /// A frame of HTTP/2 (RFC 9113 §4.1).

@@ -7,8 +7,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use common::{END, Transcript, config, every_cut, feed, wire};
 use sansocket::{
-    Config, Connection, Entropy, Error, Event, Fragment, HandshakeError, HeaderField, Input,
-    MessageKind, NoEntropy, Prepared, Request, RequestError, Role, SendError, UriError,
+    Answer, ClientRequest, Config, Connection, Entropy, Error, Event, Fragment, HandshakeError,
+    HeaderField, Input, MessageKind, NoEntropy, Prepared, RedirectError, RequestError, Response,
+    Role, SendError, UriError,
 };
 
 /// What a server answers to the nonce that `config` draws.
@@ -17,7 +18,7 @@ const RESPONSE: &str = "HTTP/1.1 101 Switching Protocols\r\n\
     Connection: Upgrade\r\n\
     Sec-WebSocket-Accept: pT25h6EVFbWDyyinkmTBvzUVxQo=\r\n\r\n";
 
-fn client_of(request: &Request, config: &Config) -> (Connection, Vec<u8>) {
+fn client_of(request: &ClientRequest, config: &Config) -> (Connection, Vec<u8>) {
     let mut out = Vec::new();
     let ws = Connection::client(request, config, &mut out).expect("randomness");
     (ws, out)
@@ -25,7 +26,7 @@ fn client_of(request: &Request, config: &Config) -> (Connection, Vec<u8>) {
 
 /// A client that offered the subprotocols `chat` and `echo`.
 fn client() -> Connection {
-    let request = Request::to("ws://example.com/chat").unwrap();
+    let request = ClientRequest::to("ws://example.com/chat").unwrap();
     let request = request.subprotocol("chat").unwrap();
     client_of(&request.subprotocol("echo").unwrap(), &config()).0
 }
@@ -88,6 +89,25 @@ fn client_opens_on_valid_response() {
             with_field("sec-websocket-protocol:echo"),
             Some("echo"),
         ),
+        // RFC 9112 §6.3: a 1xx response ends at the empty line.
+        ("length of zero", with_field("Content-Length: 0"), None),
+        ("length", with_field("Content-Length: 5"), None),
+        (
+            "two lengths",
+            with_field("Content-Length: 5\r\nContent-Length: x"),
+            None,
+        ),
+        ("chunks", with_field("Transfer-Encoding: chunked"), None),
+        (
+            "empty extensions",
+            with_field("Sec-WebSocket-Extensions: "),
+            None,
+        ),
+        (
+            "no extensions",
+            with_field("Sec-WebSocket-Extensions: , ,"),
+            None,
+        ),
     ];
     for (name, bytes, subprotocol) in rows {
         let told = every_cut(client, &bytes);
@@ -95,7 +115,7 @@ fn client_opens_on_valid_response() {
             panic!("{name}: {:?}", told.events)
         };
         assert_eq!(response.status(), 101, "{name}");
-        assert_eq!(response.chosen_subprotocol(), subprotocol, "{name}");
+        assert_eq!(response.subprotocol(), subprotocol, "{name}");
         assert!(response.headers().get("UPGRADE").is_some(), "{name}");
         let mut ws = client();
         feed(&mut ws, [&*bytes]);
@@ -142,9 +162,15 @@ fn client_refuses_invalid_uri() {
         ("ws://h/a\r\nX: y", UriError::InvalidCharacter),
         ("ws://h/\0", UriError::InvalidCharacter),
         ("ws://h/\u{fc}", UriError::InvalidCharacter),
+        ("ws://h/secret<1>", UriError::InvalidCharacter),
+        ("ws://h/{a}", UriError::InvalidCharacter),
+        ("ws://h/?a|b", UriError::InvalidCharacter),
+        ("ws://a\\b/", UriError::InvalidCharacter),
+        ("ws://h/%zz", UriError::InvalidEscape),
+        ("ws://h/?%2", UriError::InvalidEscape),
     ];
     for (uri, error) in rows {
-        let made = Request::to(uri).map(drop);
+        let made = ClientRequest::to(uri).map(drop);
         assert_eq!(made, Err(error.into()), "{uri}");
     }
 }
@@ -166,7 +192,7 @@ fn client_reports_transport_that_does_not_open() {
 // Requirement 19: what is added stands in a complete request.
 #[test]
 fn client_sends_complete_request() {
-    let request = Request::to("ws://example.com:9001/chat?room=1")
+    let request = ClientRequest::to("ws://example.com:9001/chat?room=1")
         .unwrap()
         .header("Authorization", "Bearer secret")
         .unwrap()
@@ -215,7 +241,7 @@ fn client_sends_complete_request() {
 // Requirement 19: a header that the handshake writes is named.
 #[test]
 fn clashing_and_malformed_fields_are_named() {
-    let request = || Request::to("ws://h/").unwrap();
+    let request = || ClientRequest::to("ws://h/").unwrap();
     let reserved = [
         "Host",
         "upgrade",
@@ -275,7 +301,7 @@ fn client_writes_target_and_host_of_uri() {
         ("ws://127.0.0.1:9001/%20", "/%20", "127.0.0.1:9001"),
     ];
     for (uri, target, host) in rows {
-        let (_, out) = client_of(&Request::to(uri).unwrap(), &config());
+        let (_, out) = client_of(&ClientRequest::to(uri).unwrap(), &config());
         let head = format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n");
         assert!(
             out.starts_with(head.as_bytes()),
@@ -294,7 +320,7 @@ fn key_of(out: &[u8]) -> &str {
 
 #[test]
 fn client_draws_nonce_for_each_connection() {
-    let request = Request::to("ws://h/").unwrap();
+    let request = ClientRequest::to("ws://h/").unwrap();
     #[cfg(feature = "std")]
     {
         let draw = || client_of(&request, &Config::new()).1;
@@ -321,7 +347,7 @@ fn client_draws_nonce_for_each_connection() {
 
 #[test]
 fn client_refuses_invalid_subprotocol() {
-    let request = || Request::to("ws://h/").unwrap();
+    let request = || ClientRequest::to("ws://h/").unwrap();
     for name in [
         "", "a b", "a,b", "a;b", "a/b", "\"a\"", "a\r\n", "\u{fc}", "a\x7f", "{a}",
     ] {
@@ -339,7 +365,7 @@ fn client_refuses_invalid_subprotocol() {
 
 #[test]
 fn client_sends_nothing_before_response() {
-    let (mut ws, mut out) = client_of(&Request::to("ws://h/").unwrap(), &config());
+    let (mut ws, mut out) = client_of(&ClientRequest::to("ws://h/").unwrap(), &config());
     let request = out.clone();
     let half = RESPONSE.as_bytes().split_at(40).0;
     for piece in [&b""[..], half] {
@@ -441,6 +467,15 @@ fn refusals() -> Vec<Refusal<'static>> {
             true,
         ),
         (
+            "equal lengths",
+            "HTTP/1.1 403 Forbidden\r\nX: y\r\nContent-Length: 3\r\nContent-Length: 3, 3\r\n\r\nabc".into(),
+            403,
+            ("X", "y"),
+            "abc",
+            false,
+            false,
+        ),
+        (
             "chunk of no number",
             "HTTP/1.1 500 Oops\r\nX: y\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nok\r\nzz\r\n".into(),
             500,
@@ -468,7 +503,7 @@ fn client_hands_over_refusal() {
             Some(value.as_bytes()),
             "{name}"
         );
-        assert_eq!(response.content(), body.as_bytes(), "{name}");
+        assert_eq!(response.body(), body.as_bytes(), "{name}");
         assert_eq!(response.is_truncated(), is_truncated, "{name}");
         assert!(told.out.is_empty(), "{name}");
         assert!(whole.is_closed() && !whole.is_open(), "{name}");
@@ -484,10 +519,182 @@ fn client_hands_over_refusal() {
     }
 }
 
+// A body of which nobody knows the end is given up, and the status is kept.
+#[test]
+fn refusal_of_an_invalid_length_keeps_its_status() {
+    for lengths in ["3\r\nContent-Length: 4", "3, 4", "x", "-1", ""] {
+        let bytes = format!("HTTP/1.1 403 Forbidden\r\nX: y\r\nContent-Length: {lengths}\r\n\r\n");
+        let told = every_cut(client, bytes.as_bytes());
+        let [Event::Refused(response), Event::Failed(error)] = &told.events[..] else {
+            panic!("{lengths}: {:?}", told.events)
+        };
+        assert_eq!(*error, HandshakeError::Refused(403).into(), "{lengths}");
+        assert_eq!((response.status(), response.header("x")), (403, Some("y")));
+        assert!(
+            response.is_truncated() && response.body().is_empty(),
+            "{lengths}"
+        );
+        let told = feed(
+            &mut client(),
+            [[bytes.as_bytes(), b"abc"].concat().as_slice(), END],
+        );
+        assert!(
+            matches!(told.events[..], [Event::Refused(_), _]),
+            "{lengths}"
+        );
+    }
+}
+
+/// The refusal that a client receives.
+fn refused(bytes: &str) -> Response {
+    let told = feed(&mut client(), [bytes.as_bytes(), END]);
+    match told.events.into_iter().next() {
+        Some(Event::Refused(response)) => response,
+        event => panic!("{event:?}"),
+    }
+}
+
+#[test]
+fn response_is_shown_as_text() {
+    let response =
+        refused("HTTP/1.1 403 F\r\nX-Text: a\r\nX-Bytes: \u{fc}\r\nContent-Length: 3\r\n\r\nno!");
+    let shown = format!("{response:?}");
+    assert!(
+        shown.contains("status: 403") && shown.contains("body: \"no!\""),
+        "{shown}"
+    );
+    assert_eq!(response.header("x-text"), Some("a"));
+    assert_eq!(response.header("X-Bytes"), None);
+    assert_eq!(response.body(), b"no!");
+}
+
+/// What a server writes for this answer to an upgrade.
+fn written(answer: Answer) -> (String, bool) {
+    let mut request = Vec::new();
+    let to = ClientRequest::to("ws://h/").unwrap();
+    Connection::client(&to, &config(), &mut request).unwrap();
+    let (mut ws, mut out) = (Connection::server(&config()), Vec::new());
+    ws.receive(&mut Input::new(&mut request), &mut out);
+    ws.respond(answer, &mut out).unwrap();
+    (String::from_utf8(out).unwrap(), ws.is_open())
+}
+
+// RFC 9110 §7.6.1: a gateway passes on what is meant for the client alone.
+#[test]
+fn gateway_forwards_end_to_end_fields() {
+    let received = refused(
+        "HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\
+        Connection: keep-alive, X-Hop\r\nKeep-Alive: timeout=5\r\nX-Hop: 1\r\n\
+        X-End: 2\r\nSet-Cookie: a=b\r\nSet-Cookie: c=d\r\nTE: trailers\r\nTrailer: X\r\n\
+        Upgrade: h2c\r\nProxy-Authenticate: Basic\r\nSec-WebSocket-Version: 13\r\n\
+        Content-Type: text/plain\r\n\r\n3\r\nabc\r\n0\r\n\r\n",
+    );
+    let (out, is_open) = written(Answer::forwarding(&received));
+    assert_eq!(
+        out,
+        "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 3\r\n\
+        X-End: 2\r\nSet-Cookie: a=b\r\nSet-Cookie: c=d\r\nContent-Type: text/plain\r\n\r\nabc"
+    );
+    assert!(!is_open);
+    let length = refused("HTTP/1.1 401 Unauthorized\r\nContent-Length: 9\r\n\r\nabc");
+    let (out, _) = written(Answer::forwarding(&length));
+    assert!(
+        out.contains("\r\nContent-Length: 3\r\n") && out.ends_with("\r\n\r\nabc"),
+        "{out}"
+    );
+
+    let opened = feed(&mut client(), [RESPONSE.as_bytes()]).events;
+    let [Event::Open(opened)] = &opened[..] else {
+        panic!("{opened:?}")
+    };
+    for response in [
+        opened,
+        &refused("HTTP/1.1 999 Odd\r\nX: y\r\nContent-Length: 0\r\n\r\n"),
+    ] {
+        let (out, is_open) = written(Answer::forwarding(response));
+        assert!(
+            out.starts_with("HTTP/1.1 502 Bad Gateway\r\nConnection: close\r\n"),
+            "{out}"
+        );
+        assert!(
+            !out.contains("Sec-WebSocket") && !out.contains("X: y"),
+            "{out}"
+        );
+        assert!(!is_open);
+    }
+}
+
+// Secrets stay with the server that they are meant for.
+#[test]
+fn redirect_keeps_fields_from_other_servers() {
+    let moved = |location: &str| {
+        refused(&format!(
+            "HTTP/1.1 308 Permanent Redirect\r\nLocation: {location}\r\nContent-Length: 0\r\n\r\n"
+        ))
+    };
+    let base = ClientRequest::to("wss://example.com/a")
+        .and_then(|request| request.header("Authorization", "Bearer secret"))
+        .and_then(|request| request.cookie("id", "secret"))
+        .and_then(|request| request.header("X-Api-Key", "secret"))
+        .and_then(|request| request.header("X-Trace", "42"))
+        .and_then(|request| request.subprotocol("token.secret"))
+        .and_then(|request| request.origin("https://example.com"))
+        .unwrap()
+        .forward_on_redirect("x-trace");
+    for here in ["/b", "wss://EXAMPLE.com/b", "https://example.com:443/b"] {
+        let next = base.redirected(&moved(here)).unwrap();
+        assert_eq!(next.uri().resource_name(), "/b", "{here}");
+        assert_eq!(next.headers(), base.headers(), "{here}");
+    }
+    let elsewhere = [
+        "wss://other.example/",
+        "wss://example.com:444/",
+        "//sub.example.com/",
+    ];
+    for location in elsewhere {
+        let next = base.redirected(&moved(location)).unwrap();
+        let fields: Vec<_> = next.headers().iter().collect();
+        assert_eq!(fields, [("X-Trace", &b"42"[..])], "{location}");
+        assert_eq!(next.subprotocols().count(), 0, "{location}");
+        // And they do not come back.
+        let back = next.redirected(&moved("wss://example.com/")).unwrap();
+        assert_eq!(back.headers().len(), 1, "{location}");
+    }
+    let next = base
+        .clone()
+        .forward_on_redirect("Sec-WebSocket-Protocol")
+        .forward_on_redirect("Origin")
+        .redirected(&moved("wss://other.example/"))
+        .unwrap();
+    assert_eq!(next.headers().len(), 3);
+    assert!(next.subprotocols().eq(["token.secret"]));
+
+    assert_eq!(
+        base.redirected(&moved("http://example.com/")),
+        Err(RedirectError::Downgrade)
+    );
+    for bytes in [
+        "HTTP/1.1 302 Found\r\nContent-Length: 0\r\n\r\n",
+        "HTTP/1.1 200 OK\r\nLocation: /\r\nContent-Length: 0\r\n\r\n",
+    ] {
+        assert_eq!(
+            base.redirected(&refused(bytes)),
+            Err(RedirectError::NotARedirect)
+        );
+    }
+    let invalid = base.redirected(&moved("wss://other.example/%zz"));
+    assert_eq!(
+        invalid,
+        Err(RedirectError::InvalidLocation(
+            UriError::InvalidEscape.into()
+        ))
+    );
+}
+
 // Requirement 18: the body is bounded, exactly.
 #[test]
 fn body_of_a_refusal_is_bounded() {
-    let request = Request::to("ws://h/").unwrap();
+    let request = ClientRequest::to("ws://h/").unwrap();
     let limited = config().max_body_len(4);
     let rows = [
         ("Content-Length: 4", "four", "four", false),
@@ -521,7 +728,7 @@ fn body_of_a_refusal_is_bounded() {
             let Some(Event::Refused(response)) = told.events.first() else {
                 panic!("{field}: {:?}", told.events)
             };
-            assert_eq!(response.content(), expected.as_bytes(), "{field}");
+            assert_eq!(response.body(), expected.as_bytes(), "{field}");
             assert_eq!(response.is_truncated(), is_truncated, "{field}");
         }
     }
@@ -649,14 +856,9 @@ fn client_fails_invalid_response() {
             Duplicate(HeaderField::Subprotocol),
         ),
         (
-            "body by length",
-            with_field("Content-Length: 0"),
-            Unexpected(HeaderField::ContentLength),
-        ),
-        (
-            "body in chunks",
-            with_field("Transfer-Encoding: chunked"),
-            Unexpected(HeaderField::TransferEncoding),
+            "empty line before the head",
+            with("HTTP", "\r\nHTTP"),
+            MalformedHead,
         ),
         (
             "too many fields",
@@ -733,15 +935,14 @@ fn stream_that_ends_in_the_head_fails() {
 
 #[test]
 fn request_is_told_before_it_is_sent() {
-    let request = Request::to("wss://example.com:8443/a?b").unwrap();
-    let uri = request.uri().expect("it was made here");
+    let request = ClientRequest::to("wss://example.com:8443/a?b").unwrap();
+    let uri = request.uri();
     assert_eq!(
         (uri.host(), uri.port(), uri.is_secure()),
         ("example.com", 8443, true)
     );
-    assert_eq!((request.method(), request.target()), ("GET", "/a?b"));
-    assert_eq!(request.host(), Some("example.com:8443"));
-    assert!(request.is_upgrade());
+    assert_eq!(uri.resource_name(), "/a?b");
+    assert_eq!(uri.authority(), "example.com:8443");
     let mut bytes = RESPONSE.as_bytes().to_vec();
     let (mut ws, mut out) = client_of(&request, &config());
     out.clear();

@@ -5,8 +5,8 @@ mod common;
 
 use common::{END, config, every_cut, feed, wire};
 use sansocket::{
-    Config, Connection, Error, Event, HandshakeError, HeaderField, Input, Message, OriginPolicy,
-    Request, RequestError, Response, Role, SendError,
+    Answer, Config, Connection, Error, Event, HandshakeError, HeaderField, Hosts, Input, Message,
+    OriginPolicy, Rejection, Request, RequestError, Role, SendError,
 };
 
 const REQUEST: &str = "GET /chat HTTP/1.1\r\n\
@@ -55,16 +55,39 @@ fn answer(out: &[u8]) -> (u16, String, String) {
     )
 }
 
+/// The rejection, which the failure follows.
+fn rejection<'e>(events: &'e [Event<'static>]) -> &'e Rejection {
+    match events {
+        [Event::Rejected(rejection), Event::Failed(error)]
+            if *error == rejection.error().into() =>
+        {
+            rejection
+        }
+        events => panic!("{events:?}"),
+    }
+}
+
 /// Is refused with this error and the status of it, whatever the cut.
 fn assert_refuses(name: &str, bytes: &[u8], config: &Config, error: HandshakeError) {
     let told = every_cut(|| Connection::server(config), bytes);
-    assert_eq!(told.events, [Event::Failed(error.into())], "{name}");
+    let rejection = rejection(&told.events);
+    assert_eq!(rejection.error(), error, "{name}");
+    assert_eq!(rejection.status(), error.status(), "{name}");
+    assert!(
+        rejection
+            .request()
+            .is_none_or(|request| !request.is_upgrade())
+    );
     let (status, head, body) = answer(&told.out);
     assert_eq!(status, error.status(), "{name}");
     assert!(head.contains("\r\nconnection: "), "{name}: {head}");
     assert!(head.contains("close\r\n"), "{name}: {head}");
-    let len = format!("\r\ncontent-length: {}\r\n", body.len());
-    assert!(head.contains(&len), "{name}: {head}");
+    if rejection.method() == Some("HEAD") {
+        assert!(body.is_empty(), "{name}");
+    } else {
+        let len = format!("\r\ncontent-length: {}\r\n", body.len());
+        assert!(head.contains(&len), "{name}: {head}");
+    }
     assert!(head.contains("\r\ncontent-type: text/plain"), "{name}");
     let needed: &[&str] = match status {
         405 => &["\r\nallow: get\r\n"],
@@ -129,11 +152,36 @@ fn server_refuses_invalid_request() {
             400,
         ),
         (
-            "empty line before the head",
-            with("GET", "\r\nGET"),
+            "two empty lines before the head",
+            with("GET", "\r\n\r\nGET"),
             MalformedHead,
             400,
         ),
+        (
+            "bare CR before the head",
+            with("GET", "\rGET"),
+            MalformedHead,
+            400,
+        ),
+        (
+            "bare LF after an empty line",
+            with("GET", "\r\n\nGET"),
+            MalformedHead,
+            400,
+        ),
+        (
+            "space in the target",
+            with("/chat", "/a b"),
+            MalformedHead,
+            400,
+        ),
+        (
+            "version without a minor number",
+            with("1.1", "2"),
+            MalformedHead,
+            400,
+        ),
+        ("no version", with(" HTTP/1.1", ""), MalformedHead, 400),
         ("NUL in a value", with("com", "c\0m"), MalformedHead, 400),
         ("no name", with("Host:", ":"), MalformedHead, 400),
         ("no colon", with("Host: ", "Host "), MalformedHead, 400),
@@ -162,7 +210,7 @@ fn server_refuses_invalid_request() {
             405,
         ),
         ("method is HEAD", with("GET", "HEAD"), MethodNotAllowed, 405),
-        ("HTTP/1.0", with("1.1", "1.0"), UnsupportedHttpVersion, 505),
+        ("HTTP/1.2", with("1.1", "1.2"), UnsupportedHttpVersion, 505),
         ("HTTP/2.0", with("1.1", "2.0"), UnsupportedHttpVersion, 505),
         (
             "target is not a path",
@@ -177,9 +225,57 @@ fn server_refuses_invalid_request() {
             400,
         ),
         (
-            "target in absolute form",
-            with("/chat", "http://example.com/"),
+            "target of another scheme",
+            with("/chat", "ftp://example.com/"),
             InvalidTarget,
+            400,
+        ),
+        (
+            "target with a fragment",
+            with("/chat", "/chat#part"),
+            InvalidTarget,
+            400,
+        ),
+        (
+            "absolute target with a fragment",
+            with("/chat", "http://example.com#part"),
+            InvalidTarget,
+            400,
+        ),
+        (
+            "absolute target with user information",
+            with("/chat", "http://user@example.com/"),
+            InvalidTarget,
+            400,
+        ),
+        (
+            "absolute target without a host",
+            with("/chat", "http:///chat"),
+            InvalidTarget,
+            400,
+        ),
+        (
+            "absolute target with an invalid port",
+            with("/chat", "http://example.com:x/"),
+            InvalidTarget,
+            400,
+        ),
+        (
+            "absolute target, no Host",
+            with(
+                "/chat HTTP/1.1\r\nHost: example.com",
+                "http://example.com/ HTTP/1.1",
+            ),
+            Missing(HeaderField::Host),
+            400,
+        ),
+        (
+            "absolute target, invalid Host",
+            with(
+                "/chat HTTP/1.1\r\nHost: ",
+                "http://example.com/ HTTP/1.1\r\nHost: a/",
+            ),
+            Invalid(HeaderField::Host),
             400,
         ),
         (
@@ -209,6 +305,24 @@ fn server_refuses_invalid_request() {
         (
             "Host with user information",
             with("example.com", "a@b"),
+            Invalid(HeaderField::Host),
+            400,
+        ),
+        (
+            "Host with a port of letters",
+            with("example.com", "example.com:http"),
+            Invalid(HeaderField::Host),
+            400,
+        ),
+        (
+            "Host with a port above 65535",
+            with("example.com", "example.com:65536"),
+            Invalid(HeaderField::Host),
+            400,
+        ),
+        (
+            "Host of a port",
+            with("example.com", ":80"),
             Invalid(HeaderField::Host),
             400,
         ),
@@ -280,12 +394,6 @@ fn server_refuses_invalid_request() {
             400,
         ),
         (
-            "empty subprotocol",
-            with_field("Sec-WebSocket-Protocol: a,,b"),
-            Invalid(HeaderField::Subprotocol),
-            400,
-        ),
-        (
             "extension is not a token",
             with_field("Sec-WebSocket-Extensions: x y"),
             Invalid(HeaderField::Extensions),
@@ -313,6 +421,55 @@ fn server_refuses_invalid_request() {
             "body by length",
             with_field("Content-Length: 5"),
             Unexpected(HeaderField::ContentLength),
+            400,
+        ),
+        (
+            "two lengths of zero and one",
+            with_field("Content-Length: 0\r\nContent-Length: 1"),
+            Invalid(HeaderField::ContentLength),
+            400,
+        ),
+        (
+            "length that is not a number",
+            with_field("Content-Length: +0"),
+            Invalid(HeaderField::ContentLength),
+            400,
+        ),
+        (
+            "body in chunks, length of zero",
+            with_field("Content-Length: 0\r\nTransfer-Encoding: chunked"),
+            Unexpected(HeaderField::TransferEncoding),
+            400,
+        ),
+        (
+            "plain request with two lengths",
+            b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 1\r\nContent-Length: 2\r\n\r\n"
+                .to_vec(),
+            Invalid(HeaderField::ContentLength),
+            400,
+        ),
+        (
+            "plain request with a fragment",
+            b"GET /a#b HTTP/1.1\r\nHost: h\r\n\r\n".to_vec(),
+            InvalidTarget,
+            400,
+        ),
+        (
+            "plain request without a path",
+            b"GET a HTTP/1.1\r\nHost: h\r\n\r\n".to_vec(),
+            InvalidTarget,
+            400,
+        ),
+        (
+            "plain request without a Host",
+            b"GET / HTTP/1.1\r\n\r\n".to_vec(),
+            Missing(HeaderField::Host),
+            400,
+        ),
+        (
+            "HTTP/1.0 with two Hosts",
+            b"GET / HTTP/1.0\r\nHost: h\r\nHost: h\r\n\r\n".to_vec(),
+            Duplicate(HeaderField::Host),
             400,
         ),
         (
@@ -354,8 +511,34 @@ fn server_answers_plain_request_with_426() {
             "POST of a form",
             b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2\r\n\r\n".to_vec(),
         ),
+        // RFC 9110 §7.8: "A server MUST ignore an Upgrade header field that is
+        // received in an HTTP/1.0 request".
+        ("upgrade of HTTP/1.0", with("1.1", "1.0")),
+        (
+            "HTTP/1.0 without a Host",
+            b"OPTIONS / HTTP/1.0\r\n\r\n".to_vec(),
+        ),
+        (
+            "asterisk",
+            b"OPTIONS * HTTP/1.1\r\nHost: h\r\n\r\n".to_vec(),
+        ),
+        (
+            "CONNECT",
+            b"CONNECT h:443 HTTP/1.1\r\nHost: h:443\r\n\r\n".to_vec(),
+        ),
+        (
+            "empty line before the head",
+            b"\r\nGET / HTTP/1.1\r\nHost: h\r\n\r\n".to_vec(),
+        ),
+        (
+            "equal lengths",
+            b"POST / HTTP/1.1\r\nHost: h\r\nContent-Length: 2, 2\r\nContent-Length: 2\r\n\r\n"
+                .to_vec(),
+        ),
     ];
     for (name, bytes) in rows {
+        let told = every_cut(|| Connection::server(&config()), &bytes);
+        assert!(matches!(told.events[..], [Event::Request(_)]), "{name}");
         let (mut ws, request) = asked(&bytes, &config());
         assert!(!request.is_upgrade(), "{name}");
         let mut out = Vec::new();
@@ -414,6 +597,35 @@ fn server_opens_on_valid_request() {
         ("Host with a port", with("example.com", "[::1]:9001")),
         ("query", with("/chat", "/?a=b%20c&d=\u{fc}")),
         (
+            "Host with an empty port",
+            with("example.com", "example.com:"),
+        ),
+        ("empty line before the head", with("GET", "\r\nGET")),
+        ("length of zero", with_field("Content-Length: 0")),
+        (
+            "lengths of zero",
+            with_field("Content-Length: 0, 0\r\nContent-Length: 0"),
+        ),
+        ("absolute target", with("/chat", "http://example.com/chat")),
+        (
+            "absolute target of wss",
+            with("/chat", "WSS://example.com:443/chat"),
+        ),
+        (
+            "absolute target without a path",
+            with("/chat", "http://example.com"),
+        ),
+        (
+            "absolute target of a query",
+            with("/chat", "ws://example.com?a=b"),
+        ),
+        (
+            "empty elements of subprotocols",
+            with_field("Sec-WebSocket-Protocol: a,, b,"),
+        ),
+        ("empty subprotocols", with_field("Sec-WebSocket-Protocol:")),
+        ("empty extensions", with_field("Sec-WebSocket-Extensions: ")),
+        (
             "several subprotocols",
             with_field("Sec-WebSocket-Protocol: a, b\r\nSec-WebSocket-Protocol: c"),
         ),
@@ -450,7 +662,7 @@ fn server_refuses_other_version() {
 // Requirement 40: pages of other sites are refused unless they are welcome.
 #[test]
 fn server_refuses_unwelcome_origin() {
-    let list = || OriginPolicy::List(vec!["https://a.example".into()]);
+    let list = || OriginPolicy::list(["https://a.example"]).unwrap();
     let rows = [
         (OriginPolicy::SameOrigin, Some("http://example.com"), true),
         (OriginPolicy::SameOrigin, Some("https://EXAMPLE.com"), true),
@@ -489,12 +701,12 @@ fn server_refuses_unwelcome_origin() {
 #[test]
 fn server_sends_refusal_of_caller() {
     let redirect = || {
-        Response::new(307)
+        Answer::new(307)
             .header("Location", "wss://other.example/")
             .unwrap()
     };
-    type Answer = fn(&Request) -> Response;
-    let rows: [(Answer, &str); 3] = [
+    type Decide = fn(&Request) -> Answer;
+    let rows: [(Decide, &str); 3] = [
         (
             |request| request.reject(404),
             "HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 14\r\n\
@@ -512,7 +724,7 @@ fn server_sends_refusal_of_caller() {
             401 Unauthorized\n",
         ),
         (
-            |_| Response::new(200).body("<p>"),
+            |_| Answer::new(200).body("<p>"),
             "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\n<p>",
         ),
     ];
@@ -601,7 +813,7 @@ fn server_reads_nothing_behind_refusal() {
     let mut ws = Connection::server(&config());
     let told = feed(&mut ws, [&*bad, &frames, END]);
     let error = Error::from(HandshakeError::UnsupportedVersion);
-    assert_eq!(told.events, [Event::Failed(error)]);
+    assert_eq!(Error::from(rejection(&told.events).error()), error);
     assert_eq!(answer(&told.out).0, 426);
     assert!(
         told.out.ends_with(b"\n"),
@@ -678,11 +890,236 @@ fn request_tells_what_was_asked() {
     let (_, request) = asked(&with_field(fields), &config());
     assert_eq!((request.method(), request.target()), ("GET", "/chat"));
     assert_eq!(request.host(), Some("example.com"));
-    assert!(request.uri().is_none(), "it was received");
     assert_eq!(request.headers().get("cookie"), Some(&b"a=b"[..]));
     assert!(request.headers().get_all("X-TWICE").eq([b"1", b"2"]));
     assert_eq!(request.headers().len(), 8);
     assert_eq!(request.subprotocols().count(), 0);
+}
+
+#[test]
+fn request_is_taken_apart() {
+    let fields = "Cookie: a=1; B=2; b=\"3\";empty=; no value; a=4\r\n\
+        cookie: late=5; \u{fc}=6\r\nX-Text: a\tb c\r\nX-Bytes: \u{fc}\r\n\
+        Sec-WebSocket-Protocol: chat,, echo,\r\nSec-WebSocket-Protocol:";
+    let head = String::from_utf8(with_field(fields)).unwrap();
+    let (_, request) = asked(head.replace("/chat ", "/a/b?c=d?e ").as_bytes(), &config());
+    assert_eq!(request.target(), "/a/b?c=d?e");
+    assert_eq!((request.path(), request.query()), ("/a/b", Some("c=d?e")));
+    let cookies = [
+        ("a", Some("1")),
+        ("B", Some("2")),
+        ("b", Some("\"3\"")),
+        ("empty", Some("")),
+        ("late", Some("5")),
+        ("no value", None),
+        ("A", None),
+        ("", None),
+    ];
+    for (name, value) in cookies {
+        assert_eq!(request.cookie(name), value, "{name:?}");
+    }
+    assert_eq!(request.header("x-text"), Some("a\tb c"));
+    assert_eq!(request.header("X-Bytes"), None, "not ASCII");
+    assert_eq!(request.header("X-Other"), None);
+    assert!(request.subprotocols().eq(["chat", "echo"]));
+    assert!(request.accept().subprotocol("echo").is_ok());
+
+    let (_, request) = asked(REQUEST.as_bytes(), &config());
+    assert_eq!((request.path(), request.query()), ("/chat", None));
+    let shown = format!("{request:?}");
+    assert!(
+        shown.contains("\"/chat\"") && shown.contains("is_upgrade: true"),
+        "{shown}"
+    );
+}
+
+// RFC 9112 §3.2.2: "When an origin server receives a request with an
+// absolute-form of request-target, the origin server MUST ignore the received
+// Host header field (if any)".
+#[test]
+fn absolute_target_replaces_host() {
+    let rows = [
+        ("http://real.example/chat?a", "/chat?a", "real.example"),
+        ("HTTP://real.example:81", "/", "real.example:81"),
+        ("wss://real.example?a=b", "/?a=b", "real.example"),
+        ("/http://other/", "/http://other/", "example.com"),
+    ];
+    for (target, expected, host) in rows {
+        let (_, request) = asked(&with("/chat", target), &config());
+        assert_eq!(request.target(), expected, "{target}");
+        assert_eq!(request.host(), Some(host), "{target}");
+        assert_eq!(request.header("Host"), Some("example.com"), "{target}");
+    }
+    // The origin policy looks at the same host.
+    let from = |origin: &str| {
+        let head = String::from_utf8(with_field(&format!("Origin: {origin}"))).unwrap();
+        head.replace("/chat", "http://real.example/chat")
+            .into_bytes()
+    };
+    assert!(
+        asked(&from("http://real.example"), &config())
+            .1
+            .is_upgrade()
+    );
+    let error = HandshakeError::OriginNotAllowed;
+    assert_refuses("Host", &from("http://example.com"), &config(), error);
+}
+
+#[test]
+fn server_refuses_other_hosts() {
+    let hosts = Hosts::list(["example.com", "localhost:8080"]).unwrap();
+    let config = config().hosts(hosts);
+    let rows = [
+        ("listed", REQUEST.into(), true),
+        ("in capitals", with("example.com", "EXAMPLE.com:81"), true),
+        ("with its port", with("example.com", "localhost:8080"), true),
+        (
+            "with another port",
+            with("example.com", "localhost:81"),
+            false,
+        ),
+        ("another", with("example.com", "evil.example"), false),
+        (
+            "in the target",
+            with("/chat", "http://evil.example/"),
+            false,
+        ),
+        (
+            "plain",
+            b"GET / HTTP/1.1\r\nHost: evil.example\r\n\r\n".to_vec(),
+            false,
+        ),
+        (
+            "plain and listed",
+            b"GET / HTTP/1.1\r\nHost: example.com\r\n\r\n".to_vec(),
+            true,
+        ),
+        (
+            "HTTP/1.0",
+            b"GET / HTTP/1.0\r\nHost: evil.example\r\n\r\n".to_vec(),
+            false,
+        ),
+        ("without one", b"GET / HTTP/1.0\r\n\r\n".to_vec(), true),
+    ];
+    for (name, bytes, is_allowed) in rows {
+        if is_allowed {
+            asked(&bytes, &config);
+        } else {
+            let error = HandshakeError::HostNotAllowed;
+            assert_eq!(error.status(), 421);
+            assert_refuses(name, &bytes, &config, error);
+        }
+    }
+}
+
+#[test]
+fn rejection_is_one_line_of_a_log() {
+    let mut ws = Connection::server(&config());
+    let bytes = with_field("Origin: https://evil.example");
+    let told = feed(&mut ws, [&*bytes]);
+    let rejected = rejection(&told.events);
+    assert_eq!(rejected.method(), Some("GET"));
+    assert_eq!(rejected.target(), Some("/chat"));
+    assert_eq!(rejected.origin(), Some("https://evil.example"));
+    let request = rejected.request().expect("its head was read");
+    assert_eq!(request.host(), Some("example.com"));
+    assert_eq!(request.accept().status(), 426, "it opens nothing");
+
+    let rows = [
+        (
+            bytes,
+            "403 for GET /chat from https://evil.example: \
+            origin is not allowed (RFC 6455 section 10.2)",
+        ),
+        (
+            with("/chat", "/a\u{202e}\u{85}'b' "),
+            "400 for a request: malformed HTTP head (RFC 9112)",
+        ),
+        (
+            with("GET /chat", "PUT /a\u{202e}\u{85}"),
+            "405 for PUT /a\\u{202e}\\u{85}: \
+            method of an upgrade is not GET (RFC 6455 section 4.1)",
+        ),
+    ];
+    for (bytes, expected) in rows {
+        let told = feed(&mut Connection::server(&config()), [&*bytes]);
+        assert_eq!(rejection(&told.events).to_string(), expected);
+    }
+}
+
+// RFC 9110 §9.3.2
+#[test]
+fn answer_to_head_has_no_body() {
+    let bytes = b"HEAD / HTTP/1.1\r\nHost: h\r\n\r\n";
+    for (method, body) in [("HEAD", ""), ("GET", "a page")] {
+        let head = String::from_utf8(bytes.to_vec())
+            .unwrap()
+            .replace("HEAD", method);
+        let (mut ws, _) = asked(head.as_bytes(), &config());
+        let mut out = Vec::new();
+        ws.respond(Answer::new(200).body("a page"), &mut out)
+            .unwrap();
+        let (status, fields, sent) = answer(&out);
+        assert_eq!((status, &*sent), (200, body));
+        assert!(fields.contains("\r\ncontent-length: 6\r\n"), "{fields}");
+    }
+    let refused = feed(&mut Connection::server(&config()), [&*with("GET", "HEAD")]);
+    assert_eq!(answer(&refused.out).0, 405);
+    assert!(refused.out.ends_with(b"\r\n\r\n"));
+}
+
+// RFC 9110 §15.5.22 and RFC 6455 §4.4, whoever makes the answer.
+#[test]
+fn every_426_names_the_protocol_and_its_version() {
+    type Decide = fn(&Request) -> Answer;
+    let rows: [Decide; 4] = [
+        Request::accept,
+        |request| request.reject(426),
+        |_| Answer::new(426),
+        |_| Answer::new(426).body("upgrade").header("X", "y").unwrap(),
+    ];
+    for decide in rows {
+        let (mut ws, request) = asked(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", &config());
+        let mut out = Vec::new();
+        ws.respond(decide(&request), &mut out).unwrap();
+        let (status, head, _) = answer(&out);
+        assert_eq!(status, 426);
+        for field in [
+            "upgrade: websocket",
+            "connection: upgrade, close",
+            "sec-websocket-version: 13",
+        ] {
+            assert_eq!(
+                head.matches(&format!("\r\n{field}\r\n")).count(),
+                1,
+                "{head}"
+            );
+        }
+        let fields = decide(&request).fields();
+        assert_eq!(fields.get_str("Connection"), Some("Upgrade"));
+        assert_eq!(fields.get_str("Upgrade"), Some("websocket"));
+        let fields = decide(&request).multiplexed_fields();
+        assert_eq!(fields.get_str("Sec-WebSocket-Version"), Some("13"));
+        assert!(fields.get("Connection").is_none() && fields.get("Upgrade").is_none());
+    }
+}
+
+#[test]
+fn statuses_without_content_have_no_body_and_no_length() {
+    for status in [204, 304] {
+        let (mut ws, _) = asked(REQUEST.as_bytes(), &config());
+        let mut out = Vec::new();
+        ws.respond(Answer::new(status).body("x"), &mut out).unwrap();
+        let (_, head, body) = answer(&out);
+        assert!(
+            body.is_empty() && !head.contains("content-length"),
+            "{head}"
+        );
+    }
+    for (status, expected) in [(101, 500), (199, 500), (600, 500), (0, 500), (451, 451)] {
+        assert_eq!(Answer::new(status).status(), expected);
+        assert!(!Answer::new(status).opens());
+    }
 }
 
 // Requirement 21: limits that are exact.

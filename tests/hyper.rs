@@ -5,6 +5,7 @@
 
 mod common;
 
+use std::collections::BTreeSet;
 use std::convert::Infallible;
 use std::io;
 use std::time::Duration;
@@ -18,7 +19,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use sansocket::adapter::http;
 use sansocket::hyper::{Error, connect, upgrade};
-use sansocket::{Config, Delivery, Event, HandshakeError, Request, Response, Role};
+use sansocket::{Answer, ClientRequest, Config, Delivery, Event, HandshakeError, Request, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -32,11 +33,11 @@ fn config() -> Config {
     config
 }
 
-fn answer(request: &Request) -> Response {
+fn answer(request: &Request) -> Answer {
     match (request.is_upgrade(), request.target()) {
         (true, "/chat") => request.accept(),
         (true, _) => request.reject(404),
-        (false, _) => Response::new(200).body("a page"),
+        (false, _) => Answer::new(200).body("a page"),
     }
 }
 
@@ -139,7 +140,7 @@ async fn client_and_server_echo_by_http_1() {
         .await
         .unwrap();
     tokio::spawn(connection.with_upgrades());
-    let to = Request::to("ws://example.com/chat").unwrap();
+    let to = ClientRequest::to("ws://example.com/chat").unwrap();
     let (request, offer) = http::offer(&to, &config()).unwrap();
     let request = request.map(|()| Empty::<Bytes>::new());
     let response = sender.send_request(request).await.unwrap();
@@ -160,7 +161,7 @@ async fn client_is_told_that_it_was_refused() {
         .await
         .unwrap();
     tokio::spawn(connection.with_upgrades());
-    let to = Request::to("ws://example.com/other").unwrap();
+    let to = ClientRequest::to("ws://example.com/other").unwrap();
     let (request, offer) = http::offer(&to, &config()).unwrap();
     let request = request.map(|()| Empty::<Bytes>::new());
     let response = sender.send_request(request).await.unwrap();
@@ -184,7 +185,7 @@ async fn sockets_share_a_connection_of_http_2() {
         tasks.push(tokio::spawn(async move {
             // The server's settings come first.
             sender.ready().await.unwrap();
-            let to = Request::to("wss://example.com/chat").unwrap();
+            let to = ClientRequest::to("wss://example.com/chat").unwrap();
             let (mut request, offer) = http::offer_extended_connect(&to, &config());
             let protocol = Protocol::from_static("websocket");
             request.extensions_mut().insert(protocol);
@@ -251,6 +252,155 @@ async fn http_2_without_a_protocol_is_no_websocket() {
     assert_eq!(send(None, "13").await, 400);
 }
 
+// RFC 9113 §8.2.2: fields of one connection are malformed there.
+#[test]
+fn answers_by_http_2_have_no_fields_of_the_connection() {
+    use ::http::Version;
+    let rows: [(Version, &str, u16, bool); 4] = [
+        (Version::HTTP_11, "13", 426, true),
+        (Version::HTTP_11, "8", 426, true),
+        (Version::HTTP_2, "13", 426, false),
+        (Version::HTTP_2, "8", 426, false),
+    ];
+    for (version, websocket, status, is_named) in rows {
+        let builder = ::http::Request::get("https://h/chat").version(version);
+        let builder = builder.header("sec-websocket-version", websocket);
+        let mut request = builder.header("host", "h").body(()).unwrap();
+        if websocket == "8" && !is_named {
+            *request.method_mut() = Method::CONNECT;
+            let protocol = Protocol::from_static("websocket");
+            request.extensions_mut().insert(protocol);
+        } else if websocket == "8" {
+            let fields = request.headers_mut();
+            fields.insert("upgrade", "websocket".parse().unwrap());
+            fields.insert("connection", "upgrade".parse().unwrap());
+            fields.insert(
+                "sec-websocket-key",
+                "dGhlIHNhbXBsZSBub25jZQ==".parse().unwrap(),
+            );
+        }
+        let (response, ws) = upgrade::<_, Vec<u8>>(&mut request, &config(), Request::accept);
+        assert!(ws.is_none(), "{version:?} {websocket}");
+        assert_eq!(response.status(), status, "{version:?} {websocket}");
+        let fields = response.headers();
+        assert_eq!(fields["sec-websocket-version"], "13");
+        assert_eq!(
+            fields.contains_key("upgrade"),
+            is_named,
+            "{version:?} {websocket}"
+        );
+        assert_eq!(
+            fields.contains_key("connection"),
+            is_named,
+            "{version:?} {websocket}"
+        );
+    }
+}
+
+#[test]
+fn requests_of_any_version_have_a_host_and_a_target() {
+    use ::http::Version;
+    type Row<'r> = (
+        Version,
+        &'r str,
+        Option<&'r str>,
+        Result<(&'r str, Option<&'r str>), u16>,
+    );
+    let rows: [Row<'_>; 8] = [
+        (Version::HTTP_10, "/a?b", None, Ok(("/a?b", None))),
+        (Version::HTTP_10, "/", Some("h"), Ok(("/", Some("h")))),
+        (Version::HTTP_11, "/", Some("h"), Ok(("/", Some("h")))),
+        (Version::HTTP_11, "/", None, Err(400)),
+        (
+            Version::HTTP_11,
+            "http://real/a",
+            Some("h"),
+            Ok(("/a", Some("real"))),
+        ),
+        (Version::HTTP_11, "http://real/a", None, Err(400)),
+        (
+            Version::HTTP_2,
+            "https://real/a",
+            None,
+            Ok(("/a", Some("real"))),
+        ),
+        (Version::HTTP_2, "https://user@real/a", None, Err(400)),
+    ];
+    for (version, uri, host, expected) in rows {
+        let mut builder = ::http::Request::get(uri).version(version);
+        // RFC 9110 §7.8: counts by HTTP/1.1 alone.
+        if version != Version::HTTP_11 {
+            builder = builder
+                .header("upgrade", "websocket")
+                .header("connection", "upgrade");
+        }
+        if let Some(host) = host {
+            builder = builder.header("host", host);
+        }
+        let received = http::request(&builder.body(()).unwrap(), &config());
+        let told = format!("{version:?} {uri} {host:?}");
+        assert!(
+            received.as_ref().is_ok_and(|request| !request.is_upgrade()) || expected.is_err(),
+            "{told}"
+        );
+        let parts = received
+            .as_ref()
+            .map(|request| (request.target(), request.host()));
+        assert_eq!(
+            parts.map_err(sansocket::Rejection::status),
+            expected,
+            "{told}"
+        );
+    }
+}
+
+// Whatever our `Uri` accepts, another library asks for.
+#[test]
+fn offers_ask_for_the_path_of_the_uri() {
+    let mut accepted = BTreeSet::new();
+    for c in '!'..='~' {
+        for (before, after) in [("/a", "b?c"), ("/a?b", "c"), ("/", ""), ("?", "")] {
+            let uri = format!("wss://example.com:81{before}{c}{after}");
+            let Ok(to) = ClientRequest::to(&uri) else {
+                continue;
+            };
+            let (request, _) = http::offer(&to, &config()).unwrap();
+            let target = request
+                .uri()
+                .path_and_query()
+                .map(::http::uri::PathAndQuery::as_str);
+            assert_eq!(target, Some(to.uri().resource_name()), "{uri}");
+            let (request, _) = http::offer_extended_connect(&to, &config());
+            let target = request
+                .uri()
+                .path_and_query()
+                .map(::http::uri::PathAndQuery::as_str);
+            assert_eq!(target, Some(to.uri().resource_name()), "{uri}");
+            assert_eq!(
+                request.uri().authority().unwrap(),
+                "example.com:81",
+                "{uri}"
+            );
+            accepted.insert(c);
+        }
+        // In the host, too.
+        if let Ok(to) = ClientRequest::to(&format!("ws://a{c}b/")) {
+            let (request, _) = http::offer_extended_connect(&to, &config());
+            let authority = request
+                .uri()
+                .authority()
+                .map(::http::uri::Authority::as_str);
+            assert_eq!(authority, Some(to.uri().authority()), "{c}");
+        }
+    }
+    assert_eq!(accepted.len(), 94 - "\"<>\\^`{|}#%".len());
+    for len in [8, 65_534] {
+        let to = ClientRequest::to(&format!("ws://h/{}", "a".repeat(len - 7))).unwrap();
+        let (request, _) = http::offer(&to, &config()).unwrap();
+        assert_eq!(request.uri().path().len(), len - 6);
+    }
+}
+
 // Bad input: a stream that is reset in the middle.
 #[tokio::test]
 async fn reset_of_a_stream_is_told() {
@@ -278,7 +428,7 @@ async fn reset_of_a_stream_is_told() {
         });
         let (client, connection) = h2::client::handshake(theirs).await.unwrap();
         tokio::spawn(connection);
-        let to = Request::to("wss://example.com/chat").unwrap();
+        let to = ClientRequest::to("wss://example.com/chat").unwrap();
         let (mut head, _) = http::offer_extended_connect(&to, &Config::new());
         let protocol = h2::ext::Protocol::from_static("websocket");
         head.extensions_mut().insert(protocol);

@@ -9,7 +9,7 @@ use allocator::{Counting, Used, measure};
 use common::{ROLES, config, feed, open, peer_of, wire};
 use sansocket::frame::{Header, Opcode};
 use sansocket::{
-    Config, Connection, Delivery, Error, Event, Input, IoState, LimitError, Request, Role,
+    ClientRequest, Config, Connection, Delivery, Error, Event, Input, IoState, LimitError, Role,
 };
 
 #[global_allocator]
@@ -53,7 +53,7 @@ fn in_the_field() -> Config {
 /// An open connection that did its handshake through bytes.
 fn after_handshake(role: Role, config: &Config) -> Connection {
     let mut request = Vec::new();
-    let to = Request::to("ws://example.com/").expect("a URI");
+    let to = ClientRequest::to("ws://example.com/").expect("a URI");
     let mut client = Connection::client(&to, config, &mut request).expect("randomness");
     let mut server = Connection::server(config);
     let answer = feed(&mut server, [&*request]).out;
@@ -303,6 +303,52 @@ fn held_bytes_are_what_the_allocator_counts_in_every_phase() {
     }
     assert!(ws.is_closed());
     assert_eq!(ws.subprotocol(), Some("echo"));
+}
+
+// A list of subprotocols is kept once, not entry by entry.
+#[test]
+fn offered_subprotocols_cost_less_than_twice_their_bytes() {
+    const ENTRIES: usize = 2800;
+    let config = config().max_head_len(64 * 1024);
+    let (to, built) = measure(|| {
+        let to = ClientRequest::to("ws://example.com/").expect("a URI");
+        (0..ENTRIES).fold(to, |to, number| {
+            let to = to.subprotocol(&number.to_string()).expect("another name");
+            // Others grow in between.
+            if number % 100 == 0 {
+                to.cookie("a", "b").expect("a cookie")
+            } else {
+                to
+            }
+        })
+    });
+    let list: usize = to.headers().iter().map(|(_, value)| value.len()).sum();
+    let list = list as isize;
+    assert!(list > 15 * KIB, "{list}");
+    assert!(built.held <= 2 * list + KIB, "{built:?}");
+
+    let mut out = Vec::with_capacity(64 * 1024);
+    let (client, used) = measure(|| Connection::client(&to, &config, &mut out));
+    let mut client = client.expect("randomness");
+    assert!(used.held <= list + KIB, "{used:?}");
+    assert_eq!(used.held, client.held_bytes() as isize);
+
+    let mut server = Connection::server(&config);
+    let event = server.receive(&mut Input::new(&mut out), &mut Vec::new());
+    let Some(Event::Request(request)) = event else {
+        panic!("{event:?}")
+    };
+    let (answer, used) = measure(|| request.accept());
+    assert!(used.peak <= list + KIB, "{used:?}");
+    assert!(used.calls <= 3, "{used:?}");
+    let last = (ENTRIES - 1).to_string();
+    let answer = answer.subprotocol(&last).expect("it was offered");
+    let mut out = Vec::new();
+    server.respond(answer, &mut out).expect("a request");
+    assert!(server.held_bytes() < KIB as usize, "nothing of the list");
+    feed(&mut client, [&*out]);
+    assert_eq!(client.subprotocol(), Some(&*last));
+    assert!(client.held_bytes() < KIB as usize, "nothing of the list");
 }
 
 // Requirement 24: a kept message pins no larger buffer.

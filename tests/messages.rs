@@ -8,8 +8,8 @@ use core::time::Duration;
 use common::{END, ROLES, config, every_cut, feed, frames, open, peer_of, wire};
 use sansocket::frame::{Header, MaskingKey, Opcode};
 use sansocket::{
-    CloseCode, Config, Connection, Delivery, Error, Event, Fragment, IoState, LimitError, Message,
-    MessageKind, Prepared, ProtocolError, Request, Role, SendError,
+    ClientRequest, CloseCode, Config, Connection, Delivery, Error, Event, Fragment, IoState,
+    LimitError, Message, MessageKind, Prepared, ProtocolError, Role, SendError,
 };
 
 /// Characters of one to four bytes.
@@ -408,7 +408,7 @@ fn not_open(role: Role) -> Vec<(&'static str, Connection, SendError)> {
     let handshake = match role {
         Role::Server => Connection::server(&config()),
         Role::Client => {
-            let request = Request::to("ws://h/").unwrap();
+            let request = ClientRequest::to("ws://h/").unwrap();
             Connection::client(&request, &config(), &mut Vec::new()).unwrap()
         }
     };

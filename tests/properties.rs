@@ -10,7 +10,8 @@ use proptest::sample::Index;
 use proptest::test_runner::RngSeed;
 use sansocket::frame::{Decoder, Header, Mask, MaskingKey, Opcode, Part};
 use sansocket::{
-    Config, Connection, Delivery, Event, Fragment, Input, Message, OriginPolicy, Request, Role,
+    ClientRequest, Config, Connection, Delivery, Event, Fragment, Input, Message, OriginPolicy,
+    Role,
 };
 
 /// The same cases in each run.
@@ -230,7 +231,7 @@ const REFUSALS: [&str; 4] = [
 
 /// A client whose nonce is always the same.
 fn client(config: &Config, out: &mut Vec<u8>) -> Connection {
-    let request = Request::to("ws://example.com/chat").and_then(|to| to.subprotocol("echo"));
+    let request = ClientRequest::to("ws://example.com/chat").and_then(|to| to.subprotocol("echo"));
     Connection::client(&request.expect("valid"), config, out).expect("entropy")
 }
 

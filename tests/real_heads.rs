@@ -7,7 +7,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use common::every_cut;
-use sansocket::{Config, Connection, Entropy, Event, OriginPolicy, Request};
+use sansocket::{ClientRequest, Config, Connection, Entropy, Event, OriginPolicy};
 
 /// A file of `tests/heads`, and its row in the index.
 struct Head {
@@ -127,7 +127,7 @@ fn config() -> Config {
 }
 
 fn client() -> Connection {
-    let request = Request::to("ws://example.com/chat").expect("a URI");
+    let request = ClientRequest::to("ws://example.com/chat").expect("a URI");
     let request = request.subprotocol("chat").expect("a token");
     let request = request.subprotocol("dumb-increment-protocol");
     let request = request.expect("a token");

@@ -179,7 +179,7 @@ const MUSTS: &[Must] = &[
         rule: "part 1: GET, HTTP/1.1 or higher, a resource name",
         tests: &[
             "tests/handshake_server.rs::server_refuses_invalid_request#method is not GET",
-            "tests/handshake_server.rs::server_refuses_invalid_request#HTTP/1.0",
+            "tests/handshake_server.rs::server_answers_plain_request_with_426#upgrade of HTTP/1.0",
             "tests/handshake_server.rs::server_refuses_invalid_request#target is not a path",
         ],
     },

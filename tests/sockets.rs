@@ -11,7 +11,8 @@ use std::time::{Duration, Instant};
 use sansocket::adapter::{ConnectStep, Error};
 use sansocket::blocking::{self, WebSocket};
 use sansocket::{
-    CloseCode, Config, DeadlineReason, Event, HandshakeError, Message, Request, Response,
+    Answer, ClientRequest, CloseCode, Config, DeadlineReason, Event, HandshakeError, Message,
+    Request,
 };
 
 type Failure = sansocket::Error;
@@ -151,7 +152,7 @@ fn one_port_serves_pages_and_sockets() {
     let (addr, server) = serve(|stream| {
         blocking::accept_with(stream, &Config::new(), |request| {
             assert!(!request.is_upgrade());
-            Response::new(200).body("a page")
+            Answer::new(200).body("a page")
         })
     });
     let mut stream = TcpStream::connect(addr).unwrap();
@@ -171,7 +172,7 @@ fn one_port_serves_pages_and_sockets() {
         panic!("not refused")
     };
     assert_eq!(
-        (response.status(), response.content()),
+        (response.status(), response.body()),
         (403, &b"403 Forbidden\n"[..])
     );
     assert!(server.join().unwrap().unwrap().is_none());
@@ -439,7 +440,7 @@ fn subprotocol_is_settled_on_both_ends() {
             .unwrap();
         ws.subprotocol().map(String::from)
     });
-    let request = Request::to(&format!("ws://{addr}")).unwrap();
+    let request = ClientRequest::to(&format!("ws://{addr}")).unwrap();
     let request = request
         .subprotocol("chat")
         .unwrap()

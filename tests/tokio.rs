@@ -15,8 +15,8 @@ use futures_util::{SinkExt, StreamExt};
 use sansocket::frame::Opcode;
 use sansocket::tokio::{Error, Io, Tunnel, WebSocket, accept_on, connect_on};
 use sansocket::{
-    Agreement, CloseCode, Config, DeadlineReason, Message, OriginPolicy, Prepared, ProtocolError,
-    Request, Role,
+    Agreement, ClientRequest, CloseCode, Config, DeadlineReason, Message, OriginPolicy, Prepared,
+    ProtocolError, Request, Role,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::io::{copy_bidirectional, duplex};
@@ -32,7 +32,7 @@ fn pair(len: usize, config: &Config) -> (WebSocket<DuplexStream>, DuplexStream) 
 
 async fn both(config: &Config) -> (WebSocket<DuplexStream>, WebSocket<DuplexStream>) {
     let (ours, theirs) = duplex(64 * 1024);
-    let request = Request::to("ws://example.com/").unwrap();
+    let request = ClientRequest::to("ws://example.com/").unwrap();
     let (server, client) = tokio::join!(
         accept_on(ours, config, Request::accept),
         connect_on(theirs, &request, config)

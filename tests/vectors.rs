@@ -6,7 +6,8 @@ mod common;
 use common::{ROLES, config, every_cut, feed, open, peer_of};
 use sansocket::frame::Opcode;
 use sansocket::{
-    CloseCode, Config, Connection, Entropy, Event, Fragment, Message, MessageKind, Request, Role,
+    ClientRequest, CloseCode, Config, Connection, Entropy, Event, Fragment, Message, MessageKind,
+    Role,
 };
 
 /// The key of the masked examples.
@@ -180,7 +181,7 @@ fn handshake_of_the_rfc() {
         Sec-WebSocket-Version: 13\r\n\
         Origin: http://example.com\r\n\
         Sec-WebSocket-Protocol: chat, superchat\r\n\r\n";
-    let made = Request::to("ws://server.example.com/chat")
+    let made = ClientRequest::to("ws://server.example.com/chat")
         .and_then(|request| request.origin("http://example.com"))
         .and_then(|request| request.subprotocol("chat")?.subprotocol("superchat"))
         .unwrap();
@@ -190,7 +191,7 @@ fn handshake_of_the_rfc() {
     feed(&mut client, [RESPONSE.as_bytes()]);
     assert_eq!(client.subprotocol(), Some("chat"));
 
-    let origins = sansocket::OriginPolicy::List(vec!["http://example.com".into()]);
+    let origins = sansocket::OriginPolicy::list(["http://example.com"]).unwrap();
     let (mut server, mut out) = (Connection::server(&config().origin(origins)), Vec::new());
     let mut bytes = request.as_bytes().to_vec();
     let event = server.receive(&mut sansocket::Input::new(&mut bytes), &mut out);

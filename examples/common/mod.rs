@@ -1,6 +1,6 @@
 //! What the echo servers share: their settings, and their answer to a request.
 
-use sansocket::{Config, OriginPolicy, Request, RequestError, Response};
+use sansocket::{Answer, Config, OriginPolicy, Request, RequestError};
 
 const PAGE: &str = include_str!("echo.html");
 
@@ -16,25 +16,25 @@ pub(crate) fn config() -> Config {
 }
 
 /// One port serves both: the page on a plain GET, the echo on an upgrade.
-pub(crate) fn answer(request: &Request) -> Response {
-    let response = match (request.is_upgrade(), request.method(), request.target()) {
+pub(crate) fn answer(request: &Request) -> Answer {
+    let answer = match (request.is_upgrade(), request.method(), request.path()) {
         (true, ..) => accept(request),
         (false, "GET", "/") => page(),
         _ => Ok(request.reject(404)),
     };
-    response.unwrap_or_else(|_| request.reject(500))
+    answer.unwrap_or_else(|_| request.reject(500))
 }
 
 /// Chooses the subprotocol `echo` if it is offered.
-fn accept(request: &Request) -> Result<Response, RequestError> {
+fn accept(request: &Request) -> Result<Answer, RequestError> {
     match request.subprotocols().find(|name| *name == "echo") {
         Some(name) => request.accept().subprotocol(name),
         None => Ok(request.accept()),
     }
 }
 
-fn page() -> Result<Response, RequestError> {
-    Ok(Response::new(200)
+fn page() -> Result<Answer, RequestError> {
+    Ok(Answer::new(200)
         .header("Content-Type", "text/html; charset=utf-8")?
         .body(PAGE))
 }

@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sansocket::{Connection, Error, Event, HandshakeError, Request};
+use sansocket::{ClientRequest, Connection, Error, Event, HandshakeError};
 use sansocket_fuzz::{Compression, config, feed};
 
 fuzz_target!(|data: (Compression, Compression, &[u8])| {
@@ -36,7 +36,7 @@ fuzz_target!(|data: (Compression, Compression, &[u8])| {
 
     // Any client and any server of ours agree.
     let theirs = config.clone().deflate(theirs.options());
-    let (request, mut asked) = (Request::to("ws://h/").expect("a URI"), Vec::new());
+    let (request, mut asked) = (ClientRequest::to("ws://h/").expect("a URI"), Vec::new());
     let mut client = Connection::client(&request, &theirs, &mut asked).expect("entropy");
     let mut server = Connection::server(&config);
     let answer = feed(&mut server, [&*asked]).out;

@@ -23,9 +23,16 @@ fuzz_target!(|data: (Cuts, &[u8])| {
         && request.is_upgrade()
     {
         assert_eq!(request.method(), "GET");
+        assert!(request.path().starts_with('/'));
+        assert!(request.host().is_some_and(|host| !host.is_empty()));
         assert!(!only(request, "Host").is_empty());
         assert_eq!(only(request, "Sec-WebSocket-Version"), b"13");
         assert_eq!(only(request, "Sec-WebSocket-Key").len(), 24);
         assert!(whole.out.starts_with(b"HTTP/1.1 101 "));
+    }
+    // One line of a log, whatever was received.
+    if let Some(Event::Rejected(rejection)) = whole.events.first() {
+        assert!(!rejection.to_string().contains(char::is_control));
+        assert!(whole.out.starts_with(format!("HTTP/1.1 {} ", rejection.status()).as_bytes()));
     }
 });

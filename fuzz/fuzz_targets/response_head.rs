@@ -16,7 +16,7 @@ fuzz_target!(|data: (Cuts, &[u8])| {
             let accepts: Vec<_> = response.headers().get_all("Sec-WebSocket-Accept").collect();
             assert_eq!(response.status(), 101);
             assert_eq!(accepts, [ACCEPT.as_bytes()]);
-            assert!(matches!(response.chosen_subprotocol(), None | Some("echo")));
+            assert!(matches!(response.subprotocol(), None | Some("echo")));
         }
         Some(Event::Refused(response)) => assert_ne!(response.status(), 101),
         _ => {}

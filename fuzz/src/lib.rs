@@ -7,7 +7,7 @@ use arbitrary::Arbitrary;
 pub use common::{Transcript, config, feed, open, peer_of};
 use sansocket::deflate::{Options, Parameters};
 use sansocket::frame::{Header, Opcode};
-use sansocket::{Agreement, Config, Connection, Delivery, OriginPolicy, Request, Role};
+use sansocket::{Agreement, ClientRequest, Config, Connection, Delivery, OriginPolicy, Role};
 
 /// Where a stream is cut: the lengths of its pieces, over and over.
 #[derive(Arbitrary, Debug)]
@@ -104,7 +104,7 @@ impl Setup {
 
 /// A client that offers the subprotocol `echo`.
 pub fn client(config: &Config) -> Connection {
-    let request = Request::to("ws://example.com/").and_then(|request| request.subprotocol("echo"));
+    let request = ClientRequest::to("ws://example.com/").and_then(|request| request.subprotocol("echo"));
     Connection::client(&request.expect("valid"), config, &mut Vec::new()).expect("entropy")
 }
 

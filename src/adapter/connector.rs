@@ -12,7 +12,7 @@ use std::vec::Vec;
 use super::{ConnectStep, Error};
 use crate::config::Config;
 use crate::handshake::proxy::{TunnelReader, basic, write_connect};
-use crate::handshake::{RedirectError, Request, RequestError, Uri};
+use crate::handshake::{ClientRequest, RedirectError, RequestError, Uri};
 use crate::input::Input;
 
 /// How to connect to servers.
@@ -66,7 +66,7 @@ impl Connector {
         Ok(self)
     }
 
-    /// What the proxy is told of the user (Basic, RFC 7617).
+    /// The credentials that are sent to the proxy (Basic, RFC 7617).
     #[must_use]
     pub fn proxy_credentials(mut self, user: &str, password: &str) -> Self {
         self.authorization = Some(basic(user, password));
@@ -75,7 +75,7 @@ impl Connector {
 
     /// Follows up to so many redirects, never from `wss` to `ws`. Default 0: a
     /// redirect is [`Error::Refused`], whose response
-    /// [`Request::redirected`] understands.
+    /// [`ClientRequest::redirected`] understands.
     #[must_use]
     pub const fn max_redirects(mut self, redirects: u32) -> Self {
         self.max_redirects = redirects;
@@ -137,7 +137,7 @@ pub(super) struct Tunnel {
 }
 
 impl Tunnel {
-    /// Takes what the proxy sent. Tells whether the tunnel stands.
+    /// Takes what the proxy sent. Returns whether the tunnel is open.
     pub(super) fn receive(&mut self, bytes: &mut [u8]) -> Result<bool, Error> {
         let failed = |kind: io::ErrorKind| ConnectStep::Proxy.failed(kind.into());
         let mut input = Input::new(bytes);
@@ -150,7 +150,7 @@ impl Tunnel {
             return Ok(false);
         };
         match response.status() {
-            // Nobody behind the proxy speaks first.
+            // No server speaks before its client does.
             200..=299 if input.remaining().is_empty() => Ok(true),
             200..=299 => Err(failed(io::ErrorKind::InvalidData)),
             _ => Err(Error::ProxyRefused(response)),
@@ -167,13 +167,13 @@ impl ConnectStep {
 /// A request, and how often it may be redirected.
 #[derive(Debug)]
 pub(super) struct Hops {
-    pub(super) request: Request,
+    pub(super) request: ClientRequest,
     left: u32,
 }
 
 impl Hops {
     pub(super) fn new(
-        request: impl TryInto<Request, Error: Into<RequestError>>,
+        request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
         connector: &Connector,
     ) -> Result<Self, Error> {
         let request = request.try_into().map_err(Into::into)?;
@@ -198,12 +198,6 @@ impl Hops {
             Err(error) => Some(Err(error.into())),
         }
     }
-}
-
-/// Of a URI that was made here there is always one.
-pub(super) fn uri_of(request: &Request) -> Result<&Uri, Error> {
-    let received = || io::Error::new(io::ErrorKind::InvalidInput, "a request that was received");
-    request.uri().ok_or_else(|| received().into())
 }
 
 /// The answer to `wss` without the feature `rustls`.

@@ -37,13 +37,13 @@ use std::vec::Vec;
 use futures_io::{AsyncRead, AsyncWrite};
 
 pub use super::Error;
-use super::connector::{Hops, uri_of};
+use super::connector::Hops;
 use super::poll::{self, MaybeTls, Transport, opened};
 use super::{ConnectStep, Connector};
 use crate::config::Config;
 use crate::error::SendError;
 use crate::frame::Role;
-use crate::handshake::{Agreement, Request, RequestError, Response};
+use crate::handshake::{Agreement, Answer, ClientRequest, Request, RequestError};
 
 /// A WebSocket over a stream of futures-io.
 ///
@@ -93,7 +93,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Errors
     ///
     /// [`SendError::NoEntropy`].
-    pub fn client(stream: S, request: &Request, config: &Config) -> Result<Self, SendError> {
+    pub fn client(stream: S, request: &ClientRequest, config: &Config) -> Result<Self, SendError> {
         Self::client_on(Io::new(stream), request, config)
     }
 
@@ -124,22 +124,23 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Failed`] if the request is no upgrade or breaks a rule; it was
-    /// answered. [`Error::Io`] if the stream broke.
+    /// [`Error::Rejected`] if the request breaks a rule, [`Error::Failed`] if it
+    /// is plain HTTP; it was answered. [`Error::Io`] if the stream broke.
     pub async fn accept(self) -> Result<Self, Error> {
         opened(self.accept_with(Request::accept).await?)
     }
 
     /// As [`accept`](Self::accept), with the answer left to `answer`: to choose
     /// a subprotocol, add headers, refuse, or serve a page on the same port.
-    /// `None` if the answer was not to open a WebSocket.
+    /// `None` if the answer does not open a WebSocket.
     ///
     /// # Errors
     ///
-    /// As `accept`; an upgrade that breaks a rule does not reach `answer`.
+    /// [`Error::Rejected`] if the request breaks a rule; it was answered without
+    /// calling `answer`. [`Error::Io`] if the stream broke.
     pub async fn accept_with(
         mut self,
-        answer: impl FnOnce(&Request) -> Response,
+        answer: impl FnOnce(&Request) -> Answer,
     ) -> Result<Option<Self>, Error> {
         Ok(self.answer_request(answer).await?.then_some(self))
     }
@@ -194,7 +195,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 /// # }
 /// ```
 pub async fn connect_with<S, D, F>(
-    request: impl TryInto<Request, Error: Into<RequestError>>,
+    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
     connector: &Connector,
     mut dial: impl FnMut(String, u16) -> D,
     sleep: impl FnMut(Duration) -> F + Clone + Send + 'static,
@@ -206,7 +207,7 @@ where
 {
     let mut hops = Hops::new(request, connector)?;
     loop {
-        let (host, port) = connector.first_hop(uri_of(&hops.request)?);
+        let (host, port) = connector.first_hop(hops.request.uri());
         let attempt = async {
             let stream = dial(host.into(), port).await;
             let stream = stream.map_err(|error| ConnectStep::Tcp.failed(error))?;

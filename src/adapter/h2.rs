@@ -1,9 +1,6 @@
 //! WebSockets over streams of HTTP/2 (RFC 8441), with the `h2` crate alone:
 //! many over one connection, each with the flow control of its stream.
 //!
-//! Knows how `h2` passes data, windows and resets; the rules stand in the core,
-//! and what is done with a stream in [`tokio`].
-//!
 //! ```no_run
 //! use sansocket::{Config, Request, h2};
 //!
@@ -42,6 +39,7 @@ use ::h2::client::{Connection, SendRequest};
 use ::h2::ext::Protocol;
 use ::h2::server::SendResponse;
 use ::h2::{Ping, Reason, RecvStream, SendStream};
+use ::http::Method;
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::time::timeout;
 use bytes::{Buf, Bytes, BytesMut};
@@ -51,60 +49,61 @@ use super::{http, tokio};
 use crate::config::Config;
 use crate::error::{DeadlineReason, Error as Failure};
 use crate::frame::Role;
-use crate::handshake::{Agreement, Request, Response};
+use crate::handshake::{Agreement, Answer, ClientRequest, Request};
 
 /// The widest window of a connection, in bytes (RFC 9113 §6.9.1). All streams
-/// share that: were it the default of 65 535, one WebSocket that nobody reads
+/// share that: with the default of 65 535, one WebSocket that nobody reads
 /// would stall all others. Each holds no more than the window of its own stream.
 pub const MAX_WINDOW: u32 = (1 << 31) - 1;
 
 /// A WebSocket over a stream of HTTP/2.
 pub type WebSocket = tokio::WebSocket<Stream>;
 
-/// Answers a request of a server's connection as `answer` says: an extended
-/// CONNECT, or any other, with [`is_upgrade`](Request::is_upgrade) false.
-/// `None` if the answer opens no WebSocket; it was sent with its body.
+/// Answers a request on a server's connection with what `answer` returns: an
+/// extended CONNECT, or plain HTTP, with [`is_upgrade`](Request::is_upgrade)
+/// false. Returns `None` if the answer does not open a WebSocket; it was sent
+/// with its body.
 ///
-/// The connection must allow it, `enable_connect_protocol`, and its window be
-/// wide, [`MAX_WINDOW`].
+/// The connection must allow extended CONNECTs (`enable_connect_protocol`) and
+/// have a wide window, [`MAX_WINDOW`].
 ///
 /// # Errors
 ///
-/// [`Error::Failed`] if the request breaks a rule; it was refused, and `answer`
-/// did not see it. [`Error::Io`] if the stream is reset already.
+/// [`Error::Rejected`] if the request breaks a rule; it was refused without
+/// calling `answer`. [`Error::Io`] if the stream was reset already.
 pub fn accept(
     request: ::http::Request<RecvStream>,
     mut respond: SendResponse<Bytes>,
     config: &Config,
-    answer: impl FnOnce(&Request) -> Response,
+    answer: impl FnOnce(&Request) -> Answer,
 ) -> Result<Option<WebSocket>, Error> {
-    let asked = match request.extensions().get::<Protocol>() {
+    let received = match request.extensions().get::<Protocol>() {
         Some(protocol) => http::extended_connect(&request, protocol.as_str(), config),
         None => http::request(&request, config),
     };
-    let response = match &asked {
-        Ok(asked) => answer(asked),
-        Err(error) => Response::refusal(*error),
+    let answer = match &received {
+        Ok(received) => answer(received),
+        Err(rejection) => http::refusal(rejection),
     };
-    let opens = response.status() == 200 && asked.as_ref().is_ok_and(Request::is_upgrade);
-    let (head, body) = http::multiplexed_response::<Vec<u8>>(&response).into_parts();
-    let is_whole = !opens && body.is_empty();
+    let opens = answer.opens();
+    let (head, body) = http::multiplexed_response::<Vec<u8>>(&answer).into_parts();
+    // RFC 9110 §9.3.2: a response to HEAD has no content.
+    let is_whole = !opens && (body.is_empty() || request.method() == Method::HEAD);
     let head = ::http::Response::from_parts(head, ());
     let mut send = respond.send_response(head, is_whole).map_err(io_error)?;
     if opens {
         let stream = Stream::new(send, request.into_body());
-        let agreement = response.agreement().clone();
+        let agreement = answer.agreement().clone();
         return Ok(Some(upgraded(stream, Role::Server, agreement, config)));
     }
     if !is_whole {
         send.send_data(body.into(), true).map_err(io_error)?;
     }
-    asked.map_err(Failure::from)?;
-    Ok(None)
+    received.map(|_| None).map_err(Error::Rejected)
 }
 
 /// As `h2::client::handshake`, with [`MAX_WINDOW`], and waits for the server's
-/// settings, without which nobody knows whether it allows extended CONNECTs. The
+/// settings, which say whether it allows extended CONNECTs. The
 /// connection is a future that must be polled, in a task of its own.
 ///
 /// # Errors
@@ -149,7 +148,7 @@ async fn settled<S: AsyncRead + AsyncWrite + Unpin>(
 /// others if the stream or the connection broke.
 pub async fn connect(
     client: &SendRequest<Bytes>,
-    request: &Request,
+    request: &ClientRequest,
     config: &Config,
 ) -> Result<WebSocket, Error> {
     let opening = open(client.clone(), request, config);
@@ -163,7 +162,7 @@ pub async fn connect(
 
 async fn open(
     client: SendRequest<Bytes>,
-    request: &Request,
+    request: &ClientRequest,
     config: &Config,
 ) -> Result<WebSocket, Error> {
     let mut client = client.ready().await.map_err(io_error)?;

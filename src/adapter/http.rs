@@ -1,26 +1,28 @@
-//! Requests and responses of the `http` crate: to and from those of the
-//! handshake, for web frameworks that read and write the heads.
-//!
-//! Knows how the types of both crates correspond; the rules stand in the core.
+//! Requests and responses of the `http` crate: conversions from and to those of
+//! the handshake, for web frameworks that read and write the heads.
+
+// Only how the types of both crates correspond; the rules are in the core.
 
 use std::string::String;
 use std::vec::Vec;
 
-use ::http::header::{self, HeaderMap, HeaderName, HeaderValue};
+use ::http::header::{HeaderMap, HeaderName, HeaderValue};
 use ::http::uri::Authority;
 use ::http::{Method, Version};
 
 use crate::config::Config;
 use crate::error::{HandshakeError, SendError};
-use crate::handshake::{Agreement, Headers, Request, Response, Uri};
+use crate::handshake::{
+    Agreement, Answer, ClientRequest, Headers, HttpVersion, Rejection, Request, RequestLine, Uri,
+};
 use crate::upgrade::{self, ExtendedConnect, Offer};
 
-/// The request of a client, by HTTP/1.1.
+/// A request that a server received: an upgrade of HTTP/1.1, or plain HTTP of
+/// any version.
 ///
 /// # Errors
 ///
-/// What is wrong with an upgrade; [`Response`]s to it are made by
-/// [`refusal`].
+/// What is wrong with the request; [`refusal`] makes the response to it.
 ///
 /// ```
 /// use sansocket::{Config, adapter::http};
@@ -37,30 +39,26 @@ use crate::upgrade::{self, ExtendedConnect, Offer};
 /// assert_eq!(response.status(), 101);
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
-pub fn request<B>(
-    request: &::http::Request<B>,
-    config: &Config,
-) -> Result<Request, HandshakeError> {
-    if request.version() < Version::HTTP_11 {
-        return Err(HandshakeError::UnsupportedHttpVersion);
-    }
-    // RFC 9110 §9.3.6: it names a host, not a resource of this one.
+pub fn request<B>(request: &::http::Request<B>, config: &Config) -> Result<Request, Rejection> {
+    // RFC 9110 §9.3.6: it names a host, not a resource of this server.
     if request.method() == Method::CONNECT {
-        return Err(HandshakeError::InvalidTarget);
+        return Err(Rejection::new(None, HandshakeError::InvalidTarget));
     }
+    let version = match request.version() {
+        Version::HTTP_09 | Version::HTTP_10 => HttpVersion::Http10,
+        Version::HTTP_11 => HttpVersion::Http11,
+        _ => HttpVersion::Http2,
+    };
     let uri = request.uri();
     let target = uri.path_and_query().map_or("/", |target| target.as_str());
-    // RFC 9113 §8.3.1: HTTP/2 has `:authority` in the place of `Host`.
-    let authority = uri.authority().map(Authority::as_str);
-    let is_named = request.headers().contains_key(header::HOST);
-    let host = authority.filter(|_| !is_named);
-    let host = host.map(|host| ("host", host.as_bytes()));
-    let fields = pairs(request.headers()).chain(host);
-    upgrade::request(request.method().as_str(), target, fields, config)
+    let line = RequestLine::new(version, request.method().as_str(), target);
+    let line = line.with_authority(uri.authority().map(Authority::as_str));
+    let settings = &config.settings().handshake;
+    Request::received(line, pairs(request.headers()), settings)
 }
 
 /// An extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441 §5), with the value of
-/// `:protocol`, which the libraries keep each in a type of its own.
+/// `:protocol`, for which each library has a type of its own.
 ///
 /// # Errors
 ///
@@ -69,9 +67,9 @@ pub fn extended_connect<B>(
     request: &::http::Request<B>,
     protocol: &str,
     config: &Config,
-) -> Result<Request, HandshakeError> {
+) -> Result<Request, Rejection> {
     if request.method() != Method::CONNECT {
-        return Err(HandshakeError::MethodNotAllowed);
+        return Err(Rejection::new(None, HandshakeError::MethodNotAllowed));
     }
     let uri = request.uri();
     let pseudo = ExtendedConnect {
@@ -83,72 +81,75 @@ pub fn extended_connect<B>(
     upgrade::extended_connect(pseudo, pairs(request.headers()), config)
 }
 
-/// A response as the framework sends it, with all fields of the handshake and
+/// An answer as a response for HTTP/1.1, with all fields of the handshake and
 /// those that were added.
-pub fn response<B: From<Vec<u8>>>(response: &Response) -> ::http::Response<B> {
-    let mut made = ::http::Response::new(B::from(response.content().to_vec()));
-    // A response has no other status than one that there is.
-    *made.status_mut() = ::http::StatusCode::from_u16(response.status()).unwrap_or_default();
-    *made.headers_mut() = map(&response.fields());
+pub fn response<B: From<Vec<u8>>>(answer: &Answer) -> ::http::Response<B> {
+    with_fields(answer, &answer.fields())
+}
+
+/// As [`response`], for HTTP/2 and HTTP/3, which forbid `Connection` and
+/// `Upgrade` (RFC 9113 §8.2.2).
+pub fn multiplexed_response<B: From<Vec<u8>>>(answer: &Answer) -> ::http::Response<B> {
+    with_fields(answer, &answer.multiplexed_fields())
+}
+
+fn with_fields<B: From<Vec<u8>>>(answer: &Answer, fields: &Headers) -> ::http::Response<B> {
+    let mut made = ::http::Response::new(B::from(answer.content().to_vec()));
+    // An answer has only statuses that exist.
+    *made.status_mut() = ::http::StatusCode::from_u16(answer.status()).unwrap_or_default();
+    *made.headers_mut() = map(fields);
     made
 }
 
-/// As [`response`], for HTTP/2 and HTTP/3, where no field may speak of the
-/// connection (RFC 9113 §8.2.2).
-pub fn multiplexed_response<B: From<Vec<u8>>>(response: &Response) -> ::http::Response<B> {
-    let mut made = self::response(response);
-    for name in [header::CONNECTION, header::UPGRADE] {
-        made.headers_mut().remove(name);
-    }
-    made
+/// The answer to a request that breaks a rule, for [`response`] or
+/// [`multiplexed_response`].
+pub fn refusal(rejection: &Rejection) -> Answer {
+    Answer::refusal(rejection.error())
 }
 
-/// The response to a request that breaks a rule, with the fields that its
-/// status demands.
-pub fn refusal<B: From<Vec<u8>>>(error: HandshakeError) -> ::http::Response<B> {
-    response(&Response::refusal(error))
-}
-
-/// A client's request by HTTP/1.1, to be sent by another library, and what its
-/// answer is held against with [`check`].
+/// A client's request of HTTP/1.1, for another library to send, and what the
+/// response must match: see [`check`].
 ///
 /// # Errors
 ///
 /// [`SendError::NoEntropy`].
 ///
 /// ```
-/// use sansocket::{Config, Request, adapter::http};
+/// use sansocket::{ClientRequest, Config, adapter::http};
 ///
 /// # fn send(_: ::http::Request<()>) -> ::http::Response<()> { ::http::Response::new(()) }
 /// # fn ask() -> Result<(), Box<dyn std::error::Error>> {
 /// let config = Config::new();
-/// let (request, offer) = http::offer(&Request::to("ws://example.com/chat")?, &config)?;
+/// let (request, offer) = http::offer(&ClientRequest::to("ws://example.com/chat")?, &config)?;
 /// let response = send(request);
 /// let agreement = http::check(&offer, &response)?;
 /// # Ok(())
 /// # }
 /// ```
 pub fn offer(
-    request: &Request,
+    request: &ClientRequest,
     config: &Config,
 ) -> Result<(::http::Request<()>, Offer), SendError> {
     let offer = Offer::upgrade(request, config)?;
     let mut made = ::http::Request::new(());
-    // A resource name that was checked is a URI.
-    *made.uri_mut() = request.target().parse().unwrap_or_default();
+    // Every resource name of our `Uri` is one of the `http` crate's.
+    *made.uri_mut() = request.uri().resource_name().parse().unwrap_or_default();
     *made.headers_mut() = map(offer.fields());
     Ok((made, offer))
 }
 
-/// As [`offer`], by an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441 §5). The
+/// As [`offer`], for an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441 §5). The
 /// caller adds `:protocol`, `websocket`, in the type of the library that sends
 /// it: `Protocol`, an extension of the request in all of them.
-pub fn offer_extended_connect(request: &Request, config: &Config) -> (::http::Request<()>, Offer) {
+pub fn offer_extended_connect(
+    request: &ClientRequest,
+    config: &Config,
+) -> (::http::Request<()>, Offer) {
     let offer = Offer::extended_connect(request, config);
     let mut made = ::http::Request::new(());
     *made.method_mut() = Method::CONNECT;
-    // What was checked as a URI of its own scheme is one of HTTP's.
-    *made.uri_mut() = request.uri().and_then(as_http).unwrap_or_default();
+    // Every URI of ours is one of the `http` crate's, but for the scheme.
+    *made.uri_mut() = as_http(request.uri()).unwrap_or_default();
     *made.headers_mut() = map(offer.fields());
     (made, offer)
 }
@@ -160,7 +161,7 @@ fn as_http(uri: &Uri) -> Option<::http::Uri> {
     builder.path_and_query(uri.resource_name()).build().ok()
 }
 
-/// What the answer to an offer settles.
+/// Checks the response to an offer and returns what it agrees on.
 ///
 /// # Errors
 ///

@@ -8,10 +8,7 @@
 //! | warp | made of `headers_cloned()` and `ext::get::<OnUpgrade>()` |
 //! | poem | hands out a stream of its own: [`http`] and [`WebSocket::upgraded`](tokio::WebSocket::upgraded) |
 //!
-//! The lines for the last three stand in `tests/frameworks`.
-//!
-//! Knows how hyper hands a stream over, by HTTP/1.1 and by HTTP/2; the rules
-//! stand in the core, and what is done with the stream in [`tokio`].
+//! The code for the last three is in `tests/frameworks`.
 //!
 //! ```no_run
 //! use http_body_util::Full;
@@ -43,6 +40,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::vec::Vec;
 
+use ::http::Version;
 use ::hyper::ext::Protocol;
 use ::hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -51,58 +49,58 @@ pub use super::Error;
 use super::{http, tokio};
 use crate::config::Config;
 use crate::frame::Role;
-use crate::handshake::{Agreement, Request, Response};
+use crate::handshake::{Agreement, Answer, Request};
 use crate::upgrade::Offer;
 
 /// A WebSocket over a stream that hyper handed over.
 pub type WebSocket = tokio::WebSocket<TokioIo<Upgraded>>;
 
-/// Answers a request: an upgrade of HTTP/1.1, or an extended CONNECT of HTTP/2
-/// (RFC 8441), as `answer` says. Tells the response to return, and, if it opens
-/// a WebSocket, the future of it.
+/// Answers a request, an upgrade of HTTP/1.1 or an extended CONNECT of HTTP/2
+/// (RFC 8441), with what `answer` returns. Returns the response for hyper and,
+/// if it opens a WebSocket, a future of that.
 ///
-/// A request that breaks a rule is refused, one that asks for no WebSocket
-/// reaches `answer`, with [`is_upgrade`](Request::is_upgrade) false. The future
-/// is ready when hyper has sent the response, so await it elsewhere: in a task
-/// of its own. Bytes that came behind the head are kept.
+/// A request that breaks a rule is refused without calling `answer`. Plain HTTP
+/// is passed to it, with [`is_upgrade`](Request::is_upgrade) false. The future
+/// is ready when hyper has sent the response, so await it in a task of its own.
+/// Bytes that arrived after the head are kept.
 ///
 /// For HTTP/2 the server must allow it: `enable_connect_protocol`.
 pub fn upgrade<B, R: From<Vec<u8>>>(
     request: &mut ::http::Request<B>,
     config: &Config,
-    answer: impl FnOnce(&Request) -> Response,
+    answer: impl FnOnce(&Request) -> Answer,
 ) -> (::http::Response<R>, Option<Upgrade>) {
     let protocol = request.extensions().get::<Protocol>().cloned();
-    let asked = match &protocol {
+    let received = match &protocol {
         Some(protocol) => http::extended_connect(request, protocol.as_str(), config),
         None => http::request(request, config),
     };
-    let asked = match asked {
-        Ok(asked) => asked,
-        Err(error) => return (http::refusal(error), None),
+    let answer = match &received {
+        Ok(received) => answer(received),
+        Err(rejection) => http::refusal(rejection),
     };
-    let response = answer(&asked);
-    let opens = match protocol {
-        Some(_) => response.status() == 200,
-        None => response.status() == 101,
-    };
-    let upgrade = (asked.is_upgrade() && opens).then(|| Upgrade {
-        stream: ::hyper::upgrade::on(request),
+    let upgrade = answer.opens().then(|| Upgrade {
+        stream: ::hyper::upgrade::on(&mut *request),
         role: Role::Server,
-        agreement: response.agreement().clone(),
+        agreement: answer.agreement().clone(),
         config: config.clone(),
     });
-    (http::response(&response), upgrade)
+    let response = if request.version() < Version::HTTP_2 {
+        http::response(&answer)
+    } else {
+        http::multiplexed_response(&answer)
+    };
+    (response, upgrade)
 }
 
-/// The WebSocket that a response of hyper's client opens.
+/// The WebSocket that a response to hyper's client opens.
 ///
-/// The request was made by [`http::offer`], and the
-/// connection that sent it is driven `with_upgrades`.
+/// The request must come from [`http::offer`], and the connection that sent it
+/// must be driven `with_upgrades`.
 ///
 /// # Errors
 ///
-/// [`Error::Failed`] if the response opens none, or breaks a rule.
+/// [`Error::Failed`] if the response does not open one, or breaks a rule.
 pub async fn connect<B>(
     response: ::http::Response<B>,
     offer: &Offer,

@@ -35,7 +35,7 @@ pub use connector::Tls;
 use std::io;
 
 use crate::error::{Error as Failure, SendError};
-use crate::handshake::{RedirectError, RequestError, Response};
+use crate::handshake::{RedirectError, Rejection, RequestError, Response};
 
 /// Error returned by the adapters' methods. At most 32 bytes.
 #[derive(Debug, thiserror::Error)]
@@ -51,7 +51,11 @@ pub enum Error {
     /// The call was a mistake; nothing was sent.
     #[error("{0}")]
     Send(#[from] SendError),
-    /// The server refused the upgrade, with this response.
+    /// As a server: the request was refused, because it breaks a rule or a limit.
+    /// The answer has been sent.
+    #[error("rejected: {0}")]
+    Rejected(Rejection),
+    /// As a client: the server refused the upgrade, with this response.
     #[error("refused with HTTP status {}", .0.status())]
     Refused(Response),
     /// The request cannot be sent as it is.

@@ -35,13 +35,13 @@ use ::tokio::net::{TcpStream, lookup_host};
 use ::tokio::time::{Instant, Sleep};
 
 pub use super::Error;
-use super::connector::{Hops, uri_of};
+use super::connector::Hops;
 use super::poll::{self, MaybeTls, Transport, opened};
 use super::{ConnectStep, Connector};
 use crate::config::Config;
 use crate::error::SendError;
 use crate::frame::Role;
-use crate::handshake::{Agreement, Request, RequestError, Response};
+use crate::handshake::{Agreement, Answer, ClientRequest, Request, RequestError};
 
 /// A WebSocket over a stream of tokio's.
 ///
@@ -83,7 +83,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     /// # Errors
     ///
     /// [`SendError::NoEntropy`].
-    pub fn client(stream: S, request: &Request, config: &Config) -> Result<Self, SendError> {
+    pub fn client(stream: S, request: &ClientRequest, config: &Config) -> Result<Self, SendError> {
         Self::client_on(Io::new(stream), request, config)
     }
 
@@ -118,23 +118,24 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 ///
 /// # Errors
 ///
-/// [`Error::Failed`] if the request is no upgrade or breaks a rule; it was
-/// answered. [`Error::Io`] if the stream broke.
+/// [`Error::Rejected`] if the request breaks a rule, [`Error::Failed`] if it is
+/// plain HTTP; it was answered. [`Error::Io`] if the stream broke.
 pub async fn accept(stream: TcpStream, config: &Config) -> Result<WebSocket<TcpStream>, Error> {
     opened(accept_with(stream, config, Request::accept).await?)
 }
 
 /// As [`accept`], with the answer left to `answer`: to choose a subprotocol,
 /// add headers, refuse, or serve a page on the same port. `None` if the answer
-/// was not to open a WebSocket.
+/// does not open a WebSocket.
 ///
 /// # Errors
 ///
-/// As [`accept`]; an upgrade that breaks a rule does not reach `answer`.
+/// [`Error::Rejected`] if the request breaks a rule; it was answered without
+/// calling `answer`. [`Error::Io`] if the stream broke.
 pub async fn accept_with(
     stream: TcpStream,
     config: &Config,
-    answer: impl FnOnce(&Request) -> Response,
+    answer: impl FnOnce(&Request) -> Answer,
 ) -> Result<Option<WebSocket<TcpStream>>, Error> {
     stream.set_nodelay(true)?;
     accept_on(stream, config, answer).await
@@ -148,7 +149,7 @@ pub async fn accept_with(
 pub async fn accept_on<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     config: &Config,
-    answer: impl FnOnce(&Request) -> Response,
+    answer: impl FnOnce(&Request) -> Answer,
 ) -> Result<Option<WebSocket<S>>, Error> {
     let mut ws = WebSocket::server(stream, config);
     Ok(ws.answer_request(answer).await?.then_some(ws))
@@ -175,7 +176,7 @@ pub async fn accept_on<S: AsyncRead + AsyncWrite + Unpin>(
 /// # }
 /// ```
 pub async fn connect(
-    request: impl TryInto<Request, Error: Into<RequestError>>,
+    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
     config: &Config,
 ) -> Result<Client, Error> {
     connect_with(request, &Connector::new(config)).await
@@ -187,7 +188,7 @@ pub async fn connect(
 ///
 /// As `connect`, [`Error::ProxyRefused`] and [`Error::Redirect`].
 pub async fn connect_with(
-    request: impl TryInto<Request, Error: Into<RequestError>>,
+    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
     connector: &Connector,
 ) -> Result<Client, Error> {
     let mut hops = Hops::new(request, connector)?;
@@ -199,8 +200,8 @@ pub async fn connect_with(
     }
 }
 
-async fn open(request: &Request, connector: &Connector) -> Result<Client, Error> {
-    let (host, port) = connector.first_hop(uri_of(request)?);
+async fn open(request: &ClientRequest, connector: &Connector) -> Result<Client, Error> {
+    let (host, port) = connector.first_hop(request.uri());
     let timeout = connector.config().settings().timeouts.handshake.duration();
     let addresses = within(timeout, ConnectStep::Resolve, lookup_host((host, port))).await?;
     let mut result = Err(ConnectStep::Resolve.failed(io::ErrorKind::NotFound.into()));
@@ -244,7 +245,7 @@ impl Client {
 /// [`Error::Failed`] if it breaks a rule, [`Error::Io`] if the stream broke.
 pub async fn connect_on<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
-    request: &Request,
+    request: &ClientRequest,
     config: &Config,
 ) -> Result<WebSocket<S>, Error> {
     let mut ws = WebSocket::client(stream, request, config)?;

@@ -28,8 +28,9 @@ pub(super) struct Life(Option<Box<Stage>>);
 pub(super) enum Stage {
     /// A server reads the request.
     Request(RequestReader),
-    /// The application owes the answer.
-    Answer,
+    /// The application owes the answer, which has no body if the request is a
+    /// HEAD.
+    Answer { is_to_head: bool },
     /// A client reads the response.
     Response(ResponseReader),
     /// This endpoint sent a close frame, which ends at this position in the
@@ -101,7 +102,7 @@ impl Life {
     pub(super) fn phase(&self) -> Phase {
         match self.stage() {
             Some(Stage::Request(_) | Stage::Response(_)) => Phase::Handshake,
-            Some(Stage::Answer) => Phase::Deciding,
+            Some(Stage::Answer { .. }) => Phase::Deciding,
             None => Phase::Open,
             Some(Stage::Closing { .. }) => Phase::Closing,
             Some(Stage::Ended(end)) => match end.ending {
@@ -127,7 +128,7 @@ impl Life {
         let held = match stage {
             Stage::Request(reader) => reader.held_bytes(),
             Stage::Response(reader) => reader.held_bytes(),
-            Stage::Answer => 0,
+            Stage::Answer { .. } => 0,
             Stage::Closing { sent, .. } => sent.reason.capacity(),
             Stage::Ended(end) => end.outcome.reason.capacity(),
         };

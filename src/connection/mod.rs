@@ -13,7 +13,7 @@ use crate::deflate::Codec;
 use crate::entropy::MaskingKeys;
 use crate::error::{Error, SendError};
 use crate::frame::{ControlRate, Decoder, Mask, Opcode, Role};
-use crate::handshake::{Agreement, Request, RequestReader, Response, ResponseReader};
+use crate::handshake::{Agreement, Answer, ClientRequest, RequestReader, ResponseReader};
 use crate::message::{MessageKind, Receiver};
 use crate::timer::Timer;
 use counters::{Passed, PassedRarely};
@@ -173,18 +173,18 @@ impl Connection {
     /// [`SendError::NoEntropy`] if no nonce could be drawn (§4.1).
     ///
     /// ```
-    /// use sansocket::{Config, Connection, Request};
+    /// use sansocket::{ClientRequest, Config, Connection};
     ///
     /// # if !cfg!(feature = "std") { return Ok(()); }
     /// let mut out = Vec::new();
-    /// let request = Request::to("ws://example.com/chat")?.subprotocol("echo")?;
+    /// let request = ClientRequest::to("ws://example.com/chat")?.subprotocol("echo")?;
     /// let ws = Connection::client(&request, &Config::new(), &mut out)?;
     /// assert!(out.starts_with(b"GET /chat HTTP/1.1\r\nHost: example.com\r\n"));
     /// assert!(!ws.is_open());
     /// # Ok::<(), Box<dyn std::error::Error>>(())
     /// ```
     pub fn client(
-        request: &Request,
+        request: &ClientRequest,
         config: &Config,
         out: &mut Vec<u8>,
     ) -> Result<Self, SendError> {
@@ -195,8 +195,8 @@ impl Connection {
             .fill(&mut nonce)
             .map_err(|_| SendError::NoEntropy)?;
         let before = out.len();
-        let handshake = &config.settings().handshake;
-        let reader = ResponseReader::start(request, nonce, handshake, out);
+        let expected = request.write(nonce, &config.settings().handshake, out);
+        let reader = ResponseReader::new(expected);
         let mut ws = Self::new(Role::Client, Life::at(Stage::Response(reader)), config);
         ws.count_sent(before, out);
         Ok(ws)
@@ -326,7 +326,7 @@ impl Connection {
         }
         let mut sent = None;
         match self.life.take() {
-            Some(Stage::Request(_) | Stage::Answer) => self.refuse(error, out),
+            Some(Stage::Request(_) | Stage::Answer { .. }) => self.answer_failure(error, out),
             Some(Stage::Closing { sent: close, .. }) => sent = Some(close),
             None => self.send_close_for(error, out),
             _ => {}
@@ -334,13 +334,12 @@ impl Connection {
         self.end(Outcome::failed(error, sent), Some(error));
     }
 
-    /// The HTTP response that a server owes for a failure before it is open.
-    fn refuse(&mut self, error: Error, out: &mut Vec<u8>) {
+    /// The HTTP response that a server owes a client that was too slow. What
+    /// else is wrong with a request, its rejection answers.
+    fn answer_failure(&mut self, error: Error, out: &mut Vec<u8>) {
         let before = out.len();
-        match error {
-            Error::Handshake(error) => Response::refusal(error).write(out),
-            Error::Timeout(_) => Response::new(408).write(out),
-            _ => {}
+        if let Error::Timeout(_) = error {
+            Answer::new(408).write(false, out);
         }
         self.count_sent(before, out);
     }

@@ -9,7 +9,7 @@ use crate::close::{Close, Initiator, Outcome};
 use crate::error::{Error, HandshakeError, ProtocolError};
 use crate::event::Event;
 use crate::frame::{Header, Mask, Opcode, Part, Rules, WholeFrame};
-use crate::handshake::Answer;
+use crate::handshake::{Rejection, Reply};
 use crate::input::Input;
 use crate::message::{Delivery, Message, Piece, Received, Taken, utf8};
 
@@ -124,21 +124,23 @@ impl Connection {
         let answer = match stage {
             Stage::Request(reader) => match reader.read(input, settings) {
                 Ok(Some(request)) => {
-                    *stage = Stage::Answer;
+                    let is_to_head = request.is_head();
+                    *stage = Stage::Answer { is_to_head };
                     return Some(Event::Request(request));
                 }
-                other => other.map(|_| None),
+                Ok(None) => Ok(None),
+                Err(rejection) => return Some(self.reject(rejection, out)),
             },
             Stage::Response(reader) => reader.read(input, settings),
             _ => Ok(None),
         };
         match answer {
             Err(error) => self.fail_now(error.into(), out),
-            Ok(Some(Answer::Open(response))) => {
+            Ok(Some(Reply::Open(response))) => {
                 self.open(response.agreement().clone());
                 Some(Event::Open(response))
             }
-            Ok(Some(Answer::Refused(response))) => {
+            Ok(Some(Reply::Refused(response))) => {
                 let refused = HandshakeError::Refused(response.status());
                 self.fail(refused.into(), out);
                 Some(Event::Refused(response))
@@ -146,6 +148,15 @@ impl Connection {
             Ok(None) if input.is_end_of_stream() => self.fail_now(Error::UnexpectedEof, out),
             Ok(None) => None,
         }
+    }
+
+    /// A server refuses a request by itself. [`Event::Failed`] follows.
+    fn reject<'i>(&mut self, rejection: Rejection, out: &mut Vec<u8>) -> Event<'i> {
+        let before = out.len();
+        rejection.write(out);
+        self.count_sent(before, out);
+        self.fail(Error::Handshake(rejection.error()), out);
+        Event::Rejected(rejection)
     }
 
     fn receive_frames<'i>(

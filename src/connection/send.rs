@@ -13,30 +13,31 @@ use crate::deflate::Compress;
 use crate::error::{Error, SendError};
 use crate::frame::encoder::{self, Start};
 use crate::frame::{Header, MaskingKey, Opcode, Role};
-use crate::handshake::Response;
+use crate::handshake::Answer;
 use crate::message::{Fragment, Framed, Message, MessageKind, Prepared};
 
 impl Connection {
     /// Answers the request of [`Event::Request`](crate::Event::Request): with
-    /// [`accept`](crate::Request::accept) the connection is open, with anything
-    /// else it is over, and the bytes behind the request stay in the input.
+    /// [`accept`](crate::Request::accept) the connection is open, with any other
+    /// answer it is over, and the bytes after the request stay in the input. The
+    /// answer to a HEAD request is sent without its body.
     ///
     /// # Errors
     ///
     /// [`SendError::NoRequest`] if none waits for an answer.
-    pub fn respond(&mut self, response: Response, out: &mut Vec<u8>) -> Result<(), SendError> {
-        match self.life.stage() {
-            Some(Stage::Answer) => {}
+    pub fn respond(&mut self, answer: Answer, out: &mut Vec<u8>) -> Result<(), SendError> {
+        let is_to_head = match self.life.stage() {
+            Some(Stage::Answer { is_to_head }) => *is_to_head,
             Some(Stage::Ended(_)) => return Err(SendError::Closed),
             _ => return Err(SendError::NoRequest),
-        }
+        };
         let before = out.len();
-        response.write(out);
+        answer.write(is_to_head, out);
         self.count_sent(before, out);
-        if response.status() == 101 {
-            self.open(response.agreement().clone());
+        if answer.status() == 101 {
+            self.open(answer.agreement().clone());
         } else {
-            self.end(Outcome::refused(response.status()), None);
+            self.end(Outcome::refused(answer.status()), None);
         }
         Ok(())
     }

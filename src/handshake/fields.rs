@@ -1,14 +1,12 @@
 //! The rules on header fields, over pairs of name and value: whatever brought
 //! them, an HTTP/1.1 head or another library's map.
 
-use alloc::boxed::Box;
-
+use super::authority::Authority;
+use super::content_length::ContentLength;
 #[cfg(feature = "deflate")]
 use super::extensions;
-use super::key;
-use super::negotiate;
-use super::origin::OriginPolicy;
-use super::{Agreement, Limits, Settings};
+use super::request_line::{HttpVersion, RequestLine};
+use super::{Agreement, Settings, key, negotiate};
 use crate::error::{HandshakeError, HeaderField};
 
 /// The fields that the handshake speaks of, found in one pass.
@@ -17,11 +15,12 @@ pub(super) struct Fields<'h> {
     first: [Option<&'h [u8]>; COUNT],
     /// A bit for each field that occurs again.
     repeated: u16,
+    content_length: ContentLength,
     /// `Upgrade` lists `websocket`.
     upgrades_to_websocket: bool,
     /// `Connection` lists `upgrade`.
     connection_upgrades: bool,
-    /// What the lists offer, or that they are malformed.
+    /// Whether the lists are well-formed.
     subprotocols: Result<(), HandshakeError>,
     extensions: Result<(), HandshakeError>,
 }
@@ -62,6 +61,7 @@ impl<'h> Fields<'h> {
         let mut fields = Self {
             first: [None; COUNT],
             repeated: 0,
+            content_length: ContentLength::Absent,
             upgrades_to_websocket: false,
             connection_upgrades: false,
             subprotocols: Ok(()),
@@ -75,69 +75,106 @@ impl<'h> Fields<'h> {
         fields
     }
 
-    /// RFC 6455 §4.2.1: what a server demands of a request. Tells the key of an
-    /// upgrade; what asks for none is plain HTTP and only well-formed.
+    /// Checks a request by RFC 6455 §4.2.1 and returns the key of an upgrade.
+    /// `None` is a plain HTTP request, which is only checked to be well-formed.
     pub(super) fn check_request(
         &self,
-        method: &str,
-        target: &str,
-        policy: &OriginPolicy,
+        line: &RequestLine<'h>,
+        settings: &Settings,
     ) -> Result<Option<&'h [u8]>, HandshakeError> {
-        let host = self.required(HeaderField::Host)?;
-        if host.is_empty() || !host.iter().all(|byte| is_host_byte(*byte)) {
-            return Err(HandshakeError::Invalid(HeaderField::Host));
+        let host = self.check_host(line, settings)?;
+        // RFC 9110 §7.8: "A server MUST ignore an Upgrade header field that is
+        // received in an HTTP/1.0 request". RFC 9113 §8.6: HTTP/2 has none.
+        if !self.upgrades_to_websocket || line.version != HttpVersion::Http11 {
+            line.check_target(false)?;
+            return self.check_length().map(|_| None);
         }
-        if !self.upgrades_to_websocket {
-            return Ok(None);
-        }
-        if method != "GET" {
+        if line.method != "GET" {
             return Err(HandshakeError::MethodNotAllowed);
         }
-        if !target.starts_with('/') {
-            return Err(HandshakeError::InvalidTarget);
-        }
+        line.check_target(true)?;
         self.check_connection()?;
         let key = self.required(HeaderField::Key)?;
         if !key::is_key(key) {
             return Err(HandshakeError::Invalid(HeaderField::Key));
         }
-        self.check_offers(host, policy)?;
+        self.check_offers(host, settings)?;
         Ok(Some(key))
     }
 
-    /// RFC 8441 §5: what a server demands of an extended CONNECT, whose
-    /// pseudo-header fields are checked already.
+    /// Checks an extended CONNECT by RFC 8441 §5, except for its pseudo-header
+    /// fields other than `:authority`.
     #[cfg(feature = "std")]
     pub(super) fn check_connect(
         &self,
-        authority: &[u8],
-        policy: &OriginPolicy,
+        line: &RequestLine<'h>,
+        settings: &Settings,
     ) -> Result<(), HandshakeError> {
-        if authority.is_empty() || !authority.iter().all(|byte| is_host_byte(*byte)) {
+        let host = line.authority.map(str::as_bytes).unwrap_or_default();
+        if !Authority::is_valid(host) {
             return Err(HandshakeError::Invalid(HeaderField::Host));
         }
-        self.check_offers(authority, policy)
+        line.check_target(true)?;
+        settings.check_host(host)?;
+        self.check_offers(host, settings)
     }
 
-    /// What any way to open a WebSocket has in common.
-    fn check_offers(&self, host: &[u8], policy: &OriginPolicy) -> Result<(), HandshakeError> {
+    /// The host that a request is addressed to.
+    ///
+    /// RFC 9112 §3.2.2: the authority of a target in absolute-form replaces
+    /// `Host`. RFC 9113 §8.3.1: so does `:authority`.
+    pub(super) fn host(&self, line: &RequestLine<'h>) -> Option<&'h [u8]> {
+        let authority = line.authority.map(str::as_bytes);
+        authority.or_else(|| self.first(HeaderField::Host))
+    }
+
+    fn check_host(
+        &self,
+        line: &RequestLine<'h>,
+        settings: &Settings,
+    ) -> Result<&'h [u8], HandshakeError> {
+        let field = self.single(HeaderField::Host)?;
+        if field.is_some_and(|host| !Authority::is_valid(host)) {
+            return Err(HandshakeError::Invalid(HeaderField::Host));
+        }
+        let host = line.check_authority()?.or(field);
+        // RFC 9112 §3.2: HTTP/1.1 needs the field, whatever the target is.
+        let is_missing = match line.version {
+            HttpVersion::Http10 => false,
+            HttpVersion::Http11 => field.is_none(),
+            #[cfg(feature = "std")]
+            HttpVersion::Http2 => host.is_none(),
+        };
+        if is_missing {
+            return Err(HandshakeError::Missing(HeaderField::Host));
+        }
+        host.map_or(Ok(()), |host| settings.check_host(host))?;
+        Ok(host.unwrap_or_default())
+    }
+
+    /// Checks what every way to open a WebSocket has in common.
+    fn check_offers(&self, host: &[u8], settings: &Settings) -> Result<(), HandshakeError> {
         if self.required(HeaderField::Version)? != b"13" {
             return Err(HandshakeError::UnsupportedVersion);
         }
         self.check_bodiless()?;
         self.subprotocols?;
         self.extensions?;
-        if !policy.allows(self.single(HeaderField::Origin)?, host) {
+        let origin = self.single(HeaderField::Origin)?;
+        if !settings.origin.allows(origin, host) {
             return Err(HandshakeError::OriginNotAllowed);
         }
         Ok(())
     }
 
-    /// RFC 6455 §4.1: what a client demands of a response whose status is 101.
+    /// Checks a response with status 101 by RFC 6455 §4.1.
+    ///
+    /// RFC 9112 §6.3: it ends at the empty line, whatever `Content-Length` and
+    /// `Transfer-Encoding` say.
     pub(super) fn check_response(
         &self,
         accept: &[u8],
-        offered: &[Box<str>],
+        offered: &str,
         settings: &Settings,
     ) -> Result<Agreement, HandshakeError> {
         let upgrade = self.required(HeaderField::Upgrade)?;
@@ -148,23 +185,22 @@ impl<'h> Fields<'h> {
         if self.required(HeaderField::Accept)? != accept {
             return Err(HandshakeError::Invalid(HeaderField::Accept));
         }
-        self.check_bodiless()?;
         self.check_answers(offered, settings)
     }
 
-    /// What any way to open a WebSocket has in common (RFC 8441 §5).
+    /// Checks what every response that opens a WebSocket has in common
+    /// (RFC 8441 §5). `offered` is the list of subprotocols.
     pub(super) fn check_answers(
         &self,
-        offered: &[Box<str>],
+        offered: &str,
         settings: &Settings,
     ) -> Result<Agreement, HandshakeError> {
         let mut agreement = self.check_extensions(settings)?;
         if let Some(chosen) = self.single(HeaderField::Subprotocol)? {
-            let mut offered = offered.iter();
-            agreement.subprotocol = offered.find(|name| name.as_bytes() == chosen).cloned();
-            if agreement.subprotocol.is_none() {
-                return Err(HandshakeError::SubprotocolNotOffered);
-            }
+            let mut offered = negotiate::tokens(offered.as_bytes());
+            let chosen = offered.find(|name| name.as_bytes() == chosen);
+            let chosen = chosen.ok_or(HandshakeError::SubprotocolNotOffered)?;
+            agreement = agreement.with_subprotocol(chosen);
         }
         Ok(agreement)
     }
@@ -172,22 +208,20 @@ impl<'h> Fields<'h> {
     /// RFC 6455 §4.1: an extension in a response must be one that was offered.
     #[cfg_attr(not(feature = "deflate"), allow(unused_variables))]
     fn check_extensions(&self, settings: &Settings) -> Result<Agreement, HandshakeError> {
-        let Some(list) = self.single(HeaderField::Extensions)? else {
+        let list = self.single(HeaderField::Extensions)?.unwrap_or_default();
+        if negotiate::is_empty_list(list) {
             return Ok(Agreement::default());
-        };
+        }
         #[cfg(feature = "deflate")]
         if let Some(options) = &settings.deflate {
             self.extensions?;
             let deflate = extensions::check(list, options)?;
-            return Ok(Agreement {
-                deflate,
-                ..Agreement::default()
-            });
+            return Ok(Agreement::default().with_deflate_answer(deflate));
         }
         Err(HandshakeError::ExtensionNotOffered)
     }
 
-    /// The value of a field that may stand once.
+    /// The value of a field that must not be repeated.
     pub(super) fn single(&self, field: HeaderField) -> Result<Option<&'h [u8]>, HandshakeError> {
         if self.repeated & 1 << field as u16 != 0 {
             return Err(HandshakeError::Duplicate(field));
@@ -214,6 +248,7 @@ impl<'h> Fields<'h> {
                 self.upgrades_to_websocket |= lists_token(value, "websocket");
             }
             HeaderField::Connection => self.connection_upgrades |= lists_token(value, "upgrade"),
+            HeaderField::ContentLength => self.content_length = self.content_length.with(value),
             HeaderField::Subprotocol if !negotiate::is_token_list(value) => {
                 self.subprotocols = Err(HandshakeError::Invalid(field));
             }
@@ -235,33 +270,33 @@ impl<'h> Fields<'h> {
         }
     }
 
+    /// The length of the body that the head declares.
+    pub(super) const fn content_length(&self) -> ContentLength {
+        self.content_length
+    }
+
+    fn check_length(&self) -> Result<ContentLength, HandshakeError> {
+        match self.content_length {
+            ContentLength::Invalid => Err(HandshakeError::Invalid(HeaderField::ContentLength)),
+            len => Ok(len),
+        }
+    }
+
     /// A body where frames are to follow is how requests are smuggled.
     fn check_bodiless(&self) -> Result<(), HandshakeError> {
-        let body = [HeaderField::ContentLength, HeaderField::TransferEncoding];
-        match body.into_iter().find(|field| self.first(*field).is_some()) {
-            Some(field) => Err(HandshakeError::Unexpected(field)),
-            None => Ok(()),
+        if self.first(HeaderField::TransferEncoding).is_some() {
+            return Err(HandshakeError::Unexpected(HeaderField::TransferEncoding));
+        }
+        match self.check_length()? {
+            ContentLength::Absent | ContentLength::Bytes(0) => Ok(()),
+            _ => Err(HandshakeError::Unexpected(HeaderField::ContentLength)),
         }
     }
 }
 
-/// Whether a comma-separated list has the token, whatever its case
+/// Whether a comma-separated list contains the token, in any case
 /// (RFC 9110 §5.6.1).
 pub(super) fn lists_token(list: &[u8], token: &str) -> bool {
     list.split(|byte| *byte == b',')
         .any(|item| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
-}
-
-/// RFC 3986 §3.2: what a host with a port is made of.
-fn is_host_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=:[]".contains(&byte)
-}
-
-/// A limit on the number of fields that httparse is given room for.
-pub(super) const fn room_for_headers(limits: &Limits, room: usize) -> usize {
-    if limits.max_headers < room {
-        limits.max_headers
-    } else {
-        room
-    }
 }

@@ -4,7 +4,7 @@ use base64::Engine;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
 use sha1::{Digest, Sha1};
 
-/// A key as it stands in the head: 16 bytes in base64.
+/// A key as it is sent: 16 bytes in base64.
 pub(super) type Key = [u8; 24];
 
 /// What a server makes of it: a SHA-1 in base64.

@@ -2,17 +2,29 @@
 //!
 //! Each list is walked once; names from the peer are data, never keys.
 
-/// Whether this is a list of at least one token, as
-/// `Sec-WebSocket-Protocol` must be.
+/// Whether this is a list of tokens, as `Sec-WebSocket-Protocol` must be.
 pub(super) fn is_token_list(list: &[u8]) -> bool {
-    list.split(|byte| *byte == b',')
-        .all(|item| is_token(item.trim_ascii()))
+    items(list).all(is_token)
 }
 
 /// The names in a list of tokens.
 pub(super) fn tokens(list: &[u8]) -> impl Iterator<Item = &str> {
+    items(list).filter_map(|item| core::str::from_utf8(item).ok())
+}
+
+/// The items of a comma-separated list, without the space around them.
+///
+/// RFC 9110 §5.6.1.2: "A recipient MUST parse and ignore a reasonable number of
+/// empty list elements". All are ignored: each costs one byte of the head.
+fn items(list: &[u8]) -> impl Iterator<Item = &[u8]> {
     list.split(|byte| *byte == b',')
-        .filter_map(|item| core::str::from_utf8(item.trim_ascii()).ok())
+        .map(<[u8]>::trim_ascii)
+        .filter(|item| !item.is_empty())
+}
+
+/// Whether a comma-separated list has no items.
+pub(super) fn is_empty_list(list: &[u8]) -> bool {
+    items(list).next().is_none()
 }
 
 /// RFC 9110 §5.6.2.
@@ -20,16 +32,15 @@ pub(super) fn is_token(bytes: &[u8]) -> bool {
     !bytes.is_empty() && bytes.iter().all(|byte| is_token_byte(*byte))
 }
 
-/// Whether this is a list of at least one extension.
+/// Whether this is a list of extensions.
 pub(super) fn is_extension_list(list: &[u8]) -> bool {
-    let mut items = extensions(list).peekable();
-    items.peek().is_some() && items.all(|item| item.is_ok())
+    extensions(list).all(|item| item.is_ok())
 }
 
 /// The items of a list of extensions:
 ///
 /// ```text
-/// extension-list = 1#( token *( ";" token [ "=" ( token | quoted-string ) ] ) )
+/// extension-list = #( token *( ";" token [ "=" ( token | quoted-string ) ] ) )
 /// ```
 pub(super) fn extensions(list: &[u8]) -> Items<'_> {
     Items {
@@ -49,7 +60,7 @@ pub(super) enum Item<'h> {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Value<'h>(&'h [u8]);
 
-/// A list that does not keep to its grammar.
+/// A list that does not follow its grammar.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Malformed;
 
@@ -61,7 +72,7 @@ pub(super) struct Items<'h> {
     next: Next,
 }
 
-/// What stands next in a list.
+/// What comes next in a list.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Next {
     Extension,
@@ -73,7 +84,7 @@ impl<'h> Value<'h> {
     /// The bytes that are meant.
     #[cfg(feature = "deflate")]
     pub(super) fn bytes(self) -> impl Iterator<Item = u8> {
-        // RFC 9110 §5.6.4: a backslash stands for the byte behind it.
+        // RFC 9110 §5.6.4: a backslash means the byte after it.
         self.0.iter().copied().filter(|byte| *byte != b'\\')
     }
 }
@@ -84,8 +95,7 @@ impl<'h> Iterator for Items<'h> {
     fn next(&mut self) -> Option<Self::Item> {
         let item = match self.next {
             Next::Extension => {
-                // RFC 2616 §2.1, which §9.1 builds on: "null elements are
-                // allowed, but do not contribute to the count".
+                // RFC 9110 §5.6.1.2: empty list elements are ignored.
                 while self.punctuation(b',') {}
                 if self.rest.is_empty() {
                     return None;
@@ -120,7 +130,7 @@ impl<'h> Items<'h> {
         Some(Item::Parameter(name, value))
     }
 
-    /// Takes a token and the space behind it.
+    /// Takes a token and the space after it.
     fn token(&mut self) -> Option<&'h [u8]> {
         let bytes = self.rest.iter();
         let len = bytes.take_while(|byte| is_token_byte(**byte)).count();
@@ -128,7 +138,7 @@ impl<'h> Items<'h> {
         (!token.is_empty()).then_some(token)
     }
 
-    /// Takes this byte and the space behind it, if it stands here.
+    /// Takes this byte and the space after it, if it comes next.
     fn punctuation(&mut self, byte: u8) -> bool {
         let found = self.rest.first() == Some(&byte);
         self.take(usize::from(found));
@@ -159,7 +169,7 @@ impl<'h> Items<'h> {
         }
     }
 
-    /// Takes so many bytes and the space behind them.
+    /// Takes so many bytes and the space after them.
     fn take(&mut self, len: usize) -> &'h [u8] {
         let (taken, rest) = self.rest.split_at_checked(len).unwrap_or_default();
         self.rest = rest.trim_ascii_start();
@@ -200,12 +210,12 @@ mod tests {
             " a ; b = c ,\td ",
             "a;b=\"\\c\"",
             ",a,, b;c ,",
-            "permessage-deflate; client_max_window_bits; server_max_window_bits=10",
-        ];
-        let bad = [
             "",
             ",",
             " , ",
+            "permessage-deflate; client_max_window_bits; server_max_window_bits=10",
+        ];
+        let bad = [
             ",;a",
             "a;,b",
             "a b",
@@ -233,12 +243,22 @@ mod tests {
 
     #[test]
     fn token_lists() {
-        for list in ["chat", "chat, echo", "a,b", " a\t, b "] {
+        for list in [
+            "chat",
+            "chat, echo",
+            "a,b",
+            " a\t, b ",
+            "",
+            ",",
+            "a,,b",
+            "a,",
+        ] {
             assert!(is_token_list(list.as_bytes()), "{list}");
         }
-        for list in ["", "a,,b", "a b", "a,", "caf\u{e9}", "a\"b\""] {
+        for list in ["a b", "a,b c", "caf\u{e9}", "a\"b\""] {
             assert!(!is_token_list(list.as_bytes()), "{list}");
         }
-        assert!(tokens(b"chat ,echo").eq(["chat", "echo"]));
+        assert!(tokens(b",chat ,, echo,").eq(["chat", "echo"]));
+        assert!(is_empty_list(b" ,\t,") && !is_empty_list(b",a"));
     }
 }

@@ -1,44 +1,97 @@
 //! Which pages may open a connection (§10.2).
 
-use alloc::string::String;
-use alloc::vec::Vec;
+use alloc::boxed::Box;
+
+use super::authority::Authority;
 
 /// Which values of `Origin` a server accepts.
 ///
 /// A browser sends a visitor's cookies along with the requests of any page, so
-/// a server that trusts cookies must look at the page's origin. Clients that
-/// are no browsers send no `Origin`, and every policy lets them pass.
+/// a server that trusts cookies must look at the page's origin. Non-browser
+/// clients send no `Origin`, and every policy lets them pass.
 ///
 /// ```
 /// use sansocket::{Config, OriginPolicy};
 ///
-/// let policy = OriginPolicy::List(vec!["https://example.com".into()]);
+/// let policy = OriginPolicy::list(["https://example.com", "http://localhost:3000"])?;
 /// let config = Config::new().origin(policy);
 /// # let _ = config;
+/// # Ok::<(), sansocket::InvalidOrigin>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub enum OriginPolicy {
-    /// Pages from the host and port that the request is addressed to.
+    /// Pages from the host and port that the request is addressed to. The
+    /// scheme is not compared: behind a proxy that terminates TLS, the server
+    /// does not know its own.
+    ///
+    /// This does not stop DNS rebinding: a page on `evil.example`, whose name
+    /// resolves to the address of your server (127.0.0.1, or one in your
+    /// network) while the page is open, sends `Origin: http://evil.example` and
+    /// `Host: evil.example`, which match. Cookies do not leak that way, but a
+    /// server that trusts everyone who can reach it, as one on localhost often
+    /// does, must also check the host: see [`Config::hosts`](crate::Config::hosts).
     #[default]
     SameOrigin,
-    /// Pages of these origins, such as `https://example.com:8443`.
-    List(Vec<String>),
+    /// Pages of these origins: made by [`list`](Self::list).
+    List(OriginList),
     /// Pages from anywhere.
     Any,
 }
 
+/// The origins of [`OriginPolicy::list`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct OriginList(Box<[Box<str>]>);
+
+/// Error returned by [`OriginPolicy::list`]: an entry that is not an origin.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not an origin (scheme://host, with an optional port, or null): {0:?}")]
+pub struct InvalidOrigin(Box<str>);
+
 impl OriginPolicy {
+    /// Pages of these origins alone, each as browsers send it:
+    /// `https://example.com`, `https://example.com:8443`, or `null` for pages
+    /// without an origin. Case does not matter, and there are no wildcards.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidOrigin`] with the first entry that is not an origin: it could
+    /// match no page. A common mistake is a path or a slash at the end.
+    pub fn list(origins: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, InvalidOrigin> {
+        let origins = origins.into_iter().map(|origin| check(origin.as_ref()));
+        let origins = origins.collect::<Result<_, _>>()?;
+        Ok(Self::List(OriginList(origins)))
+    }
+
     pub(super) fn allows(&self, origin: Option<&[u8]>, host: &[u8]) -> bool {
         let Some(origin) = origin else { return true };
         match self {
             Self::Any => true,
-            // The scheme is not compared: behind a proxy that ends TLS, the
-            // server cannot tell its own.
             Self::SameOrigin => Origin::parse(origin).is_some_and(|origin| origin.is_at(host)),
-            Self::List(allowed) => allowed
+            Self::List(OriginList(allowed)) => allowed
                 .iter()
                 .any(|allowed| is_same(allowed.as_bytes(), origin)),
         }
+    }
+}
+
+/// RFC 6454 §6.2: the form that browsers send.
+fn check(origin: &str) -> Result<Box<str>, InvalidOrigin> {
+    let is_origin = match Origin::parse(origin.as_bytes()) {
+        Some(Origin { scheme, authority }) => {
+            let is_scheme = |byte: &u8| byte.is_ascii_alphanumeric() || b"+-.".contains(byte);
+            let starts_well = scheme.first().is_some_and(u8::is_ascii_alphabetic);
+            let is_authority = Authority::is_valid(authority) && !authority.contains(&b'*');
+            starts_well
+                && scheme.iter().all(is_scheme)
+                && is_authority
+                && !authority.ends_with(b":")
+        }
+        None => origin == "null",
+    };
+    if is_origin {
+        Ok(origin.into())
+    } else {
+        Err(InvalidOrigin(origin.into()))
     }
 }
 
@@ -123,7 +176,7 @@ mod tests {
     #[test]
     fn list_of_origins() {
         let list = ["https://example.com", "http://localhost:3000", "null"];
-        let policy = OriginPolicy::List(list.map(Into::into).to_vec());
+        let policy = OriginPolicy::list(list).unwrap();
         let table = [
             ("https://example.com", true),
             ("HTTPS://Example.Com:443", true),
@@ -141,7 +194,41 @@ mod tests {
                 "{origin}"
             );
         }
-        assert!(!OriginPolicy::List(Vec::new()).allows(Some(b"null"), b"x"));
+        let empty = OriginPolicy::list([""; 0]).unwrap();
+        assert!(!empty.allows(Some(b"null"), b"x"));
+    }
+
+    #[test]
+    fn entries_of_a_list_are_origins() {
+        for entry in [
+            "https://h",
+            "http://[::1]:9001",
+            "chrome-extension://abc",
+            "null",
+        ] {
+            assert!(OriginPolicy::list([entry]).is_ok(), "{entry}");
+        }
+        let bad = [
+            "",
+            "h",
+            "h:80",
+            "https://h/",
+            "https://h/a",
+            "https://",
+            "https://h:",
+            "https://h:x",
+            "https://user@h",
+            "https://*.h",
+            "://h",
+            "1://h",
+            "NULL",
+            "*",
+            "https://h ",
+        ];
+        for entry in bad {
+            let error = Err(InvalidOrigin(entry.into()));
+            assert_eq!(OriginPolicy::list(["https://h", entry]), error);
+        }
     }
 
     #[test]
@@ -149,7 +236,7 @@ mod tests {
         for policy in [
             OriginPolicy::Any,
             OriginPolicy::SameOrigin,
-            OriginPolicy::List(Vec::new()),
+            OriginPolicy::list([""; 0]).unwrap(),
         ] {
             assert!(policy.allows(None, b"example.com"));
         }

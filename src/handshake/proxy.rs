@@ -8,7 +8,8 @@ use alloc::vec::Vec;
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::head::{HeadBuffer, write_field};
+use super::head::HeadBuffer;
+use super::headers::write_field;
 use super::{Limits, Response, Uri};
 use crate::error::HandshakeError;
 use crate::input::Input;
@@ -40,8 +41,8 @@ pub(crate) struct TunnelReader {
 }
 
 impl TunnelReader {
-    /// Takes the answer out of the input. `None`: more is needed. The tunnel
-    /// stands if its status is 2xx; of a refusal the body is not read.
+    /// Takes the answer out of the input. `None`: more is needed. With a status
+    /// of 2xx the tunnel is open. The body of a refusal is not read.
     pub(crate) fn read(
         &mut self,
         input: &mut Input<'_>,

@@ -1,33 +1,33 @@
-//! Where a redirect leads (RFC 9110 §15.4), which a client may follow
-//! (RFC 6455 §4.1).
+//! Redirects (RFC 9110 §15.4), which a client may follow (RFC 6455 §4.1).
 
 use alloc::format;
 use alloc::string::{String, ToString};
 
-use super::{Request, RequestError, Response, Uri};
+use super::{ClientRequest, RequestError, Response, Uri};
 
-/// Error returned by [`Request::redirected`].
+/// Error returned by [`ClientRequest::redirected`].
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedirectError {
-    /// The status is none that redirects, or there is no `Location`.
+    /// The status is not that of a redirect, or there is no `Location`.
     #[error("not a redirect")]
     NotARedirect,
-    /// `Location` names nothing that a WebSocket can be opened to.
+    /// `Location` is not a URI that a WebSocket can be opened to.
     #[error("location: {0}")]
     InvalidLocation(RequestError),
-    /// From `wss` to `ws`: who reads the traffic could send us there.
+    /// From `wss` to `ws`: everyone on the way could read the traffic.
     #[error("redirect from wss to ws")]
     Downgrade,
 }
 
-/// Fields with secrets, which are for the host that they were meant for.
-const SECRET: [&str; 3] = ["authorization", "cookie", "proxy-authorization"];
-
-impl Request {
-    /// The request that this response asks for in the place of this one: to
-    /// its `Location`, with the same fields; those with credentials only if
-    /// host, port and scheme stay the same.
+impl ClientRequest {
+    /// The request that this response redirects to: to its `Location`, with the
+    /// same fields if scheme, host and port stay the same.
+    ///
+    /// Another server gets only the fields that
+    /// [`forward_on_redirect`](Self::forward_on_redirect) names: not
+    /// `Authorization`, not `Cookie`, no subprotocol and no origin, since each of
+    /// them may contain a secret.
     ///
     /// `http` and `https` are taken for `ws` and `wss`.
     ///
@@ -36,14 +36,24 @@ impl Request {
     /// See [`RedirectError`].
     ///
     /// ```
-    /// use sansocket::{RedirectError, Request, Response};
+    /// use sansocket::{ClientRequest, Config, Connection, Event, Input};
     ///
-    /// let request = Request::to("wss://example.com/chat")?;
-    /// let moved = Response::new(307).header("Location", "/v2/chat")?;
-    /// let next = request.redirected(&moved)?;
-    /// assert_eq!(next.uri().expect("made here").to_string(), "wss://example.com/v2/chat");
-    /// let moved = Response::new(307).header("Location", "ws://example.com/")?;
-    /// assert_eq!(request.redirected(&moved), Err(RedirectError::Downgrade));
+    /// # if !cfg!(feature = "std") { return Ok(()); }
+    /// let request = ClientRequest::to("wss://example.com/chat")?
+    ///     .header("Authorization", "Bearer secret")?
+    ///     .header("X-Trace", "42")?
+    ///     .forward_on_redirect("X-Trace");
+    /// let mut out = Vec::new();
+    /// let mut ws = Connection::client(&request, &Config::new(), &mut out)?;
+    /// let mut bytes = *b"HTTP/1.1 307 Temporary Redirect\r\n\
+    ///     Location: wss://other.example/chat\r\nContent-Length: 0\r\n\r\n";
+    /// let event = ws.receive(&mut Input::new(&mut bytes), &mut out);
+    /// let Some(Event::Refused(response)) = event else { panic!("{event:?}") };
+    ///
+    /// let next = request.redirected(&response)?;
+    /// assert_eq!(next.uri().to_string(), "wss://other.example/chat");
+    /// assert_eq!(next.headers().get_str("X-Trace"), Some("42"));
+    /// assert_eq!(next.headers().get_str("Authorization"), None);
     /// # Ok::<(), Box<dyn core::error::Error>>(())
     /// ```
     pub fn redirected(&self, response: &Response) -> Result<Self, RedirectError> {
@@ -51,28 +61,20 @@ impl Request {
         let (301 | 302 | 303 | 307 | 308, Some(location)) = (response.status(), location) else {
             return Err(RedirectError::NotARedirect);
         };
-        let base = self.uri().ok_or(RedirectError::NotARedirect)?;
-        let location = String::from_utf8_lossy(location);
-        let mut next =
-            Self::to(&resolve(base, &location)).map_err(RedirectError::InvalidLocation)?;
-        let is_same = next.uri().is_some_and(|uri| same_server(uri, base));
-        if base.is_secure() && !next.uri().is_some_and(Uri::is_secure) {
+        let location = resolve(self.uri(), &String::from_utf8_lossy(location));
+        let uri =
+            Uri::parse(&location).map_err(|error| RedirectError::InvalidLocation(error.into()))?;
+        if self.uri().is_secure() && !uri.is_secure() {
             return Err(RedirectError::Downgrade);
         }
-        for (name, value) in self.headers().iter() {
-            let is_secret = SECRET
-                .iter()
-                .any(|secret| name.eq_ignore_ascii_case(secret));
-            if is_same || !is_secret {
-                next.push_header(name, value);
-            }
-        }
-        Ok(next)
+        let is_same = same_server(&uri, self.uri());
+        Ok(self.moved_to(uri, is_same))
     }
 }
 
 fn same_server(a: &Uri, b: &Uri) -> bool {
-    (a.is_secure(), a.host(), a.port()) == (b.is_secure(), b.host(), b.port())
+    (a.is_secure(), a.port()) == (b.is_secure(), b.port())
+        && a.host().eq_ignore_ascii_case(b.host())
 }
 
 /// RFC 3986 §5.2, without the removal of dot segments, which servers do.

@@ -32,14 +32,21 @@ pub enum UriError {
     /// The scheme is neither `ws` nor `wss` (§3).
     #[error("scheme is neither ws nor wss (RFC 6455 section 3)")]
     UnknownScheme,
-    /// A character that a URI cannot have: a space, a control character, or
-    /// one that is not ASCII (RFC 3986 §2).
+    /// A character that must be percent-encoded (RFC 3986 §2): a space, a
+    /// control character, one of ``"<>\^`{|}``, or one that is not ASCII.
     #[error("character that must be percent-encoded (RFC 3986 section 2)")]
     InvalidCharacter,
+    /// A `%` without two hexadecimal digits after it (RFC 3986 §2.1).
+    #[error("invalid percent-encoding (RFC 3986 section 2.1)")]
+    InvalidEscape,
+    /// More than 65,534 bytes, which is as much as HTTP libraries take.
+    #[error("longer than 65534 bytes")]
+    TooLong,
     /// A user name or password, which the scheme has no place for (§3).
     #[error("user information is not allowed (RFC 6455 section 3)")]
     UserInformation,
-    /// The host is empty, or brackets hold no IPv6 address (RFC 3986 §3.2.2).
+    /// The host is empty, has a percent-encoded character, or brackets without
+    /// an IPv6 address (RFC 3986 §3.2.2).
     #[error("invalid host (RFC 3986 section 3.2.2)")]
     InvalidHost,
     /// The port is not a number of 1 to 65535 (RFC 3986 §3.2.3).
@@ -53,6 +60,9 @@ pub enum UriError {
 impl Uri {
     /// Parses a URI.
     ///
+    /// Square brackets are allowed in path and query, where RFC 3986 demands
+    /// that they be percent-encoded, because browsers send them as they are.
+    ///
     /// # Errors
     ///
     /// See [`UriError`].
@@ -60,9 +70,7 @@ impl Uri {
         if uri.contains('#') {
             return Err(UriError::Fragment);
         }
-        if !uri.bytes().all(|byte| byte.is_ascii_graphic()) {
-            return Err(UriError::InvalidCharacter);
-        }
+        check_characters(uri)?;
         let (scheme, rest) = uri.split_once("://").ok_or(UriError::UnknownScheme)?;
         let is_secure = match scheme {
             _ if scheme.eq_ignore_ascii_case("ws") => false,
@@ -108,17 +116,17 @@ impl Uri {
         &self.host
     }
 
-    /// The port: 80 or 443 if none is named.
+    /// The port: 80 or 443 by default.
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// The host and port as they stand in `Host`.
+    /// The host and port, as in `Host`.
     pub fn authority(&self) -> &str {
         &self.authority
     }
 
-    /// The path and query: what is asked for (§3).
+    /// The path and query (§3).
     pub fn resource_name(&self) -> &str {
         &self.resource_name
     }
@@ -131,7 +139,25 @@ impl fmt::Display for Uri {
     }
 }
 
-/// The host, with the brackets of an IPv6 address, and the port behind it.
+fn check_characters(uri: &str) -> Result<(), UriError> {
+    let is_allowed = |byte: u8| byte.is_ascii_graphic() && !b"\"<>\\^`{|}".contains(&byte);
+    if !uri.bytes().all(is_allowed) {
+        return Err(UriError::InvalidCharacter);
+    }
+    let is_escape = |rest: &str| matches!(rest.as_bytes(), [a, b, ..] if a.is_ascii_hexdigit() && b.is_ascii_hexdigit());
+    if !uri.split('%').skip(1).all(is_escape) {
+        return Err(UriError::InvalidEscape);
+    }
+    if uri.len() > MAX_LEN {
+        return Err(UriError::TooLong);
+    }
+    Ok(())
+}
+
+/// The longest URI that the `http` crate takes.
+const MAX_LEN: usize = 65_534;
+
+/// The host, with the brackets of an IPv6 address, and the port after it.
 fn split_port(authority: &str) -> Result<(&str, Option<&str>), UriError> {
     if authority.starts_with('[') {
         let end = authority.find(']').ok_or(UriError::InvalidHost)?;
@@ -146,7 +172,7 @@ fn split_port(authority: &str) -> Result<(&str, Option<&str>), UriError> {
         Some((host, port)) => (host, Some(port)),
         None => (authority, None),
     };
-    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~%!$&'()*+,;=".contains(&byte);
+    let is_host = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=".contains(&byte);
     if host.is_empty() || !host.bytes().all(is_host) {
         return Err(UriError::InvalidHost);
     }
@@ -212,6 +238,14 @@ mod tests {
             ("ws://h/a b", Err(UriError::InvalidCharacter)),
             ("ws://h/\r\nX: y", Err(UriError::InvalidCharacter)),
             ("ws://b\u{fc}cher.de", Err(UriError::InvalidCharacter)),
+            ("ws://h<1>/", Err(UriError::InvalidCharacter)),
+            ("ws://h/a%2Fb?%7e", Ok(("h", 80, "h", "/a%2Fb?%7e"))),
+            ("ws://h/a[0]?b[1]", Ok(("h", 80, "h", "/a[0]?b[1]"))),
+            ("ws://h/%zz", Err(UriError::InvalidEscape)),
+            ("ws://h/%4", Err(UriError::InvalidEscape)),
+            ("ws://h/?%", Err(UriError::InvalidEscape)),
+            ("ws://h%/", Err(UriError::InvalidEscape)),
+            ("ws://h%41/", Err(UriError::InvalidHost)),
         ];
         for (text, expected) in table {
             let uri = Uri::parse(text);
@@ -220,6 +254,21 @@ mod tests {
                 .map(|uri| (uri.host(), uri.port(), uri.authority(), uri.resource_name()));
             assert_eq!(parts, expected.as_ref().map(|parts| *parts), "{text}");
         }
+    }
+
+    #[test]
+    fn characters_outside_rfc_3986_are_refused() {
+        for place in ["ws://h/a?b", "ws://ha/b?c", "ws://h/ab?c"] {
+            let (before, after) = place.split_once('a').expect("a place");
+            let refused = ('!'..='~').filter(|c| {
+                let uri = Uri::parse(&format!("{before}{c}{after}"));
+                uri == Err(UriError::InvalidCharacter)
+            });
+            assert_eq!(refused.collect::<String>(), "\"<>\\^`{|}", "{place}");
+        }
+        let long = |len: usize| Uri::parse(&format!("ws://h/{}", "a".repeat(len - 7)));
+        assert!(long(65_534).is_ok());
+        assert_eq!(long(65_535), Err(UriError::TooLong));
     }
 
     #[test]

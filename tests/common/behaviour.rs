@@ -7,8 +7,8 @@ use std::io::ErrorKind;
 use sansocket::adapter::Error;
 use sansocket::frame::Opcode;
 use sansocket::{
-    Agreement, CloseCode, Config, Delivery, Event, HandshakeError, Initiator, LimitError, Message,
-    Prepared, Request, Role, SendError,
+    ClientRequest, Agreement, CloseCode, Config, Delivery, Event, HandshakeError, Initiator, LimitError, Message,
+    Prepared, Role, SendError,
 };
 
 use crate::common::duplex::Duplex;
@@ -54,7 +54,7 @@ fn handshake_resumes_after_would_block_at_every_byte() {
     for stream in [&to_server, &to_client] {
         stream.set(|ends| (ends.stutters, ends.read_len) = (true, 1));
     }
-    let request = Request::to("ws://example.com/chat").unwrap();
+    let request = ClientRequest::to("ws://example.com/chat").unwrap();
     let mut client = WebSocket::client(to_client.clone(), &request, &config()).unwrap();
     let mut server = WebSocket::server(to_server.clone(), &config());
     let (mut is_open, mut echoed) = (false, None);
@@ -693,16 +693,45 @@ fn messages_are_received_from_a_peer_that_reads_no_more() {
 }
 
 #[test]
+fn server_reports_what_it_rejected_before_it_fails() {
+    let bytes = String::from_utf8(REQUEST.to_vec()).unwrap();
+    let bytes = bytes.replace("Version: 13", "Version: 8");
+    let unsupported = HandshakeError::UnsupportedVersion;
+    let is_failure = |result| {
+        let error = Failure::from(unsupported);
+        matches!(result, Err(Error::Failed(failed)) if failed == error)
+    };
+
+    let stream = Duplex::of(bytes.as_bytes());
+    let mut ws = WebSocket::server(stream.clone(), &config());
+    let event = retry(|| ws.next_event());
+    let Ok(Some(Event::Rejected(rejection))) = event else {
+        panic!("{event:?}")
+    };
+    assert_eq!(rejection.error(), unsupported);
+    assert_eq!(rejection.method(), Some("GET"));
+    assert!(is_failure(retry(|| ws.next_event()).map(drop)));
+    assert!(stream.written().starts_with(b"HTTP/1.1 426 "));
+
+    // `next` skips it.
+    let stream = Duplex::of(bytes.as_bytes());
+    let mut ws = WebSocket::server(stream.clone(), &config());
+    assert!(is_failure(retry(|| ws.next()).map(drop)));
+    assert!(stream.written().starts_with(b"HTTP/1.1 426 "));
+    assert!(is_end(ws.next()));
+}
+
+#[test]
 fn client_is_told_why_it_was_refused() {
     let refusal = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\nContent-Length: 6\r\n\r\nwho?\r\n";
     let stream = Duplex::of(refusal);
-    let request = Request::to("ws://example.com/").unwrap();
+    let request = ClientRequest::to("ws://example.com/").unwrap();
     let mut ws = WebSocket::client(stream, &request, &config()).unwrap();
     let Err(Error::Refused(response)) = ws.next() else {
         panic!("not refused")
     };
     assert_eq!(
-        (response.status(), response.content()),
+        (response.status(), response.body()),
         (401, &b"who?\r\n"[..])
     );
     assert_eq!(

@@ -47,7 +47,7 @@ macro_rules! polled {
 
             fn client(
                 stream: Duplex,
-                request: &Request,
+                request: &ClientRequest,
                 config: &Config,
             ) -> Result<Self, SendError> {
                 Ok(Self::new(|| {
@@ -135,8 +135,8 @@ macro_rules! polled {
                 now(self.0.close(code, reason))
             }
 
-            fn respond(&mut self, response: sansocket::Response) -> Result<(), Error> {
-                now(self.0.respond(response))
+            fn respond(&mut self, answer: sansocket::Answer) -> Result<(), Error> {
+                now(self.0.respond(answer))
             }
 
             fn unsent(&self) -> usize {

@@ -5,12 +5,12 @@ use std::net::{TcpStream, ToSocketAddrs};
 use std::time::{Duration, Instant};
 
 use super::{Error, Socket, Stream, WebSocket};
-use crate::adapter::connector::{Hops, Tunnel, uri_of};
+use crate::adapter::connector::{Hops, Tunnel};
 use crate::adapter::{ConnectStep, Connector};
 use crate::config::Config;
 use crate::error::HandshakeError;
 use crate::event::Event;
-use crate::handshake::{Request, RequestError, Response};
+use crate::handshake::{Answer, ClientRequest, Request, RequestError};
 
 /// Connects to a `ws://` URI and does the opening handshake. The delay of
 /// small packets is switched off (`TCP_NODELAY`), all deadlines work.
@@ -28,9 +28,9 @@ use crate::handshake::{Request, RequestError, Response};
 /// [`Error::Failed`] if it breaks a rule.
 ///
 /// ```no_run
-/// use sansocket::{Config, Request, blocking};
+/// use sansocket::{ClientRequest, Config, blocking};
 ///
-/// let request = Request::to("ws://localhost:9001/chat")?
+/// let request = ClientRequest::to("ws://localhost:9001/chat")?
 ///     .header("Authorization", "Bearer secret")?
 ///     .subprotocol("echo")?;
 /// let mut ws = blocking::connect(request, &Config::new())?;
@@ -39,13 +39,13 @@ use crate::handshake::{Request, RequestError, Response};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn connect(
-    request: impl TryInto<Request, Error: Into<RequestError>>,
+    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
     config: &Config,
 ) -> Result<WebSocket<TcpStream>, Error> {
     let request = request
         .try_into()
         .map_err(|error| Error::Request(error.into()))?;
-    let uri = uri_of(&request)?;
+    let uri = request.uri();
     if uri.is_secure() {
         let error = io::Error::new(io::ErrorKind::Unsupported, "`connect_with` knows TLS");
         return Err(ConnectStep::Tls.failed(error));
@@ -63,8 +63,8 @@ pub fn connect(
 ///
 /// # Errors
 ///
-/// [`Error::Failed`] if the request is no upgrade or breaks a rule; it was
-/// answered. [`Error::Io`] if the stream broke.
+/// [`Error::Rejected`] if the request breaks a rule, [`Error::Failed`] if it is
+/// plain HTTP; it was answered. [`Error::Io`] if the stream broke.
 pub fn accept(stream: TcpStream, config: &Config) -> Result<WebSocket<TcpStream>, Error> {
     let ws = accept_with(stream, config, Request::accept)?;
     ws.ok_or_else(|| crate::Error::from(HandshakeError::NotAnUpgrade).into())
@@ -72,20 +72,21 @@ pub fn accept(stream: TcpStream, config: &Config) -> Result<WebSocket<TcpStream>
 
 /// As [`accept`], with the answer left to `answer`: to choose a subprotocol,
 /// add headers, refuse, or serve a page on the same port. `None` if the answer
-/// was not to open a WebSocket.
+/// does not open a WebSocket.
 ///
 /// # Errors
 ///
-/// As [`accept`]; an upgrade that breaks a rule does not reach `answer`.
+/// [`Error::Rejected`] if the request breaks a rule; it was answered without
+/// calling `answer`. [`Error::Io`] if the stream broke.
 ///
 /// ```no_run
 /// # let stream = std::net::TcpStream::connect("127.0.0.1:9001")?;
-/// use sansocket::{Config, Response, blocking};
+/// use sansocket::{Answer, Config, blocking};
 ///
 /// let ws = blocking::accept_with(stream, &Config::new(), |request| {
-///     match request.target() {
+///     match request.path() {
 ///         "/chat" => request.accept(),
-///         "/" => Response::new(200).body("hello"),
+///         "/" => Answer::new(200).body("hello"),
 ///         _ => request.reject(404),
 ///     }
 /// })?;
@@ -94,12 +95,18 @@ pub fn accept(stream: TcpStream, config: &Config) -> Result<WebSocket<TcpStream>
 pub fn accept_with(
     stream: TcpStream,
     config: &Config,
-    answer: impl FnOnce(&Request) -> Response,
+    answer: impl FnOnce(&Request) -> Answer,
 ) -> Result<Option<WebSocket<TcpStream>>, Error> {
     stream.set_nodelay(true)?;
     let mut ws = WebSocket::server(stream, config).with_socket(Socket::tcp());
-    if let Some(Event::Request(request)) = ws.next_event()? {
-        ws.respond(answer(&request))?;
+    match ws.next_event()? {
+        Some(Event::Request(request)) => ws.respond(answer(&request))?,
+        Some(Event::Rejected(rejection)) => {
+            // The answer is on its way until the failure comes.
+            while let Ok(Some(_)) = ws.next_event() {}
+            return Err(Error::Rejected(rejection));
+        }
+        _ => {}
     }
     Ok(ws.connection().is_open().then_some(ws))
 }
@@ -112,7 +119,7 @@ pub fn accept_with(
 ///
 /// As `connect`, [`Error::ProxyRefused`] and [`Error::Redirect`].
 pub fn connect_with(
-    request: impl TryInto<Request, Error: Into<RequestError>>,
+    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
     connector: &Connector,
 ) -> Result<WebSocket<Stream>, Error> {
     let mut hops = Hops::new(request, connector)?;
@@ -123,8 +130,8 @@ pub fn connect_with(
     }
 }
 
-fn open(request: &Request, connector: &Connector) -> Result<WebSocket<Stream>, Error> {
-    let uri = uri_of(request)?;
+fn open(request: &ClientRequest, connector: &Connector) -> Result<WebSocket<Stream>, Error> {
+    let uri = request.uri();
     let timeout = connector.config().settings().timeouts.handshake.duration();
     let stream = dial(connector.first_hop(uri), timeout)?;
     if let Some(tunnel) = connector.tunnel(uri) {

@@ -43,7 +43,7 @@ use crate::deflate::Compress;
 use crate::error::SendError;
 use crate::event::Event;
 use crate::frame::Role;
-use crate::handshake::{Agreement, Request, Response};
+use crate::handshake::{Agreement, Answer, ClientRequest};
 use crate::message::{Message, Prepared};
 use socket::Waiting;
 
@@ -97,7 +97,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     ///
     /// [`SendError::NoEntropy`].
-    pub fn client(stream: S, request: &Request, config: &Config) -> Result<Self, SendError> {
+    pub fn client(stream: S, request: &ClientRequest, config: &Config) -> Result<Self, SendError> {
         let mut out = Vec::new();
         let ws = Connection::client(request, config, &mut out)?;
         Ok(Self::new(stream, ws, out))
@@ -376,8 +376,8 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     ///
     /// [`Error::Send`] if there was none, and those of [`flush`](Self::flush).
-    pub fn respond(&mut self, response: Response) -> Result<(), Error> {
-        self.ws.respond(response, &mut self.out)?;
+    pub fn respond(&mut self, answer: Answer) -> Result<(), Error> {
+        self.ws.respond(answer, &mut self.out)?;
         self.flush()
     }
 }

@@ -13,18 +13,18 @@ use super::tls::TlsIo;
 use super::transport::Transport;
 #[cfg(not(feature = "rustls"))]
 use crate::adapter::connector::no_tls;
-use crate::adapter::connector::{Connector, Tunnel, uri_of};
+use crate::adapter::connector::{Connector, Tunnel};
 use crate::adapter::{ConnectStep, Error};
-use crate::handshake::{Request, Uri};
+use crate::handshake::{ClientRequest, Uri};
 
 /// Goes through the proxy, does the TLS handshake, and opens the WebSocket:
 /// each step within the time of a handshake.
 pub(in crate::adapter) async fn connect<T: Transport>(
     mut io: T,
-    request: &Request,
+    request: &ClientRequest,
     connector: &Connector,
 ) -> Result<WebSocket<MaybeTls<T>>, Error> {
-    let uri = uri_of(request)?;
+    let uri = request.uri();
     let timeout = connector.config().settings().timeouts.handshake.duration();
     if let Some(mut tunnel) = connector.tunnel(uri) {
         let mut sent = 0;

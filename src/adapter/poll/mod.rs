@@ -45,7 +45,7 @@ use crate::deflate::Compress;
 use crate::error::{HandshakeError, SendError};
 use crate::event::Event;
 use crate::frame::Role;
-use crate::handshake::{Agreement, Request, Response};
+use crate::handshake::{Agreement, Answer, ClientRequest, Request};
 use crate::message::{Message, Prepared};
 use driver::Driver;
 
@@ -72,7 +72,11 @@ impl<T: Transport> WebSocket<T> {
         Self::new(io, Connection::server(config), &[])
     }
 
-    pub(super) fn client_on(io: T, request: &Request, config: &Config) -> Result<Self, SendError> {
+    pub(super) fn client_on(
+        io: T,
+        request: &ClientRequest,
+        config: &Config,
+    ) -> Result<Self, SendError> {
         let mut out = Vec::new();
         let ws = Connection::client(request, config, &mut out)?;
         Ok(Self::new(io, ws, &out))
@@ -96,14 +100,20 @@ impl<T: Transport> WebSocket<T> {
         }
     }
 
-    /// Does the opening handshake as a server, and tells whether it opened the
+    /// Does the opening handshake as a server, and returns whether it opened the
     /// connection. By reference, as a future holds what is moved into it twice.
     pub(super) async fn answer_request(
         &mut self,
-        answer: impl FnOnce(&Request) -> Response,
+        answer: impl FnOnce(&Request) -> Answer,
     ) -> Result<bool, Error> {
-        if let Some(Event::Request(request)) = self.next_event().await? {
-            self.respond(answer(&request)).await?;
+        match self.next_event().await? {
+            Some(Event::Request(request)) => self.respond(answer(&request)).await?,
+            Some(Event::Rejected(rejection)) => {
+                // The answer is on its way until the failure comes.
+                while let Ok(Some(_)) = self.next_event().await {}
+                return Err(Error::Rejected(rejection));
+            }
+            _ => {}
         }
         if self.driver.ws.is_open() {
             return Ok(true);
@@ -271,9 +281,9 @@ impl<T: Transport> WebSocket<T> {
     /// # Errors
     ///
     /// [`Error::Send`] if there was none, and those of [`flush`](Self::flush).
-    pub async fn respond(&mut self, response: Response) -> Result<(), Error> {
+    pub async fn respond(&mut self, answer: Answer) -> Result<(), Error> {
         let Driver { ws, outgoing, .. } = &mut self.driver;
-        ws.respond(response, outgoing.out())?;
+        ws.respond(answer, outgoing.out())?;
         self.flush().await
     }
 

@@ -109,7 +109,7 @@ mod in_poem {
         *head.headers_mut() = request.headers().clone();
         let asked = match http::request(&head, &config()) {
             Ok(asked) => asked,
-            Err(error) => return of(http::refusal(error)),
+            Err(rejection) => return of(http::response(&http::refusal(&rejection))),
         };
         let answer = asked.accept();
         if let (true, Ok(stream)) = (asked.is_upgrade(), request.take_upgrade()) {

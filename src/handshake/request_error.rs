@@ -1,4 +1,4 @@
-//! What the caller adds to a head, and what of it is refused.
+//! What may be added to a request or an answer.
 
 use alloc::borrow::ToOwned;
 use alloc::boxed::Box;
@@ -8,12 +8,12 @@ use super::UriError;
 use super::negotiate::is_token;
 use crate::error::HeaderField;
 
-/// Error returned where a [`Request`](crate::Request) or [`Response`](crate::Response) is built: what is wrong
-/// with what the caller put into it.
+/// Error returned while a [`ClientRequest`](crate::ClientRequest) or an
+/// [`Answer`](crate::Answer) is built: what is wrong with what was added to it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RequestError {
-    /// The URI is none that names a WebSocket.
+    /// Not a `ws://` or `wss://` URI.
     #[error("URI: {0}")]
     Uri(#[from] UriError),
     /// The name of a header is not a token (RFC 9110 §5.1).
@@ -26,18 +26,18 @@ pub enum RequestError {
     /// This header is written by the handshake itself.
     #[error("header {0} is written by the handshake")]
     ReservedHeader(Box<str>),
-    /// This cookie has a name that is no token, or a value with a space,
+    /// This cookie has a name that is not a token, or a value with a space,
     /// quote, comma, semicolon or backslash (RFC 6265 §4.1.1).
     #[error("invalid cookie {0:?}")]
     InvalidCookie(Box<str>),
     /// The name of a subprotocol is not a token (§4.1).
     #[error("invalid name of subprotocol {0:?}")]
     InvalidSubprotocol(Box<str>),
-    /// This subprotocol was named before (§4.1).
+    /// This subprotocol was offered before (§4.1).
     #[error("subprotocol {0} is named twice")]
     DuplicateSubprotocol(Box<str>),
     /// This subprotocol is not among those that the request offers, or the
-    /// response opens no connection (§4.2.2).
+    /// answer does not open the connection (§4.2.2).
     #[error("subprotocol {0} was not offered")]
     SubprotocolNotOffered(Box<str>),
 }

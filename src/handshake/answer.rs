@@ -1,0 +1,342 @@
+//! The answer that a server gives to a request (§4.2.2).
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::headers::{Headers, write_field};
+use super::key::Accept;
+use super::negotiate::{is_token, tokens};
+use super::request_error::{RequestError, check_header};
+use super::status::reason_phrase;
+use super::{Agreement, Response};
+#[cfg(feature = "deflate")]
+use crate::deflate;
+use crate::error::HandshakeError;
+
+/// The answer of a server to a [`Request`](crate::Request).
+///
+/// Made by [`Request::accept`](crate::Request::accept) or
+/// [`Request::reject`](crate::Request::reject), or with [`new`](Self::new) for a
+/// page of your own, and sent with
+/// [`Connection::respond`](crate::Connection::respond). What a client receives
+/// is a [`Response`].
+///
+/// ```
+/// use sansocket::Answer;
+///
+/// let page = Answer::new(200)
+///     .header("Content-Type", "text/html; charset=utf-8")?
+///     .body("<h1>Hello</h1>");
+/// assert_eq!(page.status(), 200);
+/// assert!(!page.opens());
+/// # Ok::<(), sansocket::RequestError>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Answer(Box<Inner>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inner {
+    status: u16,
+    headers: Headers,
+    body: Vec<u8>,
+    opening: Option<Opening>,
+    /// The subprotocols that may be chosen, as one list.
+    offered: Box<[u8]>,
+    agreement: Agreement,
+}
+
+/// How an answer opens the connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// With the answer to a key (RFC 6455 §4.2.2).
+    Upgrade(Accept),
+    /// The answer to an extended CONNECT (RFC 8441 §5).
+    #[cfg(feature = "std")]
+    Connect,
+}
+
+/// Build.
+impl Answer {
+    /// An answer with this status and no body. It does not open the connection.
+    /// A status outside 200 to 599 becomes 500 (RFC 9110 §15).
+    pub fn new(status: u16) -> Self {
+        let status = if matches!(status, 200..=599) {
+            status
+        } else {
+            500
+        };
+        Self::with_status(status)
+    }
+
+    /// Passes on what a gateway received from its upstream server: the status,
+    /// the body, and the header fields that are meant for the client.
+    ///
+    /// Fields that concern one connection alone are left out (RFC 9110 §7.6.1):
+    /// `Connection` and every field that it names, `Keep-Alive`, `TE`,
+    /// `Trailer`, `Transfer-Encoding`, `Upgrade` and `Proxy-*`; and those that
+    /// are written anew: `Content-Length` and `Sec-WebSocket-*`. A response that
+    /// opened a connection, or any other status outside 200 to 599, becomes 502
+    /// (Bad Gateway) without fields or body: answer with
+    /// [`Request::accept`](crate::Request::accept) to open the connection here
+    /// too.
+    pub fn forwarding(response: &Response) -> Self {
+        if !matches!(response.status(), 200..=599) {
+            return Self::plain(502);
+        }
+        let mut answer = Self::with_status(response.status());
+        let headers = response.headers();
+        for (name, value) in headers
+            .iter()
+            .filter(|(name, _)| is_end_to_end(name, headers))
+        {
+            answer.0.headers.push(name, value);
+        }
+        answer.body(response.body())
+    }
+
+    /// Adds a header field. Fields of the same name are sent in the order in
+    /// which they were added.
+    ///
+    /// # Errors
+    ///
+    /// As [`ClientRequest::header`](crate::ClientRequest::header).
+    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, RequestError> {
+        check_header(name, value.as_ref())?;
+        self.0.headers.push(name, value.as_ref());
+        Ok(self)
+    }
+
+    /// Chooses one of the subprotocols that the request offers (§4.2.2).
+    ///
+    /// # Errors
+    ///
+    /// If the request does not offer it, or this answer does not open the
+    /// connection.
+    pub fn subprotocol(mut self, name: &str) -> Result<Self, RequestError> {
+        if !is_token(name.as_bytes()) {
+            return Err(RequestError::InvalidSubprotocol(name.into()));
+        }
+        if !tokens(&self.0.offered).any(|offered| offered == name) {
+            return Err(RequestError::SubprotocolNotOffered(name.into()));
+        }
+        self.0.agreement = self.0.agreement.with_subprotocol(name);
+        Ok(self)
+    }
+
+    /// Sets the body. Its length is sent along; the body itself is left out in
+    /// the answer to a HEAD request. An answer that opens the connection has no
+    /// body, nor has a 204 or 304 (RFC 9110 §6.4.1): for these, this does
+    /// nothing.
+    #[must_use]
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        if !self.opens() && !matches!(self.0.status, 204 | 304) {
+            self.0.body = body.into();
+        }
+        self
+    }
+
+    /// An answer that opens the connection, for a request that offers these
+    /// subprotocols.
+    pub(super) fn opening(opening: Opening, offered: Box<[u8]>) -> Self {
+        let mut answer = Self::with_status(match opening {
+            Opening::Upgrade(_) => 101,
+            // RFC 8441 §5
+            #[cfg(feature = "std")]
+            Opening::Connect => 200,
+        });
+        answer.0.opening = Some(opening);
+        answer.0.offered = offered;
+        answer
+    }
+
+    /// With this answer to the offers of permessage-deflate.
+    #[cfg(feature = "deflate")]
+    pub(super) fn with_deflate(mut self, parameters: Option<deflate::Parameters>) -> Self {
+        self.0.agreement = self.0.agreement.with_deflate_answer(parameters);
+        self
+    }
+
+    /// An answer whose body is its status line.
+    pub(super) fn plain(status: u16) -> Self {
+        let answer = Self::new(status);
+        let status = answer.status();
+        let mut answer = answer.body(format!("{status} {}\n", reason_phrase(status)));
+        let headers = &mut answer.0.headers;
+        headers.push("Content-Type", b"text/plain; charset=utf-8");
+        answer
+    }
+
+    /// The answer to a request with a fault.
+    pub(crate) fn refusal(error: HandshakeError) -> Self {
+        let mut answer = Self::plain(error.status());
+        // RFC 9110 §15.5.6: "The origin server MUST generate an Allow header".
+        if answer.status() == 405 {
+            answer.0.headers.push("Allow", b"GET");
+        }
+        answer
+    }
+
+    fn with_status(status: u16) -> Self {
+        Self(Box::new(Inner {
+            status,
+            headers: Headers::default(),
+            body: Vec::new(),
+            opening: None,
+            offered: Box::default(),
+            agreement: Agreement::default(),
+        }))
+    }
+}
+
+/// Questions.
+impl Answer {
+    /// The HTTP status code: 101 for an answer that upgrades the connection, 200
+    /// for one that accepts an extended CONNECT.
+    pub fn status(&self) -> u16 {
+        self.0.status
+    }
+
+    /// The header fields that were added.
+    pub fn headers(&self) -> &Headers {
+        &self.0.headers
+    }
+
+    /// The body.
+    pub fn content(&self) -> &[u8] {
+        &self.0.body
+    }
+
+    /// Whether this answer opens the connection.
+    pub fn opens(&self) -> bool {
+        self.0.opening.is_some()
+    }
+
+    /// What this answer agrees on: nothing, unless it opens the connection.
+    pub fn agreement(&self) -> &Agreement {
+        &self.0.agreement
+    }
+
+    /// All header fields to send by HTTP/1.1: those of the handshake and those
+    /// that were added. `Content-Length` is left to the library that writes the
+    /// [`content`](Self::content).
+    pub fn fields(&self) -> Headers {
+        let mut fields = Headers::default();
+        if let Some(Opening::Upgrade(accept)) = &self.0.opening {
+            fields.push("Upgrade", b"websocket");
+            fields.push("Sec-WebSocket-Accept", accept);
+        }
+        // RFC 9110 §7.8: a sender of `Upgrade` names it in `Connection`.
+        if matches!(self.status(), 101 | 426) {
+            fields.push("Connection", b"Upgrade");
+        }
+        self.visit_common(|name, value| fields.push(name, value));
+        fields
+    }
+
+    /// All header fields to send by HTTP/2 or HTTP/3: as [`fields`](Self::fields),
+    /// without `Connection` and `Upgrade`, which they forbid (RFC 9113 §8.2.2).
+    pub fn multiplexed_fields(&self) -> Headers {
+        let mut fields = Headers::default();
+        self.visit_common(|name, value| {
+            if name != "Upgrade" {
+                fields.push(name, value);
+            }
+        });
+        fields
+    }
+
+    /// Passes each field to `field`, except for `Connection`, `Content-Length`, and
+    /// those that only a 101 has.
+    fn visit_common(&self, mut field: impl FnMut(&str, &[u8])) {
+        if let Some(name) = self.0.agreement.subprotocol() {
+            field("Sec-WebSocket-Protocol", name.as_bytes());
+        }
+        #[cfg(feature = "deflate")]
+        if let Some(parameters) = self.0.agreement.deflate() {
+            let parameters = format!("{parameters}");
+            field("Sec-WebSocket-Extensions", parameters.as_bytes());
+        }
+        if self.status() == 426 {
+            // RFC 9110 §15.5.22 and RFC 6455 §4.4
+            field("Upgrade", b"websocket");
+            field("Sec-WebSocket-Version", b"13");
+        }
+        for (name, value) in self.0.headers.iter() {
+            field(name, value);
+        }
+    }
+}
+
+/// Write.
+impl Answer {
+    /// Appends the answer to a request by HTTP/1.1.
+    pub(crate) fn write(&self, is_to_head: bool, out: &mut Vec<u8>) {
+        // At once, for all that most heads hold.
+        out.reserve(256 + self.0.body.len());
+        match &self.0.opening {
+            Some(Opening::Upgrade(accept)) => write_upgrade(accept, out),
+            _ => self.write_plain(out),
+        }
+        self.visit_common(|name, value| write_field(name, value, out));
+        out.extend_from_slice(b"\r\n");
+        // RFC 9110 §9.3.2: "the server MUST NOT send content in the response".
+        if !is_to_head {
+            out.extend_from_slice(&self.0.body);
+        }
+    }
+
+    fn write_plain(&self, out: &mut Vec<u8>) {
+        let Inner { status, body, .. } = &*self.0;
+        let reason = reason_phrase(*status);
+        out.extend_from_slice(format!("HTTP/1.1 {status} {reason}\r\n").as_bytes());
+        // RFC 9110 §7.8: a sender of `Upgrade` names it in `Connection`.
+        let connection: &[u8] = if *status == 426 {
+            b"Upgrade, close"
+        } else {
+            b"close"
+        };
+        write_field("Connection", connection, out);
+        // RFC 9110 §8.6: none with a 204; with a 304 it would be that of the
+        // body which a 200 would have.
+        if !matches!(status, 204 | 304) {
+            write_field("Content-Length", format!("{}", body.len()).as_bytes(), out);
+        }
+    }
+}
+
+/// RFC 6455 §4.2.2, part 5.
+fn write_upgrade(accept: &Accept, out: &mut Vec<u8>) {
+    out.extend_from_slice(
+        b"HTTP/1.1 101 Switching Protocols\r\n\
+        Upgrade: websocket\r\n\
+        Connection: Upgrade\r\n\
+        Sec-WebSocket-Accept: ",
+    );
+    out.extend_from_slice(accept);
+    out.extend_from_slice(b"\r\n");
+}
+
+/// RFC 9110 §7.6.1: whether a gateway passes a field on.
+fn is_end_to_end(name: &str, headers: &Headers) -> bool {
+    const OF_ONE_CONNECTION: [&str; 7] = [
+        "Connection",
+        "Content-Length",
+        "Keep-Alive",
+        "TE",
+        "Trailer",
+        "Transfer-Encoding",
+        "Upgrade",
+    ];
+    let starts_with = |prefix: &str| {
+        let start = name.get(..prefix.len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+    };
+    let mut named = headers.get_all("Connection").flat_map(tokens);
+    !OF_ONE_CONNECTION
+        .iter()
+        .any(|own| name.eq_ignore_ascii_case(own))
+        && !starts_with("Proxy-")
+        && !starts_with("Sec-WebSocket-")
+        && !named.any(|named| name.eq_ignore_ascii_case(named))
+}

@@ -1,0 +1,123 @@
+//! Which hosts a server answers for.
+
+use alloc::boxed::Box;
+
+use super::authority::Authority;
+
+/// The hosts that a server answers for, as requests name them in `Host`: set
+/// with [`Config::hosts`](crate::Config::hosts).
+///
+/// A page of another site can reach a server under a name of its own, by DNS
+/// rebinding (see [`OriginPolicy::SameOrigin`](crate::OriginPolicy::SameOrigin)).
+/// A list of hosts stops that.
+///
+/// ```
+/// use sansocket::{Config, Hosts};
+///
+/// let hosts = Hosts::list(["chat.example.com", "localhost:8080", "[::1]:8080"])?;
+/// let config = Config::new().hosts(hosts);
+/// # let _ = config;
+/// # Ok::<(), sansocket::InvalidHost>(())
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Hosts(Box<[Host]>);
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Host {
+    name: Box<[u8]>,
+    port: Option<u16>,
+}
+
+/// Error returned by [`Hosts::list`]: an entry that is not a host with an
+/// optional port.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("not a host with an optional port: {0:?}")]
+pub struct InvalidHost(Box<str>);
+
+impl Hosts {
+    /// A list of hosts, each with or without a port. An entry without a port
+    /// allows every port. Case does not matter, and there are no wildcards.
+    ///
+    /// # Errors
+    ///
+    /// [`InvalidHost`] with the first entry that is not a host.
+    pub fn list(hosts: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, InvalidHost> {
+        let hosts = hosts.into_iter().map(|host| Host::parse(host.as_ref()));
+        hosts.collect::<Result<_, _>>().map(Self)
+    }
+
+    pub(super) fn allows(&self, host: &[u8]) -> bool {
+        let host = Authority::parse(host);
+        host.is_some_and(|host| self.0.iter().any(|allowed| allowed.matches(host)))
+    }
+}
+
+impl Host {
+    fn parse(host: &str) -> Result<Self, InvalidHost> {
+        let parsed = Authority::parse(host.as_bytes()).filter(|_| !host.contains('*'));
+        let parsed = parsed.ok_or_else(|| InvalidHost(host.into()))?;
+        Ok(Self {
+            name: parsed.host.into(),
+            port: parsed.port,
+        })
+    }
+
+    fn matches(&self, host: Authority<'_>) -> bool {
+        let is_port = match (self.port, host.port) {
+            (None, _) => true,
+            // Clients leave out the port of the scheme, which is not known here
+            // if a proxy terminates TLS.
+            (Some(port), None) => matches!(port, 80 | 443),
+            (port, named) => port == named,
+        };
+        is_port && self.name.eq_ignore_ascii_case(host.host)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_are_matched_without_case() {
+        let hosts = ["chat.example.com", "localhost:8080", "h:443", "[::1]"];
+        let hosts = Hosts::list(hosts).unwrap();
+        let table = [
+            ("chat.example.com", true),
+            ("CHAT.example.COM", true),
+            ("chat.example.com:8443", true),
+            ("chat.example.com:", true),
+            ("example.com", false),
+            ("chat.example.com.evil.example", false),
+            ("localhost:8080", true),
+            ("LocalHost:8080", true),
+            ("localhost", false),
+            ("localhost:8081", false),
+            ("h", true),
+            ("h:443", true),
+            ("h:80", false),
+            ("[::1]:9001", true),
+            ("[::2]", false),
+            ("", false),
+        ];
+        for (host, expected) in table {
+            assert_eq!(hosts.allows(host.as_bytes()), expected, "{host}");
+        }
+        assert!(!Hosts::list([""; 0]).unwrap().allows(b"h"), "none at all");
+    }
+
+    #[test]
+    fn entries_are_hosts() {
+        for entry in [
+            "",
+            "http://h",
+            "h/",
+            "*.example.com",
+            "h:x",
+            "user@h",
+            "h:1:2",
+        ] {
+            assert_eq!(Hosts::list(["h", entry]), Err(InvalidHost(entry.into())));
+        }
+    }
+}

@@ -1,0 +1,98 @@
+//! A request that a server refused by itself.
+
+use alloc::vec::Vec;
+use core::fmt;
+
+use super::answer::Answer;
+use super::request::Request;
+use crate::error::HandshakeError;
+
+/// A request that a server refused by itself, because it breaks a rule or a
+/// limit: for logs and counters. The answer is written already.
+///
+/// The [`Display`](fmt::Display) form is one line, with what the client sent
+/// escaped:
+///
+/// ```
+/// use sansocket::{Config, Connection, Event, Input};
+///
+/// let mut bytes = *b"GET /chat HTTP/1.1\r\nHost: example.com\r\n\
+///     Upgrade: websocket\r\nConnection: Upgrade\r\n\
+///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+///     Origin: https://evil.example\r\n\r\n";
+/// let (mut ws, mut out) = (Connection::server(&Config::new()), Vec::new());
+/// let event = ws.receive(&mut Input::new(&mut bytes), &mut out);
+/// let Some(Event::Rejected(rejection)) = event else { panic!("{event:?}") };
+/// assert!(out.starts_with(b"HTTP/1.1 403 Forbidden\r\n"));
+/// assert_eq!(
+///     rejection.to_string(),
+///     "403 for GET /chat from https://evil.example: \
+///     origin is not allowed (RFC 6455 section 10.2)",
+/// );
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejection {
+    request: Option<Request>,
+    error: HandshakeError,
+}
+
+impl Rejection {
+    pub(crate) const fn new(request: Option<Request>, error: HandshakeError) -> Self {
+        Self { request, error }
+    }
+
+    /// What is wrong with the request.
+    pub const fn error(&self) -> HandshakeError {
+        self.error
+    }
+
+    /// The HTTP status of the answer.
+    pub const fn status(&self) -> u16 {
+        self.error.status()
+    }
+
+    /// The request, or `None` if its head could not be parsed.
+    pub const fn request(&self) -> Option<&Request> {
+        self.request.as_ref()
+    }
+
+    /// The method, as it was received.
+    pub fn method(&self) -> Option<&str> {
+        self.request().map(Request::method)
+    }
+
+    /// The request target: [`Request::target`], or, if it is invalid, what was
+    /// received.
+    pub fn target(&self) -> Option<&str> {
+        self.request().map(Request::target)
+    }
+
+    /// The page that asked for the connection (RFC 6454 §7).
+    pub fn origin(&self) -> Option<&str> {
+        self.request()?.header("Origin")
+    }
+
+    /// Appends the answer of HTTP/1.1.
+    pub(crate) fn write(&self, out: &mut Vec<u8>) {
+        let is_head = self.request().is_some_and(Request::is_head);
+        Answer::refusal(self.error).write(is_head, out);
+    }
+}
+
+impl fmt::Display for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} for ", self.status())?;
+        match (self.method(), self.target()) {
+            (Some(method), Some(target)) => {
+                write!(f, "{} {}", method.escape_debug(), target.escape_debug())?;
+            }
+            _ => f.write_str("a request")?,
+        }
+        if let Some(origin) = self.origin() {
+            write!(f, " from {}", origin.escape_debug())?;
+        }
+        write!(f, ": {}", self.error)
+    }
+}
+
+impl core::error::Error for Rejection {}
