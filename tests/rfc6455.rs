@@ -604,7 +604,7 @@ const MUSTS: &[Must] = &[
         section: "7.4.1",
         rule: "1005 is not set in a close frame",
         tests: &[
-            "tests/closing.rs::endpoint_refuses_invalid_close_code#1005",
+            "tests/closing.rs::endpoint_refuses_invalid_close_code#1005 with a reason",
             "tests/closing.rs::endpoint_never_sends_reserved_close_code",
             "tests/closing.rs::endpoint_fails_invalid_close_frame#1005",
         ],
@@ -613,7 +613,7 @@ const MUSTS: &[Must] = &[
         section: "7.4.1",
         rule: "1006 is not set in a close frame",
         tests: &[
-            "tests/closing.rs::endpoint_refuses_invalid_close_code#1006",
+            "tests/closing.rs::endpoint_refuses_invalid_close_code#1006 without a reason",
             "tests/closing.rs::endpoint_never_sends_reserved_close_code",
             "tests/closing.rs::endpoint_fails_invalid_close_frame#1006",
         ],
@@ -622,7 +622,7 @@ const MUSTS: &[Must] = &[
         section: "7.4.1",
         rule: "1015 is not set in a close frame",
         tests: &[
-            "tests/closing.rs::endpoint_refuses_invalid_close_code#1015",
+            "tests/closing.rs::endpoint_refuses_invalid_close_code#1015 without a reason",
             "tests/closing.rs::endpoint_never_sends_reserved_close_code",
             "tests/closing.rs::endpoint_fails_invalid_close_frame#1015",
         ],

@@ -42,6 +42,8 @@ macro_rules! polled {
             }
 
             fn server(stream: Duplex, config: &Config) -> Self {
+                // As a blocking stream without timeouts: waits for nobody.
+                let config = &config.clone().close_timeout(None);
                 Self::new(|| <$inner>::server(stream, config))
             }
 
