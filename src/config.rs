@@ -64,6 +64,7 @@ impl Settings {
         let limits = &mut self.message.limits;
         limits.max_message_len = self.max_message_len.unwrap_or(max_len);
         limits.max_fragments = self.max_fragments.unwrap_or(max_fragments);
+        self.message.max_lent_len = limits.max_message_len.min(limits.max_frame_len);
     }
 }
 
@@ -89,6 +90,7 @@ impl Default for Settings {
                 },
                 delivery: Delivery::Messages,
                 allow_invalid_utf8: false,
+                max_lent_len: DEFAULT_MAX_MESSAGE_LEN,
             },
             max_message_len: None,
             max_fragments: None,

@@ -169,6 +169,21 @@ mod tests {
     }
 
     #[test]
+    fn source_may_have_state() {
+        use core::sync::atomic::{AtomicU8, Ordering};
+        let calls = AtomicU8::new(0);
+        let source = Entropy::new(move |bytes| {
+            bytes.fill(calls.fetch_add(1, Ordering::Relaxed));
+            Ok(())
+        });
+        let mut keys = MaskingKeys::default();
+        let shared = source.clone();
+        assert_eq!(keys.draw(&source), Ok([0; 4]));
+        assert_eq!(keys.draw(&shared), Ok([1; 4]));
+        assert_eq!(keys.draw(&source), Ok([2; 4]));
+    }
+
+    #[test]
     fn failing_source_hands_out_no_key() {
         let failing = Entropy::new(|_| Err(NoEntropy));
         assert_eq!(MaskingKeys::default().draw(&failing), Err(NoEntropy));

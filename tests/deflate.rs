@@ -733,3 +733,66 @@ fn connection_that_is_over_sends_and_receives_nothing_compressed() {
     assert_eq!(ws.send("late", &mut out), Err(SendError::Closed));
     assert!(out.is_empty());
 }
+
+// Empty blocks inflate to nothing: only the bytes on the wire have an end.
+#[test]
+fn compressed_message_is_limited_on_the_wire() {
+    for role in ROLES {
+        let limited = config().max_message_len(1024);
+        let endless = compressed(Opcode::Binary, true, i64::MAX as usize);
+        let bytes = wire(peer_of(role)).with_header(endless, b"").bytes();
+        let told = every_cut(|| open(role, &limited), &bytes);
+        assert_eq!(told.error(), Some(LimitError::MessageTooLong.into()));
+
+        // In many frames, each of which is short.
+        let (mut ws, empty) = (open(role, &limited), [0, 0, 0, 0xff, 0xff].repeat(20));
+        let first = compressed(Opcode::Binary, false, empty.len());
+        let mut frame = wire(peer_of(role)).with_header(first, &empty).bytes();
+        let mut frames = 0;
+        while feed(&mut ws, [&*frame]).error().is_none() {
+            let next = wire(peer_of(role)).frame(Opcode::Continuation, false, &empty);
+            (frame, frames) = (next.bytes(), frames + 1);
+            assert!(frames < 100, "{} bytes", frames * empty.len());
+        }
+
+        // With fragments only if there is a limit.
+        let told = feed(&mut open(role, &in_fragments()), [&*bytes]);
+        assert_eq!(told.error(), None);
+    }
+}
+
+// What cannot be compressed grows, and more so in small frames.
+#[test]
+fn message_at_its_limit_may_be_longer_on_the_wire() {
+    let mut noise = 1_u64;
+    let mut payload = vec![0; 64 * 1024];
+    for byte in &mut payload {
+        noise ^= noise << 13;
+        noise ^= noise >> 7;
+        noise ^= noise << 17;
+        *byte = noise as u8;
+    }
+    for role in ROLES {
+        for mem_level in [1, 8] {
+            for piece_len in [1, 10, payload.len()] {
+                let options = Options::new().takeover(true).mem_level(mem_level);
+                let config = config().deflate(options).max_message_len(payload.len());
+                let mut sender = open(peer_of(role), &config);
+                let (mut out, mut rest) = (Vec::new(), payload.chunks(piece_len));
+                while let Some(piece) = rest.next() {
+                    let fragment = Fragment {
+                        payload: piece.into(),
+                        fin: rest.len() == 0,
+                    };
+                    let always = deflate::Compress::Always;
+                    sender
+                        .send_fragment_with(fragment, always, &mut out)
+                        .unwrap();
+                }
+                let told = feed(&mut open(role, &config), [&*out]);
+                assert_eq!(told.error(), None, "in pieces of {piece_len}");
+                assert!(told.messages() == [Message::from(&payload)]);
+            }
+        }
+    }
+}

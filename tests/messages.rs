@@ -604,3 +604,79 @@ fn prepared_message_is_what_send_writes() {
         "one memory"
     );
 }
+
+// Nothing of a fragment is kept, so nothing limits the whole unless it is asked
+// for.
+#[test]
+fn fragments_have_no_limit_on_the_whole_by_default() {
+    for role in ROLES {
+        let huge = Header::new(Opcode::Binary, i64::MAX as u64);
+        let bytes = wire(peer_of(role)).with_header(huge, b"begun").bytes();
+        let told = feed(&mut open(role, &in_fragments()), [&*bytes]);
+        assert_eq!(
+            told.events,
+            [Event::Fragment(Fragment::more(&b"begun"[..]))]
+        );
+        let asked = in_fragments().max_message_len(16 << 20);
+        assert_fails(role, &asked, &bytes, LimitError::MessageTooLong);
+        assert_fails(role, &config(), &bytes, LimitError::MessageTooLong);
+
+        // Whichever is set first.
+        let asked = config()
+            .max_message_len(16 << 20)
+            .delivery(Delivery::Fragments);
+        assert_fails(role, &asked, &bytes, LimitError::MessageTooLong);
+
+        let first = wire(peer_of(role))
+            .frame(Opcode::Binary, false, b"")
+            .bytes();
+        let next = wire(peer_of(role))
+            .frame(Opcode::Continuation, false, b"")
+            .bytes();
+        let many = [first, next.repeat(200_000)].concat();
+        let told = feed(&mut open(role, &in_fragments()), [&*many]);
+        assert_eq!(told.error(), None);
+        let told = feed(&mut open(role, &config()), [&*many]);
+        assert_eq!(told.error(), Some(LimitError::TooManyFragments.into()));
+    }
+}
+
+#[test]
+fn counters_of_both_ends_agree() {
+    for role in ROLES {
+        let (mut ours, mut out) = (open(role, &config()), Vec::new());
+        let mut theirs = open(peer_of(role), &config());
+        ours.send("one", &mut out).unwrap();
+        ours.send(&[7; 70_000], &mut out).unwrap();
+        ours.send_fragment(Fragment::more("be"), &mut out).unwrap();
+        ours.ping(b"?", &mut out).unwrap();
+        ours.send_fragment(Fragment::more("gu"), &mut out).unwrap();
+        ours.send_fragment(Fragment::last("n"), &mut out).unwrap();
+        ours.send_prepared(&Prepared::new("prepared"), &mut out)
+            .unwrap();
+        ours.pong(b"", &mut out).unwrap();
+        let shared = ours.share_prepared(&Prepared::new("shared")).unwrap();
+        out.extend_from_slice(&shared);
+        ours.close(1000, "", &mut out).unwrap();
+
+        let told = feed(&mut theirs, out.chunks(1000));
+        let sent = ours.counters().sent;
+        assert_eq!(sent.bytes, out.len() as u64);
+        assert_eq!((sent.frames, sent.messages, sent.pings), (10, 5, 1));
+        assert_eq!(theirs.counters().received, sent);
+        feed(&mut ours, [&*told.out]);
+        // A pong and a close frame.
+        let answered = theirs.counters().sent;
+        assert_eq!((answered.frames, answered.messages), (2, 0));
+        assert_eq!(ours.counters().received, answered);
+    }
+}
+
+#[test]
+fn header_counts_the_payload_that_the_caller_sends() {
+    let (mut ws, mut out) = (open(Role::Server, &config()), Vec::new());
+    ws.send_header(MessageKind::Binary, 1000, &mut out).unwrap();
+    let sent = ws.counters().sent;
+    assert_eq!((sent.bytes, sent.messages), (1004, 1));
+    assert_eq!(out.len(), 4);
+}

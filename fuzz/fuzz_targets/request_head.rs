@@ -33,6 +33,10 @@ fuzz_target!(|data: (Cuts, &[u8])| {
     // One line of a log, whatever was received.
     if let Some(Event::Rejected(rejection)) = whole.events.first() {
         assert!(!rejection.to_string().contains(char::is_control));
-        assert!(whole.out.starts_with(format!("HTTP/1.1 {} ", rejection.status()).as_bytes()));
+        assert!(
+            whole
+                .out
+                .starts_with(format!("HTTP/1.1 {} ", rejection.status()).as_bytes())
+        );
     }
 });

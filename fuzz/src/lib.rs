@@ -104,7 +104,8 @@ impl Setup {
 
 /// A client that offers the subprotocol `echo`.
 pub fn client(config: &Config) -> Connection {
-    let request = ClientRequest::to("ws://example.com/").and_then(|request| request.subprotocol("echo"));
+    let request =
+        ClientRequest::to("ws://example.com/").and_then(|request| request.subprotocol("echo"));
     Connection::client(&request.expect("valid"), config, &mut Vec::new()).expect("entropy")
 }
 

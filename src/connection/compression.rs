@@ -214,12 +214,11 @@ impl Connection {
         out: &mut Vec<u8>,
     ) {
         let Some(codec) = &mut self.codec else { return };
-        let before = out.len();
-        encoder::write(start, codec.compress(payload, start.fin), key, out);
+        let len = encoder::write(start, codec.compress(payload, start.fin), key, out);
         if start.fin {
             codec.end_sending();
         }
-        self.count_frame(before, out);
+        self.count_frame(len);
     }
 
     /// The compressed form of a prepared message, if that is to be sent.

@@ -66,10 +66,10 @@ impl Connection {
         }
     }
 
-    /// Counts a frame that was appended to output of this length.
+    /// Counts a frame of this length that was appended to the output.
     #[inline]
-    pub(super) const fn count_frame(&mut self, before: usize, out: &[u8]) {
-        self.count_sent(before, out);
+    pub(super) const fn count_frame(&mut self, len: usize) {
+        self.sent.bytes += len as u64;
         self.sent.frames += 1;
     }
 
@@ -79,6 +79,7 @@ impl Connection {
         self.sent.bytes += (out.len() - before) as u64;
     }
 
+    #[inline]
     pub(super) fn rare(&mut self) -> &mut Rare {
         self.rare.get_or_insert_default()
     }
@@ -90,7 +91,7 @@ impl Passed {
         Traffic {
             bytes: self.bytes,
             frames: self.frames,
-            messages: self.frames - frames,
+            messages: self.frames.saturating_sub(frames),
             pings,
         }
     }

@@ -61,6 +61,7 @@ impl Life {
         Self(Some(Box::new(stage)))
     }
 
+    #[inline]
     pub(super) fn stage_mut(&mut self) -> Option<&mut Stage> {
         self.0.as_deref_mut()
     }
@@ -75,10 +76,12 @@ impl Life {
         self.0.is_none()
     }
 
+    #[inline]
     pub(super) fn stage(&self) -> Option<&Stage> {
         self.0.as_deref()
     }
 
+    #[inline]
     pub(super) fn end(&self) -> Option<&End> {
         match self.stage()? {
             Stage::Ended(end) => Some(end),
@@ -86,6 +89,7 @@ impl Life {
         }
     }
 
+    #[inline]
     pub(super) fn end_mut(&mut self) -> Option<&mut End> {
         match self.stage_mut()? {
             Stage::Ended(end) => Some(end),
@@ -94,6 +98,7 @@ impl Life {
     }
 
     /// Whether frames are received.
+    #[inline]
     pub(super) fn receives_frames(&self) -> bool {
         matches!(self.stage(), None | Some(Stage::Closing { .. }))
     }

@@ -37,19 +37,19 @@ impl Connection {
     pub fn receive<'i>(&mut self, input: &mut Input<'i>, out: &mut Vec<u8>) -> Option<Event<'i>> {
         // The common case, a whole unfragmented message in one input, stays
         // in line; everything else is out of line.
-        if self.lends {
-            let before = input.remaining().len();
-            if let Some(whole) = WholeFrame::split(input, self.role, self.max_lent_len()) {
-                self.received.bytes += (before - input.remaining().len()) as u64;
-                self.received.frames += 1;
-                return self.lend_whole(whole, out);
-            }
+        if self.lends
+            && let Some(whole) = WholeFrame::split(input, self.role, self.max_lent_len())
+        {
+            self.received.bytes += whole.len() as u64;
+            self.received.frames += 1;
+            return self.lend_whole(whole, out);
         }
         self.receive_any(input, out)
     }
 
     /// Whether the next frame may be lent whole: nothing is under way that it
     /// would have to be joined to.
+    #[inline]
     pub(super) fn may_lend(&self) -> bool {
         self.life.receives_frames()
             && self.config.settings().message.delivery == Delivery::Messages
@@ -59,8 +59,7 @@ impl Connection {
 
     #[inline]
     fn max_lent_len(&self) -> usize {
-        let limits = &self.config.settings().message.limits;
-        limits.max_message_len.min(limits.max_frame_len)
+        self.config.settings().message.max_lent_len
     }
 
     #[inline(always)]
@@ -189,6 +188,7 @@ impl Connection {
     }
 
     #[cfg_attr(not(feature = "deflate"), allow(clippy::unused_self))]
+    #[inline]
     fn max_chunk_len(&self) -> usize {
         #[cfg(feature = "deflate")]
         if self.receiver.is_compressed() && !self.frame.opcode.is_control() {
@@ -197,6 +197,7 @@ impl Connection {
         usize::MAX
     }
 
+    #[inline]
     fn begin_frame<'i>(
         &mut self,
         header: &Header,
@@ -223,6 +224,7 @@ impl Connection {
         }
     }
 
+    #[inline]
     fn rules(&self) -> Rules {
         #[cfg(feature = "deflate")]
         let allow_compressed = self.codec.is_some();
@@ -245,6 +247,7 @@ impl Connection {
     }
 
     /// Counts a frame of which all has come.
+    #[inline]
     fn count_received(&mut self) {
         self.received.frames += 1;
         let (opcode, fin) = (self.frame.opcode, self.frame.fin);
@@ -255,6 +258,7 @@ impl Connection {
         }
     }
 
+    #[inline]
     fn take_payload<'i>(
         &mut self,
         chunk: &'i mut [u8],
@@ -289,6 +293,7 @@ impl Connection {
     }
 
     /// What was received before a fault is delivered before it.
+    #[inline]
     pub(super) fn deliver<'i>(
         &mut self,
         taken: Taken<'i>,
@@ -305,6 +310,7 @@ impl Connection {
         }))
     }
 
+    #[inline]
     fn take_control<'i>(
         &mut self,
         chunk: &'i mut [u8],
@@ -324,6 +330,7 @@ impl Connection {
         self.finish_control(Cow::Owned(payload), out).map(Some)
     }
 
+    #[inline]
     fn finish_control<'i>(
         &mut self,
         payload: Cow<'i, [u8]>,

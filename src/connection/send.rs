@@ -136,8 +136,7 @@ impl Connection {
             ..Header::new(kind.opcode(), len as u64)
         }
         .write(out);
-        self.count_frame(before, out);
-        self.sent.bytes += len as u64;
+        self.count_frame(out.len() - before + len);
         Ok(masking_key)
     }
 
@@ -171,9 +170,8 @@ impl Connection {
         } = &*self.form_of(prepared);
         match self.role {
             Role::Server => {
-                let before = out.len();
                 out.extend_from_slice(frame);
-                self.count_frame(before, out);
+                self.count_frame(frame.len());
             }
             Role::Client => self.write_frames(*start, payload, out)?,
         }
@@ -191,7 +189,7 @@ impl Connection {
         self.check_between_messages()?;
         let form = self.form_of(prepared);
         if self.role == Role::Server {
-            self.count_frame(0, &form.frame);
+            self.count_frame(form.frame.len());
             return Ok(form.frame.clone());
         }
         let mut frame = Vec::new();
@@ -292,6 +290,7 @@ impl Connection {
         self.write_control(opcode, payload, out)
     }
 
+    #[inline]
     pub(super) fn write_control(
         &mut self,
         opcode: Opcode,
@@ -314,9 +313,8 @@ impl Connection {
         key: Option<MaskingKey>,
         out: &mut Vec<u8>,
     ) {
-        let before = out.len();
-        encoder::write(start, payload, key, out);
-        self.count_frame(before, out);
+        let len = encoder::write(start, payload, key, out);
+        self.count_frame(len);
     }
 
     /// What of a prepared message this connection sends.

@@ -106,6 +106,7 @@ impl Header {
     ///
     /// A reserved opcode, a fragmented or over-long control frame, a length
     /// that is not minimal or has its top bit set.
+    #[inline]
     pub fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
         let Some((&[first, second], rest)) = bytes.split_first_chunk() else {
             return Ok(None);
@@ -154,18 +155,22 @@ impl Header {
     }
 }
 
-/// Appends the first byte and the length in its minimal form.
+/// Appends the first byte and the length in its minimal form. Returns how many
+/// bytes that are.
 #[inline]
-pub(super) fn write_head(first: u8, masked: bool, len: u64, out: &mut Vec<u8>) {
+pub(super) fn write_head(first: u8, masked: bool, len: u64, out: &mut Vec<u8>) -> usize {
     let mask = if masked { 0x80 } else { 0 };
     if len <= 125 {
         out.extend_from_slice(&[first, mask | len as u8]);
+        2
     } else if let Ok(len) = u16::try_from(len) {
         let [a, b] = len.to_be_bytes();
         out.extend_from_slice(&[first, mask | 126, a, b]);
+        4
     } else {
         let [a, b, c, d, e, f, g, h] = len.to_be_bytes();
         out.extend_from_slice(&[first, mask | 127, a, b, c, d, e, f, g, h]);
+        10
     }
 }
 

@@ -16,6 +16,7 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
+    #[inline]
     pub(crate) fn check(self, header: &Header) -> Result<(), ProtocolError> {
         self.check_reserved_bits(header)?;
         self.check_mask(header)
@@ -26,6 +27,7 @@ impl Rules {
     ///
     /// RFC 7692 §6: the first frame of a compressed message has RSV1 set, and
     /// no other frame has.
+    #[inline]
     fn check_reserved_bits(self, header: &Header) -> Result<(), ProtocolError> {
         let allow_rsv1 = self.allow_compressed && header.opcode.begins_message();
         if (header.rsv1 && !allow_rsv1) || header.rsv2 || header.rsv3 {
@@ -37,6 +39,7 @@ impl Rules {
     /// RFC 6455 §5.1: "a client MUST mask all frames", "A server MUST NOT mask
     /// any frames", and an endpoint that receives the opposite closes the
     /// connection.
+    #[inline]
     const fn check_mask(self, header: &Header) -> Result<(), ProtocolError> {
         match (self.role, header.masking_key) {
             _ if self.allow_unmasked => Ok(()),
@@ -58,6 +61,7 @@ impl ControlRate {
         self.frames = 0;
     }
 
+    #[inline]
     pub(crate) const fn count(&mut self, limit: u32) -> Result<(), LimitError> {
         self.frames = self.frames.saturating_add(1);
         if self.frames > limit {

@@ -10,6 +10,7 @@ pub(crate) struct WholeFrame<'i> {
     is_text: bool,
     key: Option<MaskingKey>,
     payload: &'i mut [u8],
+    len: usize,
 }
 
 impl<'i> WholeFrame<'i> {
@@ -39,12 +40,20 @@ impl<'i> WholeFrame<'i> {
             return None;
         }
         let head_len = bytes.len() - rest.len();
-        let payload = input.take(head_len + len).get_mut(head_len..)?;
+        let len = head_len + len;
+        let payload = input.take(len).get_mut(head_len..)?;
         Some(Self {
             is_text,
             key,
             payload,
+            len,
         })
+    }
+
+    /// The length of the frame, header and payload.
+    #[inline(always)]
+    pub(crate) const fn len(&self) -> usize {
+        self.len
     }
 
     /// Whether it is text, and not binary.

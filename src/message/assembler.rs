@@ -36,6 +36,7 @@ pub(crate) struct Piece<'p, 'i> {
 
 impl<'i> Piece<'_, 'i> {
     /// The bytes without their mask.
+    #[inline]
     pub(super) fn unmask(&mut self) -> &'i [u8] {
         let bytes = core::mem::take(&mut self.bytes);
         if let Some(mask) = self.mask.take() {

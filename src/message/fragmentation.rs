@@ -26,6 +26,7 @@ pub(super) struct Fragmentation {
 
 impl Fragmentation {
     /// Counts a data frame, before any of its payload.
+    #[inline]
     pub(super) fn begin_frame(&mut self, header: &Header, limits: &Limits) -> Result<(), Error> {
         let kind = match (self.kind, header.opcode) {
             (None, Opcode::Text) => MessageKind::Text,
@@ -43,17 +44,20 @@ impl Fragmentation {
     }
 
     /// The message is complete: the next frame begins another.
+    #[inline]
     pub(super) fn end_message(&mut self) {
         *self = Self::default();
     }
 
     /// The kind of the incomplete message.
+    #[inline]
     pub(super) const fn kind(&self) -> Option<MessageKind> {
         self.kind
     }
 
     /// Whether the incomplete message is compressed.
     #[cfg(feature = "deflate")]
+    #[inline]
     pub(super) const fn is_compressed(&self) -> bool {
         self.is_compressed
     }
@@ -79,6 +83,7 @@ impl Fragmentation {
         self.len = self.len.saturating_add(len as u64);
     }
 
+    #[inline]
     fn count(&mut self, payload_len: u64, limits: &Limits) -> Result<(), LimitError> {
         self.frames = self.frames.saturating_add(1);
         if self.frames > limits.max_fragments {

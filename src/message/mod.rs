@@ -38,6 +38,8 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) delivery: Delivery,
     pub(crate) allow_invalid_utf8: bool,
+    /// The longest message that one frame may hold, in bytes.
+    pub(crate) max_lent_len: usize,
 }
 
 /// How much a peer may put into one message.

@@ -38,12 +38,14 @@ pub(crate) struct Taken<'i> {
 
 impl Receiver {
     /// Checks the header of a data frame, before any of its payload.
+    #[inline]
     pub(crate) fn begin_frame(&mut self, header: &Header, limits: &Limits) -> Result<(), Error> {
         self.fragmentation.begin_frame(header, limits)
     }
 
     /// Takes the next payload of the incomplete message. `piece.ends`: the
     /// message is complete with it.
+    #[inline]
     pub(crate) fn take<'i>(&mut self, piece: Piece<'_, 'i>, settings: &Settings) -> Taken<'i> {
         let Some(kind) = self.fragmentation.kind() else {
             return Taken::default();
@@ -60,6 +62,7 @@ impl Receiver {
     }
 
     /// Whether the next frame begins a message.
+    #[inline]
     pub(crate) const fn is_between_messages(&self) -> bool {
         self.fragmentation.kind().is_none()
     }
@@ -76,6 +79,7 @@ impl Receiver {
         })
     }
 
+    #[inline]
     fn take_message<'i>(
         &mut self,
         kind: MessageKind,
@@ -133,6 +137,7 @@ impl Receiver {
 #[cfg(feature = "deflate")]
 impl Receiver {
     /// Whether the payload of the incomplete message is compressed.
+    #[inline]
     pub(crate) const fn is_compressed(&self) -> bool {
         self.fragmentation.is_compressed()
     }
