@@ -19,7 +19,7 @@
 //! could have left, while the driver was busy elsewhere is read and written in
 //! between.
 
-use core::num::NonZeroU64;
+use core::num::NonZeroU32;
 use core::time::Duration;
 
 use crate::error::{Deadline, DeadlineReason};
@@ -111,15 +111,15 @@ impl Observed {
     }
 }
 
-/// The last keepalive ping.
-#[derive(Clone, Copy, Debug)]
+/// Where the last keepalive ping is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Ping {
     /// There was none, or its pong was received.
     None,
-    /// Some of it has not left: it ends at this position in the output.
-    Queued { end: u64 },
-    /// It had left at this time.
-    Left { at: Nanos },
+    /// Some of it has not left.
+    Queued,
+    /// It has left.
+    Left,
 }
 
 /// The payload of a keepalive ping, by which its pong is recognised.
@@ -137,9 +137,13 @@ pub(crate) struct Timer {
     ping_is_awaited: bool,
     /// Whether the pong for that ping was received since the last call.
     ping_is_answered: bool,
-    pings: u32,
     ping: Ping,
-    latency: Option<NonZeroU64>,
+    pings: u32,
+    /// Microseconds.
+    latency: Option<NonZeroU32>,
+    /// The position in the output after a ping that is queued, or when it had
+    /// left.
+    ping_mark: u64,
     /// When the phase began, the last byte was received while open, or the
     /// close frame had left.
     since: Nanos,
@@ -186,9 +190,10 @@ impl Timer {
             close_has_left: false,
             ping_is_awaited: false,
             ping_is_answered: false,
-            pings: 0,
             ping: Ping::None,
+            pings: 0,
             latency: None,
+            ping_mark: 0,
             since: now,
             received: observed.received,
             appended: observed.appended,
@@ -254,7 +259,7 @@ impl Timer {
 
     /// A keepalive ping is appended, and ends at this position in the output.
     pub(crate) const fn begin_ping(&mut self, end: u64) {
-        self.ping = Ping::Queued { end };
+        (self.ping, self.ping_mark) = (Ping::Queued, end);
         self.ping_is_awaited = true;
         self.ping_is_answered = false;
     }
@@ -273,7 +278,7 @@ impl Timer {
     /// The round-trip time of the last keepalive ping that was answered.
     pub(crate) fn latency(&self) -> Option<Duration> {
         self.latency
-            .map(|latency| Duration::from_nanos(latency.get()))
+            .map(|latency| Duration::from_micros(latency.get().into()))
     }
 
     fn observe_writing(&mut self, now: Nanos, observed: &Observed, timeouts: &Timeouts) {
@@ -301,10 +306,14 @@ impl Timer {
             self.since = now;
         }
         match self.ping {
-            Ping::Queued { end } if observed.left() >= end => self.ping = Ping::Left { at: now },
-            Ping::Left { at } if self.ping_is_answered => {
+            Ping::Queued if observed.left() >= self.ping_mark => {
+                (self.ping, self.ping_mark) = (Ping::Left, now);
+            }
+            Ping::Left if self.ping_is_answered => {
+                let micros = now.saturating_sub(self.ping_mark) / 1000;
+                let micros = u32::try_from(micros).unwrap_or(u32::MAX);
+                self.latency = NonZeroU32::new(micros.max(1));
                 self.ping = Ping::None;
-                self.latency = NonZeroU64::new(now.saturating_sub(at).max(1));
             }
             _ => {}
         }
@@ -356,10 +365,8 @@ impl Timer {
 
     fn pong_awaited_since(&self) -> Option<Nanos> {
         self.silent_since()?;
-        match self.ping {
-            Ping::Left { at } if self.ping_is_awaited => Some(at),
-            _ => None,
-        }
+        let is_awaited = self.ping == Ping::Left && self.ping_is_awaited;
+        is_awaited.then_some(self.ping_mark)
     }
 
     /// One ping for each silence: the next is due after something was received.
