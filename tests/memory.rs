@@ -351,6 +351,41 @@ fn offered_subprotocols_cost_less_than_twice_their_bytes() {
     assert!(client.held_bytes() < KIB as usize, "nothing of the list");
 }
 
+#[test]
+fn held_bytes_of_a_refused_client_are_what_the_allocator_counts() {
+    let to = ClientRequest::to("ws://example.com/").expect("a URI");
+    let to = to.subprotocol("echo").expect("a token");
+    let refusal = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n\r\n";
+    let pieces: [&[u8]; 4] = [&refusal[..20], &refusal[20..], b"please", b" log in"];
+    let (mut buf, mut out) = ([0; 256], Vec::with_capacity(1024));
+    let config = config();
+    let (mut ws, started) = measure(|| Connection::client(&to, &config, &mut out).unwrap());
+    out.clear();
+    let mut held = started.held;
+    assert_eq!(held, ws.held_bytes() as isize, "at the start");
+    for piece in pieces {
+        let ((), used) = measure(|| drive(&mut ws, (&mut buf, &mut out), piece, ignore));
+        held += used.held;
+        assert_eq!(held, ws.held_bytes() as isize, "{}", piece.escape_ascii());
+    }
+    let ((), used) = measure(|| {
+        for seconds in 0..20 {
+            let now = core::time::Duration::from_secs(seconds);
+            ws.handle_timeout(now, IoState::reading(), &mut out);
+        }
+    });
+    held += used.held;
+    assert!(ws.is_closed());
+    assert_eq!(held, ws.held_bytes() as isize, "cut off by its deadline");
+    let ((), used) = measure(
+        || {
+            while ws.receive(&mut Input::none(), &mut out).is_some() {}
+        },
+    );
+    held += used.held;
+    assert_eq!(held, ws.held_bytes() as isize, "reported");
+}
+
 // Requirement 24: a kept message pins no larger buffer.
 #[test]
 fn kept_messages_hold_at_most_twice_their_payload_and_a_handle() {

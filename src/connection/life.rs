@@ -135,8 +135,18 @@ impl Life {
             Stage::Response(reader) => reader.held_bytes(),
             Stage::Answer { .. } => 0,
             Stage::Closing { sent, .. } => sent.reason.capacity(),
-            Stage::Ended(end) => end.outcome.reason.capacity(),
+            Stage::Ended(end) => end.held_bytes(),
         };
         size_of::<Stage>() + held
+    }
+}
+
+impl End {
+    fn held_bytes(&self) -> usize {
+        let event = match &self.event {
+            Some(Event::Refused(response)) => response.held_bytes(),
+            _ => 0,
+        };
+        self.outcome.reason.capacity() + event
     }
 }

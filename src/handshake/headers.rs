@@ -54,6 +54,11 @@ impl Headers {
             .map(|(_, value)| self.slice(*value))
     }
 
+    /// Heap bytes held.
+    pub(super) const fn held_bytes(&self) -> usize {
+        self.bytes.capacity() + self.fields.capacity() * size_of::<(Span, Span)>()
+    }
+
     /// All fields, as name and value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.fields

@@ -71,6 +71,11 @@ impl Response {
         &self.0.agreement
     }
 
+    /// Heap bytes held.
+    pub(crate) fn held_bytes(&self) -> usize {
+        size_of::<Inner>() + self.0.headers.held_bytes() + self.0.body.capacity()
+    }
+
     /// Parses a head whose body is not read.
     #[cfg(feature = "std")]
     pub(super) fn parse_head(head: &[u8], limits: &Limits) -> Result<Self, HandshakeError> {
@@ -190,11 +195,10 @@ impl ResponseReader {
 
     /// Heap bytes held.
     pub(crate) fn held_bytes(&self) -> usize {
-        let body = self
-            .refusal
-            .as_ref()
-            .map_or(0, |(_, body)| body.held_bytes());
-        self.head.held_bytes() + self.expected.held_bytes() + body
+        let refusal = self.refusal.as_ref().map_or(0, |(response, body)| {
+            response.held_bytes() + body.held_bytes()
+        });
+        self.head.held_bytes() + self.expected.held_bytes() + refusal
     }
 
     fn open(&self, mut response: Response, settings: &Settings) -> Result<Reply, HandshakeError> {
