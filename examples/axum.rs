@@ -160,7 +160,9 @@ async fn echo(mut app: App, upgrade: Upgrade) -> Result<(), sansocket::hyper::Er
     loop {
         tokio::select! {
             message = ws.next() => match message? {
-                Some(message) => ws.send(message).await?,
+                Some(message) if ws.connection().is_open() => ws.send(message).await?,
+                // What comes after our close frame is not answered.
+                Some(_) => {}
                 None => return Ok(()),
             },
             Ok(()) = app.stopping.changed() => {
@@ -181,7 +183,7 @@ async fn member(mut app: App, upgrade: Upgrade) -> Result<(), sansocket::hyper::
                 None => return Ok(()),
             },
             message = said.recv() => {
-                if let Ok(message) = message {
+                if let Ok(message) = message && ws.connection().is_open() {
                     ws.feed_prepared(&message).await?;
                     ws.flush().await?;
                 }

@@ -1,6 +1,6 @@
 //! What one says, all hear: each message is framed once, and shared by
-//! reference. Who does not read is left behind and cut off by the write
-//! deadline, without a delay for others.
+//! reference. A member who does not read misses messages and is cut off by the
+//! write deadline, without a delay for others.
 //! `cargo run --release --features tokio --example broadcast [ADDR]`
 
 use std::env;
@@ -36,7 +36,7 @@ async fn member(stream: TcpStream, config: &Config, room: &Room) -> Result<(), E
     let mut said = room.subscribe();
     let (mut reader, mut writer) = accept(stream, config).await?.split();
 
-    let hearing = tokio::spawn(async move {
+    let listening = async {
         loop {
             match said.recv().await {
                 Ok(message) => {
@@ -49,11 +49,17 @@ async fn member(stream: TcpStream, config: &Config, room: &Room) -> Result<(), E
                 Err(broadcast::error::RecvError::Closed) => return Ok::<_, Error>(()),
             }
         }
-    });
-    while let Some(message) = reader.next().await? {
-        // Nobody else may be there.
-        let _ = room.send(Arc::new(Prepared::new(message)));
+    };
+    let speaking = async {
+        while let Some(message) = reader.next().await? {
+            // Nobody else may be there.
+            let _ = room.send(Arc::new(Prepared::new(message)));
+        }
+        Ok(())
+    };
+    // Whichever ends ends both, and the socket with them.
+    tokio::select! {
+        ended = listening => ended,
+        ended = speaking => ended,
     }
-    hearing.abort();
-    Ok(())
 }

@@ -4,12 +4,14 @@
 
 use std::env;
 use std::error::Error;
+use std::time::Duration;
 
 use sansocket::{CloseCode, Config, tokio::accept_with};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::ctrl_c;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::sleep;
 
 mod common;
 
@@ -25,8 +27,15 @@ async fn main() -> Result<(), Box<dyn Error>> {
     loop {
         tokio::select! {
             accepted = listener.accept() => {
-                // One that ended in the queue is no reason to stop.
-                let Ok((stream, _)) = accepted else { continue };
+                let stream = match accepted {
+                    Ok((stream, _)) => stream,
+                    Err(error) => {
+                        // Such as too many open files: serve those that are there.
+                        eprintln!("{error}");
+                        sleep(Duration::from_millis(100)).await;
+                        continue;
+                    }
+                };
                 let (config, stopping) = (config.clone(), stopping.clone());
                 connections.spawn(async move {
                     if let Err(error) = echo(stream, &config, stopping).await {
@@ -56,7 +65,9 @@ async fn echo(
     loop {
         tokio::select! {
             message = ws.next() => match message? {
-                Some(message) => ws.send(message).await?,
+                Some(message) if ws.connection().is_open() => ws.send(message).await?,
+                // What comes after our close frame is not answered.
+                Some(_) => {}
                 None => return Ok(()),
             },
             Ok(()) = stopping.changed() => {

@@ -18,7 +18,8 @@ use tokio_rustls::rustls::{ClientConfig, RootCertStore};
 async fn main() -> Result<(), Box<dyn Error>> {
     let mut args = env::args().skip(1);
     let url = args.next().unwrap_or_else(|| "wss://localhost:9444".into());
-    let cert = args.next().unwrap_or_else(|| "cert.pem".into());
+    let made = env::temp_dir().join("sansocket-cert.pem");
+    let cert = args.next().map_or(made, Into::into);
     let request = ClientRequest::to(&url)?;
     let uri = request.uri();
 

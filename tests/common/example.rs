@@ -19,7 +19,7 @@ impl Server {
         let mut child = Command::new(example(name))
             .arg("127.0.0.1:0")
             // Where one of TLS writes its certificate.
-            .arg(env::temp_dir().join(format!("sansocket-{}.pem", std::process::id())))
+            .arg(env::temp_dir().join(format!("sansocket-{name}-{}.pem", std::process::id())))
             .stdout(Stdio::piped())
             .spawn()
             .expect("it starts");
@@ -33,6 +33,11 @@ impl Server {
             _stdout: stdout,
             url,
         }
+    }
+
+    /// Of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// As Ctrl-C does, and waits for its end.
