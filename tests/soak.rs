@@ -1,0 +1,222 @@
+//! Many connections at once over real sockets, each full duplex: clients that
+//! send and receive all the time, that read slowly, that go away in the middle or
+//! close in the middle. Every message is accounted for.
+//!
+//! Bounded by default. `SOAK_SECONDS=600 SOAK_CONNECTIONS=1000` runs for ten
+//! minutes.
+
+#![cfg(feature = "tokio")]
+
+mod common;
+
+use std::env;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::time::{Duration, Instant};
+
+use sansocket::tokio::{Error, Reader, WebSocket, Writer, accept, connect_on};
+use sansocket::{ClientRequest, Config, Event, Message};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::time::{sleep, timeout};
+
+/// What happened on all connections together.
+#[derive(Debug, Default)]
+struct Account {
+    connections: AtomicU64,
+    sent: AtomicU64,
+    echoed: AtomicU64,
+    /// Sent on connections that were aborted, and so perhaps not echoed.
+    lost: AtomicU64,
+}
+
+/// What a client does.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Manner {
+    Steady,
+    SlowReader,
+    /// Drops the socket after so many echoes.
+    Abort(u64),
+    /// Closes after so many echoes, while it still sends.
+    Close(u64),
+}
+
+/// A generator of its own for each connection: a run can be repeated.
+struct Noise(u64);
+
+impl Noise {
+    fn next(&mut self, below: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % below
+    }
+
+    fn manner(&mut self) -> Manner {
+        match self.next(8) {
+            0..=4 => Manner::Steady,
+            5 => Manner::SlowReader,
+            6 => Manner::Abort(self.next(20)),
+            _ => Manner::Close(self.next(20)),
+        }
+    }
+
+    /// Mostly short, some longer than any buffer on the way.
+    fn len(&mut self) -> usize {
+        let below = [100, 1000, 10_000, 300_000][self.next(4) as usize];
+        8 + self.next(below) as usize
+    }
+}
+
+fn setting(name: &str, default: u64) -> u64 {
+    let value = env::var(name).ok().and_then(|value| value.parse().ok());
+    value.unwrap_or(default)
+}
+
+/// Half of the sockets have small buffers.
+async fn dial(addr: SocketAddr, noise: &mut Noise) -> TcpStream {
+    let socket = TcpSocket::new_v4().unwrap();
+    if noise.next(2) == 0 {
+        socket.set_send_buffer_size(4096).unwrap();
+        socket.set_recv_buffer_size(4096).unwrap();
+    }
+    socket.connect(addr).await.unwrap()
+}
+
+async fn serve(stream: TcpStream, config: &Config, drives: bool) -> Result<(), Error> {
+    let mut ws = accept(stream, config).await?;
+    if drives {
+        return drive(ws).await;
+    }
+    while let Some(message) = ws.next().await? {
+        ws.send(message).await?;
+    }
+    Ok(())
+}
+
+async fn drive(mut ws: WebSocket<TcpStream>) -> Result<(), Error> {
+    while ws
+        .drive(|ws, event, out| match event {
+            Event::Message(message) => ws.send(message, out),
+            _ => Ok(()),
+        })
+        .await?
+    {}
+    Ok(())
+}
+
+fn payload(number: u64, len: usize) -> Vec<u8> {
+    let mut payload = vec![number as u8; len];
+    payload[..8].copy_from_slice(&number.to_be_bytes());
+    payload
+}
+
+fn is_payload(message: &Message<'_>, number: u64) -> bool {
+    let bytes = message.as_bytes();
+    bytes.starts_with(&number.to_be_bytes()) && bytes[8..].iter().all(|byte| *byte == number as u8)
+}
+
+type Halves = (Reader<TcpStream>, Writer<TcpStream>);
+
+/// Sends while it receives. Returns how many messages were sent and echoed.
+async fn exchange(
+    (mut reader, mut writer): Halves,
+    (manner, mut noise): (Manner, Noise),
+    until: Instant,
+) -> (u64, u64) {
+    let mut closer = writer.clone();
+    let sending = async move {
+        let mut sent = 0;
+        while Instant::now() < until && writer.send(payload(sent, noise.len())).await.is_ok() {
+            sent += 1;
+        }
+        let _ = writer.close(1000, "").await;
+        sent
+    };
+    let receiving = async move {
+        let mut echoed = 0;
+        while let Ok(Some(message)) = reader.next().await {
+            assert!(is_payload(&message, echoed), "message {echoed} is another");
+            echoed += 1;
+            match manner {
+                Manner::SlowReader => sleep(Duration::from_millis(5)).await,
+                Manner::Abort(after) if echoed > after => break,
+                Manner::Close(after) if echoed > after => {
+                    let _ = closer.close(1000, "").await;
+                }
+                _ => {}
+            }
+        }
+        echoed
+    };
+    let receiving = tokio::spawn(receiving);
+    let sending = tokio::spawn(sending);
+    let echoed = receiving.await.unwrap();
+    if let Manner::Abort(_) = manner {
+        sending.abort();
+    }
+    // What an aborted task had sent nobody knows.
+    (sending.await.unwrap_or(echoed), echoed)
+}
+
+async fn client(addr: SocketAddr, mut noise: Noise, until: Instant, account: &Account) {
+    let config = Config::new();
+    let request = ClientRequest::to("ws://localhost/").unwrap();
+    while Instant::now() < until {
+        let stream = dial(addr, &mut noise).await;
+        let ws = connect_on(stream, &request, &config).await.unwrap();
+        let manner = noise.manner();
+        let span = Duration::from_millis(200 + noise.next(3000));
+        let own = Noise(noise.next(u64::MAX) | 1);
+        let end = until.min(Instant::now() + span);
+        let exchanged = timeout(
+            Duration::from_secs(90),
+            exchange(ws.split(), (manner, own), end),
+        );
+        let (sent, echoed) = exchanged
+            .await
+            .unwrap_or_else(|_| panic!("{manner:?} hangs"));
+        account.connections.fetch_add(1, Relaxed);
+        account.sent.fetch_add(sent, Relaxed);
+        account.echoed.fetch_add(echoed, Relaxed);
+        account.lost.fetch_add(sent - echoed, Relaxed);
+        if let Manner::Steady | Manner::SlowReader = manner {
+            assert_eq!(sent, echoed, "{manner:?}: each message comes back");
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn every_message_is_accounted_for() {
+    let (seconds, connections) = (setting("SOAK_SECONDS", 5), setting("SOAK_CONNECTIONS", 50));
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let addr = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let config = Config::new();
+        for number in 0_u64.. {
+            let (stream, _) = listener.accept().await.unwrap();
+            let config = config.clone();
+            // Clients that abort are errors here.
+            tokio::spawn(async move { serve(stream, &config, number % 2 == 0).await.is_ok() });
+        }
+    });
+    let account = Arc::<Account>::default();
+    let until = Instant::now() + Duration::from_secs(seconds);
+    let clients: Vec<_> = (1..=connections)
+        .map(|number| {
+            let account = account.clone();
+            let noise = Noise(number.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+            tokio::spawn(async move { client(addr, noise, until, &account).await })
+        })
+        .collect();
+    for client in clients {
+        client.await.unwrap();
+    }
+    println!("{account:?}");
+    let [sent, echoed, lost] = [&account.sent, &account.echoed, &account.lost];
+    assert_eq!(
+        sent.load(Relaxed),
+        echoed.load(Relaxed) + lost.load(Relaxed)
+    );
+    assert!(account.connections.load(Relaxed) >= connections);
+}
