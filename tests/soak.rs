@@ -124,7 +124,7 @@ async fn exchange(
     (manner, mut noise): (Manner, Noise),
     until: Instant,
 ) -> (u64, u64) {
-    let mut closer = writer.clone();
+    let closer = writer.clone();
     let sending = async move {
         let mut sent = 0;
         while Instant::now() < until && writer.send(payload(sent, noise.len())).await.is_ok() {
@@ -135,14 +135,22 @@ async fn exchange(
     };
     let receiving = async move {
         let mut echoed = 0;
-        while let Ok(Some(message)) = reader.next().await {
+        loop {
+            let message = match reader.next().await {
+                Ok(Some(message)) => message,
+                Ok(None) => break,
+                Err(error) => panic!("{manner:?} after {echoed} echoes: {error}"),
+            };
             assert!(is_payload(&message, echoed), "message {echoed} is another");
             echoed += 1;
             match manner {
                 Manner::SlowReader => sleep(Duration::from_millis(5)).await,
                 Manner::Abort(after) if echoed > after => break,
-                Manner::Close(after) if echoed > after => {
-                    let _ = closer.close(1000, "").await;
+                // In a task of its own: it waits until what is unsent has left,
+                // and for that somebody must receive.
+                Manner::Close(after) if echoed == after + 1 => {
+                    let mut closer = closer.clone();
+                    tokio::spawn(async move { closer.close(1000, "").await.is_ok() });
                 }
                 _ => {}
             }
@@ -160,7 +168,8 @@ async fn exchange(
 }
 
 async fn client(addr: SocketAddr, mut noise: Noise, until: Instant, account: &Account) {
-    let config = Config::new();
+    // What the server owes when the client closes may take a busy machine long.
+    let config = Config::new().close_timeout(Duration::from_secs(60));
     let request = ClientRequest::to("ws://localhost/").unwrap();
     while Instant::now() < until {
         let stream = dial(addr, &mut noise).await;

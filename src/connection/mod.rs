@@ -101,7 +101,35 @@ pub use deadlines::IoState;
 ///
 /// Nothing here reads a clock. A driver that wants deadlines calls
 /// [`handle_timeout`](Self::handle_timeout) after each read and write and when
-/// the deadline comes that it returned; a driver that does not never calls it.
+/// the deadline comes that it returned. It passes the time and an [`IoState`]:
+/// how many bytes wait outside of `out`, and whether it reads. A driver that
+/// wants no deadlines never calls it.
+///
+/// | deadline | default | runs | when it passes |
+/// |---|---|---|---|
+/// | [`handshake_timeout`](Config::handshake_timeout) | 10 s | while the peer owes bytes of its head | 408 as a server; fails |
+/// | [`ping_interval`](Config::ping_interval) | 20 s | since the last received byte, while the driver reads | a ping is sent |
+/// | [`pong_timeout`](Config::pong_timeout) | 20 s | since that ping has left, while nothing is received | fails, 1011 |
+/// | [`idle_timeout`](Config::idle_timeout) | none | since the last received byte, while the driver reads | fails, 1001 |
+/// | [`close_timeout`](Config::close_timeout) | 5 s | since the close frame has left | fails; the transport may be dropped |
+/// | [`write_timeout`](Config::write_timeout) | 30 s | while bytes are unsent and none leave | fails; `out` is cleared |
+///
+/// ```
+/// use core::time::Duration;
+/// use sansocket::{Agreement, Config, Connection, DeadlineReason, IoState, Role};
+///
+/// let config = Config::new();
+/// let mut ws = Connection::upgraded(Role::Server, Agreement::default(), &config);
+/// let (mut now, mut out) = (Duration::ZERO, Vec::new());
+///
+/// let next = ws.handle_timeout(now, IoState::reading(), &mut out).expect("a deadline");
+/// assert_eq!(next.reason, DeadlineReason::Ping);
+///
+/// // Wait until the socket is readable, or until then: nothing was received.
+/// now = next.at;
+/// ws.handle_timeout(now, IoState::reading(), &mut out);
+/// assert_eq!(out[0], 0x89, "a ping");
+/// ```
 ///
 /// # Memory
 ///
