@@ -31,7 +31,7 @@ pub struct CloseCode(u16);
 impl CloseCode {
     /// 1000: the purpose of the connection is fulfilled.
     pub const NORMAL: Self = Self(1000);
-    /// 1001: a server goes down, or a page was left.
+    /// 1001: the server is shutting down, or the user left the page.
     pub const GOING_AWAY: Self = Self(1001);
     /// 1002: a rule of the protocol was broken.
     pub const PROTOCOL_ERROR: Self = Self(1002);
@@ -44,7 +44,7 @@ impl CloseCode {
     pub const ABNORMAL: Self = Self(1006);
     /// 1007: data does not fit its kind, such as text that is not UTF-8.
     pub const INVALID_PAYLOAD: Self = Self(1007);
-    /// 1008: a policy was violated; for want of a better code.
+    /// 1008: a policy was violated; when no other code fits.
     pub const POLICY_VIOLATION: Self = Self(1008);
     /// 1009: a message is too big.
     pub const MESSAGE_TOO_BIG: Self = Self(1009);
@@ -90,8 +90,8 @@ impl fmt::Display for CloseCode {
 pub struct Close {
     /// Why; [`CloseCode::NO_STATUS`] if the frame was empty.
     pub code: CloseCode,
-    /// The same in words, at most 123 bytes, often empty. Not meant for users'
-    /// eyes.
+    /// The reason as text, at most 123 bytes, often empty. Not meant to be shown to
+    /// users.
     pub reason: String,
 }
 
@@ -175,13 +175,13 @@ pub enum Initiator {
 pub struct Outcome {
     /// Whether both close frames passed (§7.1.4).
     pub clean: bool,
-    /// The code of the peer's close frame (§7.1.5). Where that is all the RFC
-    /// tells, this tells more: without such a frame, the code of the one that
+    /// The code of the peer's close frame (§7.1.5). Beyond the RFC: without
+    /// such a frame, the code of the one that
     /// was sent; without either, [`CloseCode::ABNORMAL`].
     pub code: CloseCode,
     /// The reason that goes with the code (§7.1.6), at most 123 bytes.
     pub reason: String,
-    /// Who began.
+    /// Which endpoint began the closing.
     pub initiator: Initiator,
     /// What went wrong, if something did.
     pub cause: Option<Error>,

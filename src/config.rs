@@ -55,7 +55,7 @@ const DEFAULT_MAX_MESSAGE_LEN: usize = 16 * 1024 * 1024;
 const DEFAULT_MAX_FRAGMENTS: u32 = 128 * 1024;
 
 impl Settings {
-    /// Fragments are not kept, so only limits that were asked for hold for them.
+    /// Fragments are not kept, so only explicitly set limits apply to them.
     fn limit_messages(&mut self) {
         let (max_len, max_fragments) = match self.message.delivery {
             Delivery::Messages => (DEFAULT_MAX_MESSAGE_LEN, DEFAULT_MAX_FRAGMENTS),
@@ -176,7 +176,7 @@ impl Config {
     }
 
     /// How much of a refusal's body a client keeps, in bytes. Default 64 KiB:
-    /// enough for any explanation. What is longer is cut off.
+    /// enough for any explanation. A longer body is truncated.
     #[must_use]
     pub fn max_body_len(self, bytes: usize) -> Self {
         self.with(|settings| settings.handshake.limits.max_body_len = bytes)
@@ -184,7 +184,7 @@ impl Config {
 
     /// How many unsent bytes an adapter lets pile up before a sender has to
     /// wait. Default 64 KiB: a few round trips of small messages. A single
-    /// longer message still goes. The core itself keeps no unsent bytes.
+    /// longer message is still accepted. The core itself keeps no unsent bytes.
     #[must_use]
     pub fn max_unsent_len(self, bytes: usize) -> Self {
         self.with(|settings| settings.max_unsent_len = bytes)
@@ -202,7 +202,8 @@ impl Config {
         self.with(|settings| settings.timeouts.handshake = timeout.into().into())
     }
 
-    /// After how much silence a keepalive ping is sent, while the driver reads.
+    /// How long the peer may be silent before a keepalive ping is sent, while the
+    /// driver reads.
     /// Default 20 s: less than the 60 s after which common proxies drop a silent
     /// connection.
     #[must_use]
@@ -275,7 +276,7 @@ impl Config {
 
     /// Offers permessage-deflate as a client, accepts it as a server (RFC 7692).
     /// Default no: see [what it costs](deflate) and
-    /// [secrets](deflate#secrets).
+    /// [security](deflate#security).
     #[cfg(feature = "deflate")]
     #[must_use]
     pub fn deflate(self, options: deflate::Options) -> Self {
@@ -304,8 +305,8 @@ impl Config {
     }
 
     /// Whether frames are accepted with or without a mask, whichever the role
-    /// demands (§5.1). Default no. For peers on a trusted link that save the
-    /// work.
+    /// demands (§5.1). Default no. For peers on a trusted link that skip
+    /// masking.
     #[must_use]
     pub fn allow_unmasked(self, on: bool) -> Self {
         self.with(|settings| settings.allow_unmasked = on)

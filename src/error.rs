@@ -56,7 +56,7 @@ pub enum HandshakeError {
     TooManyHeaders,
     /// The HTTP version is neither 1.1 nor, of a plain request, 1.0 (§4.1).
     /// Answer: 505.
-    #[error("HTTP version is not 1.1 (RFC 6455 section 4.1)")]
+    #[error("unsupported HTTP version (RFC 6455 section 4.1)")]
     UnsupportedHttpVersion,
     /// An upgrade whose method is not GET (§4.1). Answer: 405.
     #[error("method of an upgrade is not GET (RFC 6455 section 4.1)")]

@@ -33,12 +33,12 @@ pub enum Event<'i> {
     /// A piece of a message
     /// ([`Delivery::Fragments`](crate::Delivery::Fragments)).
     Fragment(Fragment<'i>),
-    /// A ping with its payload, at most 125 bytes. It is answered already
+    /// A ping with its payload, at most 125 bytes. It has already been answered
     /// unless [`auto_pong`](crate::Config::auto_pong) is off.
     Ping(Cow<'i, [u8]>),
     /// A pong with its payload, at most 125 bytes.
     Pong(Cow<'i, [u8]>),
-    /// The peer's close frame. It is answered already. No message follows.
+    /// The peer's close frame. It has already been answered. No message follows.
     Close(Close),
     /// The connection failed. The last event: the frame or HTTP answer that tells
     /// the peer is in `out` already.

@@ -7,7 +7,7 @@
 /// take and lend back, or the end of the stream.
 ///
 /// An event borrows from the input, not from the connection, so a message that
-/// lies whole in it is delivered without a copy. Bytes that have not been taken
+/// is contained in it is delivered without a copy. Bytes that have not been taken
 /// yet stay here: a driver may stop between events and go on later.
 ///
 /// ```

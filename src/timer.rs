@@ -34,6 +34,10 @@ fn nanos(time: Duration) -> Nanos {
     Nanos::try_from(time.as_nanos()).unwrap_or(NEVER)
 }
 
+const fn second(time: Nanos) -> u16 {
+    (time / 1_000_000_000) as u16
+}
+
 /// How long something may take.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Timeout(Nanos);
@@ -46,6 +50,10 @@ impl From<Option<Duration>> for Timeout {
 }
 
 impl Timeout {
+    pub(crate) const fn is_set(self) -> bool {
+        self.0 < NEVER
+    }
+
     #[cfg(feature = "std")]
     pub(crate) fn duration(self) -> Option<Duration> {
         (self.0 < NEVER).then(|| Duration::from_nanos(self.0))
@@ -138,9 +146,16 @@ pub(crate) struct Timer {
     /// Whether the pong for that ping was received since the last call.
     ping_is_answered: bool,
     ping: Ping,
-    pings: u32,
+    /// How many pings were sent, as far as that fits.
+    pings: u8,
     /// Microseconds.
     latency: Option<NonZeroU32>,
+    /// The second in which control frames are counted, and how many passed
+    /// between it and the last one.
+    second: u16,
+    window: u16,
+    /// When the driver last called.
+    called_at: Nanos,
     /// The position in the output after a ping that is queued, or when it had
     /// left.
     ping_mark: u64,
@@ -154,8 +169,6 @@ pub(crate) struct Timer {
     /// when that was.
     written: u64,
     written_at: Nanos,
-    /// When the second in which control frames are counted began.
-    second_at: Nanos,
     /// All calls, and those of a driver that reads.
     calls: Calls,
     reading_calls: Calls,
@@ -193,13 +206,15 @@ impl Timer {
             ping: Ping::None,
             pings: 0,
             latency: None,
+            second: second(now),
+            window: 1,
+            called_at: now,
             ping_mark: 0,
             since: now,
             received: observed.received,
             appended: observed.appended,
             written: observed.left(),
             written_at: now,
-            second_at: now,
             calls: Calls {
                 last: now,
                 before: now,
@@ -211,14 +226,20 @@ impl Timer {
         }
     }
 
-    /// Whether a new second begins, in which control frames count anew.
+    /// Whether a second begins, in which control frames count anew.
     pub(crate) fn begins_second(&mut self, now: Duration) -> bool {
-        let now = nanos(now);
-        let begins = now.saturating_sub(self.second_at) >= 1_000_000_000;
-        if begins {
-            self.second_at = now;
+        let second = second(nanos(now));
+        let passed = second.wrapping_sub(self.second);
+        if passed > 0 {
+            (self.second, self.window) = (second, passed);
         }
-        begins
+        passed > 0
+    }
+
+    /// How many seconds the control frames that are counted may have taken:
+    /// more than one where the driver was busy.
+    pub(crate) const fn window(&self) -> u32 {
+        self.window as u32
     }
 
     /// Moves on to `now`. Returns the deadline that takes effect, if one does.
@@ -229,8 +250,10 @@ impl Timer {
         timeouts: &Timeouts,
     ) -> Option<DeadlineReason> {
         let now = nanos(now);
+        self.skip_pause(now);
         if self.phase != observed.phase {
             (self.phase, self.since) = (observed.phase, now);
+            self.close_has_left = false;
         }
         self.is_reading = observed.is_reading;
         self.calls.observe(now);
@@ -267,18 +290,31 @@ impl Timer {
     /// The payload of the next keepalive ping.
     pub(crate) const fn next_ping(&mut self) -> PingPayload {
         self.pings = self.pings.wrapping_add(1);
-        self.pings.to_be_bytes()
+        [0, 0, 0, self.pings]
     }
 
     /// A pong was received.
     pub(crate) fn receive_pong(&mut self, payload: &[u8]) {
-        self.ping_is_answered |= payload == self.pings.to_be_bytes();
+        self.ping_is_answered |= payload == [0, 0, 0, self.pings];
     }
 
     /// The round-trip time of the last keepalive ping that was answered.
     pub(crate) fn latency(&self) -> Option<Duration> {
         self.latency
             .map(|latency| Duration::from_micros(latency.get().into()))
+    }
+
+    /// The time in which the driver did not read is no silence of the peer.
+    fn skip_pause(&mut self, now: Nanos) {
+        let pause = now.saturating_sub(self.called_at);
+        self.called_at = now;
+        if self.is_reading || self.phase != Phase::Open {
+            return;
+        }
+        self.since = self.since.saturating_add(pause);
+        if self.ping == Ping::Left {
+            self.ping_mark = self.ping_mark.saturating_add(pause);
+        }
     }
 
     fn observe_writing(&mut self, now: Nanos, observed: &Observed, timeouts: &Timeouts) {
@@ -289,11 +325,10 @@ impl Timer {
             (self.written, self.written_at) = (left, now);
         }
         (self.appended, self.has_unsent) = (observed.appended, observed.unsent > 0);
-        let close_has_left = self.phase == Phase::Closing && left >= observed.close_end;
-        if close_has_left && !self.close_has_left {
-            self.since = now;
+        let is_closing = self.phase == Phase::Closing && !self.close_has_left;
+        if is_closing && left >= observed.close_end {
+            (self.close_has_left, self.since) = (true, now);
         }
-        self.close_has_left = close_has_left;
     }
 
     fn observe_reading(&mut self, now: Nanos, observed: &Observed) {
@@ -306,6 +341,8 @@ impl Timer {
             self.since = now;
         }
         match self.ping {
+            // When it had left nobody saw.
+            Ping::Queued if self.ping_is_answered => self.ping = Ping::None,
             Ping::Queued if observed.left() >= self.ping_mark => {
                 (self.ping, self.ping_mark) = (Ping::Left, now);
             }

@@ -809,6 +809,83 @@ fn latency_is_the_round_trip_of_a_keepalive_ping() {
     }
 }
 
+// The pause in which the driver did not read is no silence, however long it is.
+#[test]
+fn answer_to_a_long_upload_is_awaited() {
+    for role in ROLES {
+        let mut clocked = Clocked::open(role, &config().idle_timeout(secs(60)));
+        clocked.io = IoState::paused();
+        for _ in 0..3600 {
+            clocked.ws.send("chunk", &mut clocked.out).unwrap();
+            clocked.pass(secs(1));
+            clocked.written();
+        }
+        clocked.io = IoState::reading();
+        clocked.pass(secs(50));
+        assert!(clocked.ws.is_open(), "{:?}", clocked.ws.outcome());
+        clocked.written();
+        clocked.pass(secs(20));
+        assert!(clocked.ws.is_closed(), "silence counts again");
+    }
+}
+
+// What a transport sends of its own accord does not start the clock again.
+#[test]
+fn lingering_ends_though_the_transport_has_bytes_of_its_own() {
+    let mut clocked = Clocked::open(Role::Server, &config());
+    clocked.receive(b"\x81\x00");
+    clocked.written();
+    assert!(clocked.ws.is_lingering());
+    for _ in 0..3 {
+        clocked.pass(secs(1));
+        clocked.io = IoState::reading().with_buffered(30);
+        clocked.pass(secs(1));
+        clocked.io = IoState::reading();
+    }
+    assert!(!clocked.ws.is_lingering());
+}
+
+#[test]
+fn latency_is_unknown_where_nobody_saw_the_ping_leave() {
+    let (mut ws, mut out) = (open(Role::Server, &config()), Vec::new());
+    ws.handle_timeout(secs(0), IoState::reading(), &mut out);
+    ws.handle_timeout(secs(20), IoState::reading(), &mut out);
+    let (_, payload) = frames(&out).pop().expect("a ping");
+    out.clear();
+    feed(&mut ws, [&*wire(Role::Client).pong(&payload).bytes()]);
+    for seconds in 20..60 {
+        ws.handle_timeout(secs(seconds), IoState::reading(), &mut out);
+    }
+    assert_eq!(ws.latency(), None);
+}
+
+// A handler that takes 20 s reads what came in 20 s at once.
+#[test]
+fn control_frames_are_limited_by_the_seconds_that_they_took() {
+    for role in ROLES {
+        let limited = config().max_control_frames(10);
+        let pong = wire(peer_of(role)).pong(b"").bytes();
+        let mut clocked = Clocked::open(role, &limited);
+        clocked.be_busy(secs(20));
+        clocked.receive(&pong.repeat(200));
+        assert!(clocked.ws.is_open());
+        clocked.receive(&pong);
+        let error = LimitError::TooManyControlFrames;
+        assert_eq!(clocked.error(), Some(error.into()));
+    }
+}
+
+#[test]
+fn failure_is_an_event_until_it_was_received() {
+    let mut clocked = Clocked::open(Role::Server, &config());
+    assert!(!clocked.ws.has_event());
+    clocked.pass(secs(20));
+    clocked.written();
+    clocked.pass(secs(21));
+    assert!(clocked.ws.is_closed() && clocked.ws.has_event());
+    assert!(clocked.error().is_some() && !clocked.ws.has_event());
+}
+
 #[test]
 fn extreme_times_do_not_panic() {
     let always = config()

@@ -17,7 +17,7 @@ impl Connection {
         self.agreement.as_ref()?.deflate()
     }
 
-    /// As [`send`](Self::send), with a say in whether the message is
+    /// As [`send`](Self::send), choosing whether the message is
     /// compressed.
     ///
     /// # Errors
@@ -54,8 +54,9 @@ impl Connection {
         self.write_message(kind, payload, out)
     }
 
-    /// As [`send_fragment`](Self::send_fragment), with a say in whether the
-    /// message is compressed. What is said with its first piece counts.
+    /// As [`send_fragment`](Self::send_fragment), choosing whether the
+    /// message is compressed. The choice made for the first piece applies to the
+    /// whole message.
     ///
     /// # Errors
     ///

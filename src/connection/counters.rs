@@ -1,8 +1,8 @@
-//! What passed over a connection since its start.
+//! Traffic counters of a connection.
 
 use super::{Connection, Rare};
 
-/// How much passed over a connection since its start, see
+/// The traffic of a connection since its start, see
 /// [`Connection::counters`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
@@ -13,7 +13,7 @@ pub struct Counters {
     pub sent: Traffic,
 }
 
-/// How much passed in one direction.
+/// The traffic in one direction.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Traffic {

@@ -21,9 +21,9 @@ pub struct IoState {
     /// queue of its own, and bytes in a transport that buffers, such as a TLS
     /// session or a `BufWriter`.
     pub buffered_len: usize,
-    /// Whether the driver is reading, or waiting until it can. `false`: the
-    /// peer's silence means nothing, so no keepalive, pong or idle deadline
-    /// runs.
+    /// Whether the driver reads from now on, or waits until it can. `false`:
+    /// until the next call the peer's silence means nothing, and no keepalive,
+    /// pong or idle deadline runs.
     pub is_reading: bool,
 }
 
@@ -36,8 +36,8 @@ impl IoState {
         }
     }
 
-    /// The driver does not read, as one that only sends or that waits until
-    /// the peer takes more, and has buffered nothing.
+    /// The driver does not read, for example because it only sends or waits for
+    /// the peer to take more, and has buffered nothing.
     pub const fn paused() -> Self {
         Self {
             buffered_len: 0,
@@ -103,7 +103,7 @@ impl Connection {
             if timer.begins_second(now)
                 && let Some(rare) = &mut self.rare
             {
-                rare.control_rate.begin_second();
+                rare.control_rate.reset();
             }
             match timer.advance(now, &observed, &timeouts) {
                 None => return timer.next(now, &timeouts),
@@ -122,8 +122,8 @@ impl Connection {
         self.timer.as_ref()?.latency()
     }
 
-    /// Whether the write deadline passed: nothing more leaves, and a driver
-    /// drops what it has queued.
+    /// Whether the write deadline passed: nothing more will be sent, and the
+    /// driver should drop its queue.
     pub fn is_stalled(&self) -> bool {
         self.life.end().is_some_and(|end| end.is_stalled)
     }

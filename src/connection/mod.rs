@@ -296,6 +296,14 @@ impl Connection {
         end.is_some_and(|end| end.ending == Ending::Linger)
     }
 
+    /// Whether [`receive`](Self::receive) has an event to return that needs no
+    /// input, [`Input::none`](crate::Input::none): the failure of a connection
+    /// whose deadline has passed, for example.
+    pub fn has_event(&self) -> bool {
+        let end = self.life.end();
+        end.is_some_and(|end| end.event.is_some() || end.failure.is_some())
+    }
+
     /// How the connection ended, once that is certain. It never changes.
     pub fn outcome(&self) -> Option<&Outcome> {
         self.life.end().map(|end| &end.outcome)
@@ -375,7 +383,12 @@ impl Connection {
     /// The outcome is certain. No message will be received or sent, so what was
     /// held for them is given back.
     fn end(&mut self, outcome: Outcome, failure: Option<Error>) {
-        let ending = Ending::after(self.role, outcome.cause);
+        let can_wait = self.config.settings().timeouts.close.is_set();
+        let ending = match Ending::after(self.role, outcome.cause) {
+            // Nothing would end the wait for a peer that failed us.
+            _ if outcome.cause.is_some() && !can_wait => Ending::Drop,
+            ending => ending,
+        };
         self.life = Life::at(Stage::Ended(End {
             outcome,
             ending,

@@ -14,12 +14,12 @@ use crate::input::Input;
 use crate::message::{Delivery, Message, Piece, Received, Taken, utf8};
 
 impl Connection {
-    /// Takes bytes from the input and tells the next event, or `None` when all
+    /// Takes bytes from the input and returns the next event, or `None` when all
     /// of the input is consumed.
     ///
     /// Answers that the protocol demands (pongs, close frames, refusals) are
     /// appended to `out`. Never fails: a peer that breaks the rules is
-    /// [`Event::Failed`], the last event, behind all that came before it.
+    /// [`Event::Failed`], the last event, after everything received before it.
     ///
     /// ```
     /// use sansocket::{Agreement, Config, Connection, Event, Input, Message};
@@ -240,8 +240,8 @@ impl Connection {
     fn count_control_frame(&mut self) -> Result<(), Error> {
         let limit = self.config.settings().max_control_frames;
         // Without a clock there are no seconds.
-        if self.timer.is_some() {
-            self.rare().control_rate.count(limit)?;
+        if let Some(window) = self.timer.as_ref().map(|timer| timer.window()) {
+            self.rare().control_rate.count(limit, window)?;
         }
         Ok(())
     }

@@ -111,10 +111,10 @@ impl Connection {
         self.write_fragment(fragment, false, out)
     }
 
-    /// Sends the header of a message whose payload, of `len` bytes, leaves
-    /// from the caller's own memory behind it: for large payloads and vectored
-    /// writes. The caller owes all of it before anything else is written, and
-    /// vouches that text is UTF-8.
+    /// Sends the header of a message whose payload, of `len` bytes, is
+    /// written after it from the caller's own memory: for large payloads and vectored
+    /// writes. The caller must write all of it before anything else, and
+    /// guarantees that text is UTF-8.
     ///
     /// A client must mask the payload with the key that is returned; a server
     /// gets none.
@@ -179,7 +179,7 @@ impl Connection {
     }
 
     /// The bytes of a prepared message for this connection, to be written
-    /// behind what is in `out` by the caller: a server shares the same memory
+    /// after the contents of `out` by the caller: a server shares the same memory
     /// with all others.
     ///
     /// # Errors

@@ -57,14 +57,16 @@ pub(crate) struct ControlRate {
 }
 
 impl ControlRate {
-    pub(crate) const fn begin_second(&mut self) {
+    /// A second begins.
+    pub(crate) const fn reset(&mut self) {
         self.frames = 0;
     }
 
     #[inline]
-    pub(crate) const fn count(&mut self, limit: u32) -> Result<(), LimitError> {
+    /// Counts a frame, of those that may have been sent within so many seconds.
+    pub(crate) const fn count(&mut self, limit: u32, seconds: u32) -> Result<(), LimitError> {
         self.frames = self.frames.saturating_add(1);
-        if self.frames > limit {
+        if self.frames > limit.saturating_mul(seconds) {
             return Err(LimitError::TooManyControlFrames);
         }
         Ok(())
@@ -141,10 +143,12 @@ mod tests {
     fn control_frames_are_counted_by_the_second() {
         let mut rate = ControlRate::default();
         for _ in 0..3 {
-            assert_eq!(rate.count(2), Ok(()));
-            assert_eq!(rate.count(2), Ok(()));
-            assert_eq!(rate.count(2), Err(LimitError::TooManyControlFrames));
-            rate.begin_second();
+            assert_eq!(rate.count(2, 1), Ok(()));
+            assert_eq!(rate.count(2, 1), Ok(()));
+            assert_eq!(rate.count(2, 1), Err(LimitError::TooManyControlFrames));
+            rate.reset();
         }
+        assert!((0..40).all(|_| rate.count(2, 20).is_ok()));
+        assert_eq!(rate.count(2, 20), Err(LimitError::TooManyControlFrames));
     }
 }

@@ -77,11 +77,12 @@ impl Answer {
     /// `Trailer`, `Transfer-Encoding`, `Upgrade` and `Proxy-*`; and those that
     /// are written anew: `Content-Length` and `Sec-WebSocket-*`. A response that
     /// opened a connection, or any other status outside 200 to 599, becomes 502
-    /// (Bad Gateway) without fields or body: answer with
+    /// (Bad Gateway) without fields or body, and so does one whose body is
+    /// [truncated](Response::is_truncated): answer with
     /// [`Request::accept`](crate::Request::accept) to open the connection here
     /// too.
     pub fn forwarding(response: &Response) -> Self {
-        if !matches!(response.status(), 200..=599) {
+        if !matches!(response.status(), 200..=599) || response.is_truncated() {
             return Self::plain(502);
         }
         let mut answer = Self::with_status(response.status());
@@ -235,11 +236,14 @@ impl Answer {
     }
 
     /// All header fields to send by HTTP/2 or HTTP/3: as [`fields`](Self::fields),
-    /// without `Connection` and `Upgrade`, which they forbid (RFC 9113 §8.2.2).
+    /// without `Connection`, `Upgrade`, `Keep-Alive` and `Proxy-Connection`, which
+    /// they forbid (RFC 9113 §8.2.2).
     pub fn multiplexed_fields(&self) -> Headers {
         let mut fields = Headers::default();
+        const FORBIDDEN: [&str; 3] = ["Upgrade", "Keep-Alive", "Proxy-Connection"];
         self.visit_common(|name, value| {
-            if name != "Upgrade" {
+            let mut forbidden = FORBIDDEN.iter();
+            if !forbidden.any(|forbidden| name.eq_ignore_ascii_case(forbidden)) {
                 fields.push(name, value);
             }
         });

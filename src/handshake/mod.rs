@@ -15,7 +15,7 @@
 //!    │ Connection: Upgrade                                    │
 //!    │ Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==            │ 16 bytes in base64
 //!    │ Sec-WebSocket-Version: 13                              │ else 426
-//!    │ Sec-WebSocket-Protocol: chat, echo                     │ offers, unique
+//!    │ Sec-WebSocket-Protocol: chat, echo                     │ offers
 //!    │ Origin: https://example.com                            │ by policy, else 403
 //!    ├───────────────────────────────────────────────────────►│
 //!    │                       HTTP/1.1 101 Switching Protocols │ else a refusal

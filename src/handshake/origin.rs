@@ -125,7 +125,9 @@ impl<'h> Origin<'h> {
             () if is(b"https") || is(b"wss") => b":443",
             () => return authority,
         };
-        authority.strip_suffix(port).unwrap_or(authority)
+        let authority = authority.strip_suffix(port).unwrap_or(authority);
+        // RFC 3986 §3.2.3: the port may be empty.
+        authority.strip_suffix(b":").unwrap_or(authority)
     }
 }
 
@@ -153,6 +155,7 @@ mod tests {
             ("https://example.com", "example.com", true),
             ("https://example.com:443", "example.com", true),
             ("https://example.com", "example.com:443", true),
+            ("http://example.com", "example.com:", true),
             ("http://127.0.0.1:9001", "127.0.0.1:9001", true),
             ("http://[::1]:9001", "[::1]:9001", true),
             ("http://example.com", "example.com:8080", false),

@@ -99,7 +99,7 @@ impl Uri {
         let slash = if resource.starts_with('/') { "" } else { "/" };
         Self {
             is_secure,
-            host: host.trim_matches(['[', ']']).into(),
+            host: without_brackets(host).into(),
             port,
             authority,
             resource_name: format!("{slash}{resource}"),
@@ -157,12 +157,20 @@ fn check_characters(uri: &str) -> Result<(), UriError> {
 /// The longest URI that the `http` crate takes.
 const MAX_LEN: usize = 65_534;
 
+/// An IPv6 address without the brackets around it.
+fn without_brackets(host: &str) -> &str {
+    let inner = host
+        .strip_prefix('[')
+        .and_then(|host| host.strip_suffix(']'));
+    inner.unwrap_or(host)
+}
+
 /// The host, with the brackets of an IPv6 address, and the port after it.
 fn split_port(authority: &str) -> Result<(&str, Option<&str>), UriError> {
     if authority.starts_with('[') {
         let end = authority.find(']').ok_or(UriError::InvalidHost)?;
         let (host, port) = authority.split_at(end + 1);
-        let address = host.trim_matches(['[', ']']).parse::<Ipv6Addr>();
+        let address = without_brackets(host).parse::<Ipv6Addr>();
         return match (address, port.strip_prefix(':'), port.is_empty()) {
             (Ok(_), port, true) | (Ok(_), port @ Some(_), _) => Ok((host, port)),
             _ => Err(UriError::InvalidHost),
@@ -226,6 +234,7 @@ mod tests {
             ("ws://[::1", Err(UriError::InvalidHost)),
             ("ws://[::1]9", Err(UriError::InvalidHost)),
             ("ws://[h]", Err(UriError::InvalidHost)),
+            ("ws://[[::1]", Err(UriError::InvalidHost)),
             ("ws://h]", Err(UriError::InvalidHost)),
             ("ws://::1", Err(UriError::InvalidHost)),
             ("ws://h:0", Err(UriError::InvalidPort)),

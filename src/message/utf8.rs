@@ -39,7 +39,7 @@ fn looks_ascii(bytes: &[u8]) -> bool {
         .all(|end| u64::from_le_bytes(*end) & 0x8080_8080_8080_8080 == 0)
 }
 
-/// What of the bytes stands before the first wrong or incomplete sequence.
+/// The bytes before the first invalid or incomplete sequence.
 fn valid_prefix(bytes: &[u8]) -> &str {
     bytes.utf8_chunks().next().map_or("", |chunk| chunk.valid())
 }
@@ -50,9 +50,9 @@ pub(crate) fn replace_invalid(bytes: &[u8]) -> Cow<'_, str> {
 }
 
 impl Utf8 {
-    /// Checks the next piece. Gives back the character that it completes, if
-    /// one was begun, and the whole characters behind that; the beginning of
-    /// one more is kept.
+    /// Checks the next piece. Returns the character that it completes, if
+    /// one was incomplete, and the complete characters after it; the beginning
+    /// of another is kept.
     pub(crate) fn push<'b>(
         &mut self,
         bytes: &'b [u8],
