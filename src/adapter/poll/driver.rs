@@ -5,6 +5,7 @@
 //! knows no rule of the protocol and no runtime.
 
 use std::borrow::Cow;
+use std::boxed::Box;
 use std::io;
 use std::task::{Context, Poll, ready};
 use std::vec::Vec;
@@ -17,6 +18,7 @@ use super::outgoing::Outgoing;
 use super::transport::Transport;
 use crate::adapter::Error;
 use crate::adapter::incoming::Incoming;
+use crate::close::CloseCode;
 use crate::connection::{Connection, IoState};
 use crate::error::{Error as Failure, SendError};
 use crate::event::Event;
@@ -29,14 +31,16 @@ pub(super) struct Driver<T> {
     pub(super) ws: Connection,
     pub(super) incoming: Incoming,
     pub(super) outgoing: Outgoing,
-    max_unsent_len: usize,
     /// How many bytes answer what the peer sent and may be unsent, and the
     /// position in the output after them.
     answers_len: u64,
     answers_end: u64,
+    /// The position in the output after the last ping or pong of the
+    /// application's own.
+    control_end: u64,
     /// The event that ended the connection, to be returned once what is owed
     /// has left.
-    pub(super) last: Option<Event<'static>>,
+    pub(super) last: Option<Box<Event<'static>>>,
     /// How far the end of the outgoing direction is.
     pub(super) shutdown: Shutdown,
     /// Counts reads, as the clock is not looked at with each.
@@ -44,7 +48,7 @@ pub(super) struct Driver<T> {
     /// Nothing is read or written any more.
     pub(super) is_finished: bool,
     /// The pieces of a message that came so far, where they are to be joined.
-    begun: Option<Message<'static>>,
+    begun: Option<Box<Message<'static>>>,
 }
 
 /// How many reads one poll makes, and how many events it handles, before other
@@ -65,12 +69,12 @@ impl<T: Transport> Driver<T> {
         outgoing.out().extend_from_slice(out);
         Self {
             io,
-            max_unsent_len: ws.config().settings().max_unsent_len,
             ws,
             incoming: Incoming::default(),
             outgoing,
             answers_len: 0,
             answers_end: 0,
+            control_end: 0,
             last: None,
             shutdown: Shutdown::NotYet,
             reads: 0,
@@ -95,8 +99,11 @@ impl<T: Transport> Driver<T> {
                     return Poll::Ready(Err(Error::Refused(response)));
                 }
                 Some(event) => {
-                    if let Some(message) = event.into_message(&mut self.begun) {
-                        return Poll::Ready(Ok(Some(message)));
+                    let mut begun = self.begun.take().map(|begun| *begun);
+                    let message = event.into_message(&mut begun);
+                    self.begun = begun.map(Box::new);
+                    if message.is_some() {
+                        return Poll::Ready(Ok(message));
                     }
                 }
             }
@@ -114,9 +121,11 @@ impl<T: Transport> Driver<T> {
                 let event = self.receive();
                 let is_last = self.ws.is_closed() || matches!(event, Some(Event::Failed(_)));
                 if !is_last && event.is_some() {
+                    // The application may take its time with it.
+                    self.release();
                     return Poll::Ready(Ok(event));
                 }
-                self.last = event;
+                self.last = event.map(Box::new);
             }
             if self.is_over() {
                 ready!(self.poll_end(cx));
@@ -143,7 +152,7 @@ impl<T: Transport> Driver<T> {
         while let Some(event) = self.incoming.receive(&mut self.ws, out) {
             is_stuck = false;
             match event {
-                Event::Failed(_) => self.last = Some(event.into_owned()),
+                Event::Failed(_) => self.last = Some(Box::new(event.into_owned())),
                 event => handle(&mut self.ws, event, out)?,
             }
         }
@@ -155,6 +164,7 @@ impl<T: Transport> Driver<T> {
             ready!(self.poll_end(cx));
             self.take_last()?;
         }
+        self.release();
         Poll::Ready(Ok(!self.is_finished))
     }
 
@@ -172,16 +182,45 @@ impl<T: Transport> Driver<T> {
         }
     }
 
+    /// Sends a close frame, unless there was one.
+    pub(super) fn poll_close(
+        &mut self,
+        cx: &mut Context<'_>,
+        code: CloseCode,
+        reason: &str,
+    ) -> Poll<Result<(), Error>> {
+        self.ws.close(code, reason, self.outgoing.out())?;
+        self.poll_flush(cx)
+    }
+
     /// Ready when there is room for a message of this length.
     pub(super) fn poll_room(
         &mut self,
         cx: &mut Context<'_>,
         len: usize,
     ) -> Poll<Result<(), Error>> {
-        let is_full = self.outgoing.len().saturating_add(len) > self.max_unsent_len;
+        let is_full = self.outgoing.len().saturating_add(len) > self.max_unsent_len();
         if is_full && !self.outgoing.is_empty() {
             return self.poll_flush(cx);
         }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes a ping or pong of the application's own once the one before has
+    /// left: those whose futures are dropped and made anew do not pile up.
+    pub(super) fn poll_control(
+        &mut self,
+        cx: &mut Context<'_>,
+        send: impl FnOnce(&mut Connection, &mut Vec<u8>) -> Result<(), SendError>,
+    ) -> Poll<Result<(), Error>> {
+        if self.left() < self.control_end {
+            let flushed = self.poll_flush(cx);
+            if self.left() < self.control_end {
+                ready!(flushed)?;
+            }
+        }
+        send(&mut self.ws, self.outgoing.out())?;
+        self.control_end = self.ws.counters().sent.bytes;
         Poll::Ready(Ok(()))
     }
 
@@ -275,11 +314,31 @@ impl<T: Transport> Driver<T> {
     /// it does. What the application sends of its own accord does not count, or
     /// two that both send would wait for each other.
     fn is_flooded(&mut self) -> bool {
-        let left = self.ws.counters().sent.bytes - self.outgoing.len() as u64;
-        if left >= self.answers_end {
+        if self.left() >= self.answers_end {
             self.answers_len = 0;
         }
-        self.answers_len >= self.max_unsent_len.max(1) as u64
+        self.answers_len >= self.max_unsent_len().max(1) as u64
+    }
+
+    /// The position in the output up to which it has left.
+    fn left(&self) -> u64 {
+        let appended = self.ws.counters().sent.bytes;
+        appended.saturating_sub(self.outgoing.len() as u64)
+    }
+
+    fn max_unsent_len(&self) -> usize {
+        self.ws.config().settings().max_unsent_len
+    }
+
+    /// How far the life of the connection has come: when it moves on, there
+    /// may be a new deadline to keep, or nothing to wait for any more.
+    pub(super) fn stage(&self) -> [bool; 4] {
+        [
+            self.ws.is_open(),
+            self.ws.outcome().is_some(),
+            self.ws.is_stalled(),
+            self.is_finished,
+        ]
     }
 
     /// Reads once, while what is owed leaves. The clock comes last: what has
@@ -335,7 +394,11 @@ impl<T: Transport> Driver<T> {
             buffers::put_read(buf);
         }
         let mut buf = buffers::take_read();
-        let read = self.io.poll_read(cx, &mut buf);
+        let read = self.io.poll_read(cx, &mut buf).map(|read| match read {
+            // TLS says so of a stream that was cut off.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+            read => read,
+        });
         if let Poll::Ready(Ok(len)) = read {
             self.incoming.fill(buf, len);
         } else {
@@ -351,7 +414,7 @@ impl<T: Transport> Driver<T> {
             return Poll::Pending;
         };
         let io = IoState {
-            buffered_len: self.outgoing.buffered_len()
+            buffered_len: self.outgoing.buffered_len(&self.io)
                 + usize::from(self.shutdown == Shutdown::Pending),
             is_reading,
         };

@@ -37,10 +37,11 @@ impl Outgoing {
         &mut self.out
     }
 
-    /// How many bytes leave besides those of `out`. What the transport has
-    /// taken and not flushed counts as one.
-    pub(super) const fn buffered_len(&self) -> usize {
-        self.shared_len + self.needs_flush as usize
+    /// How many bytes leave besides those of `out`. Where the transport has
+    /// taken some that it has not flushed, it holds one at least.
+    pub(super) fn buffered_len(&self, io: &impl Transport) -> usize {
+        let held_len = io.buffered_len().max(usize::from(self.needs_flush));
+        self.shared_len.saturating_add(held_len)
     }
 
     /// How many bytes wait to leave.
@@ -81,6 +82,7 @@ impl Outgoing {
             ready!(io.poll_flush(cx))?;
             self.needs_flush = false;
         }
+        self.release();
         Poll::Ready(Ok(()))
     }
 

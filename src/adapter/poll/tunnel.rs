@@ -6,6 +6,7 @@ use std::vec::Vec;
 
 use super::WebSocket;
 use super::driver::Driver;
+use super::tasks::Side;
 use super::transport::Transport;
 use crate::adapter::Error;
 use crate::close::CloseCode;
@@ -58,7 +59,7 @@ impl<T: Transport> Tunnel<T> {
     ) -> Poll<io::Result<&[u8]>> {
         // Empty messages are nothing, not the end.
         while self.start == self.rest.len() {
-            match ready!(self.ws.driver.poll_message(cx)).map_err(into_io)? {
+            match ready!(self.ws.poll(Side::Reader, cx, Driver::poll_message)).map_err(into_io)? {
                 None => return Poll::Ready(Ok(&[])),
                 Some(Message::Binary(bytes)) => {
                     (self.rest, self.start) = (bytes.into_owned(), 0);
@@ -91,21 +92,23 @@ impl<T: Transport> Tunnel<T> {
         if bytes.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let driver = &mut self.ws.driver;
-        ready!(driver.poll_room(cx, bytes.len())).map_err(into_io)?;
-        driver.take(None, bytes.into()).map_err(into_io)?;
-        Poll::Ready(Ok(bytes.len()))
+        let mut message = Some(bytes.into());
+        let taken = self.ws.poll(Side::Writer, cx, |driver, cx| {
+            driver.poll_take(cx, &mut message)
+        });
+        taken.map_ok(|()| bytes.len()).map_err(into_io)
     }
 
     pub(in crate::adapter) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.ws.driver.poll_flush(cx).map_err(into_io)
+        let flushed = self.ws.poll(Side::Writer, cx, Driver::poll_flush);
+        flushed.map_err(into_io)
     }
 
     pub(in crate::adapter) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Driver { ws, outgoing, .. } = &mut self.ws.driver;
-        // Of one that ended already there is nothing to close.
-        let _ = ws.close(CloseCode::NORMAL, "", outgoing.out());
-        self.poll_sent(cx)
+        let closed = self.ws.poll(Side::Writer, cx, |driver, cx| {
+            driver.poll_close(cx, CloseCode::NORMAL, "")
+        });
+        closed.map_err(into_io)
     }
 }
 
