@@ -288,7 +288,7 @@ impl<F: Future> Future for Counted<F> {
 }
 
 // A half that does not wait is not woken.
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn writer_is_woken_by_its_own_messages_alone() {
     let (ws, mut peer) = pair(4096, &config());
     let (mut reader, mut writer) = ws.split();
@@ -316,10 +316,9 @@ async fn writer_is_woken_by_its_own_messages_alone() {
         for _ in 0..100 {
             peer.write_all(&hello).await.unwrap();
             peer.read_exact(&mut buf).await.unwrap();
-            for _ in 0..10 {
-                tokio::task::yield_now().await;
-            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
             peer.write_all(&hello).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
         }
     };
     tokio::join!(reading, peering);
