@@ -4,18 +4,18 @@
 #![cfg(all(feature = "tokio", feature = "futures"))]
 
 mod common;
+#[path = "common/compat.rs"]
+mod compat;
 
 use std::any::Any;
-use std::io;
-use std::pin::Pin;
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use common::config;
+use compat::Compat;
 use futures_util::{SinkExt, StreamExt};
 use sansocket::adapter::poll::{Transport, WebSocket};
 use sansocket::{Agreement, Config, Message, Role, futures, tokio as adapter};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex, split};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, duplex, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
@@ -32,39 +32,6 @@ enum Sharing {
 }
 
 use Sharing::{Halves, Select, StreamAndSink, Tunnel};
-
-/// A stream of tokio's as one of futures-io.
-struct Compat<S>(S);
-
-impl<S: AsyncRead + Unpin> futures_util::AsyncRead for Compat<S> {
-    fn poll_read(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buf: &mut [u8],
-    ) -> Poll<io::Result<usize>> {
-        let mut buf = ReadBuf::new(buf);
-        ready!(Pin::new(&mut self.0).poll_read(cx, &mut buf))?;
-        Poll::Ready(Ok(buf.filled().len()))
-    }
-}
-
-impl<S: AsyncWrite + Unpin> futures_util::AsyncWrite for Compat<S> {
-    fn poll_write(
-        mut self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        bytes: &[u8],
-    ) -> Poll<io::Result<usize>> {
-        Pin::new(&mut self.0).poll_write(cx, bytes)
-    }
-
-    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_flush(cx)
-    }
-
-    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.0).poll_shutdown(cx)
-    }
-}
 
 fn over_tokio<S: AsyncRead + AsyncWrite + Unpin>(stream: S, role: Role) -> adapter::WebSocket<S> {
     adapter::WebSocket::upgraded(stream, role, Agreement::default(), vec![], &config())
