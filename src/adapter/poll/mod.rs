@@ -11,10 +11,12 @@
 //! ```
 
 mod buffers;
+mod commands;
 pub(super) mod connect;
 mod driver;
 mod ending;
 mod outgoing;
+mod sending;
 mod split;
 mod tasks;
 mod tls;
@@ -29,7 +31,7 @@ use std::vec::Vec;
 use futures_core::Stream;
 use futures_sink::Sink;
 
-pub use split::{Reader, Writer};
+pub use split::{Reader, ReuniteError, Writer};
 pub use tls::MaybeTls;
 #[cfg(feature = "rustls")]
 pub use tls::TlsIo;
@@ -98,8 +100,12 @@ impl<T: Transport> WebSocket<T> {
     }
 
     fn new(io: T, ws: Connection, out: &[u8]) -> Self {
+        Self::of(Driver::new(io, ws, out))
+    }
+
+    fn of(driver: Driver<T>) -> Self {
         Self {
-            driver: Driver::new(io, ws, out),
+            driver,
             sides: Sides::default(),
         }
     }
@@ -396,7 +402,6 @@ impl<T: Transport> WebSocket<T> {
         &self.driver.io
     }
 
-    #[cfg(feature = "futures")]
     pub(super) const fn io_mut(&mut self) -> &mut T {
         &mut self.driver.io
     }

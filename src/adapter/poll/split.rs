@@ -5,6 +5,7 @@
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::string::String;
 use std::sync::{Arc, PoisonError};
 #[cfg(not(sansocket_loom))]
 use std::sync::{Mutex, MutexGuard};
@@ -15,6 +16,7 @@ use futures_sink::Sink;
 #[cfg(sansocket_loom)]
 use loom::sync::{Mutex, MutexGuard};
 
+use super::WebSocket;
 use super::driver::Driver;
 use super::tasks::Place;
 use super::transport::Transport;
@@ -47,6 +49,16 @@ struct Shared<T> {
     /// Wakes all tasks.
     waker: Waker,
 }
+
+/// Error returned by [`Reader::reunite`], with the halves.
+#[derive(Debug, thiserror::Error)]
+#[error("the halves are not of one connection, or the writer has clones")]
+pub struct ReuniteError<T>(
+    /// The receiving half.
+    pub Reader<T>,
+    /// The sending half.
+    pub Writer<T>,
+);
 
 pub(super) fn split<T: Transport>(driver: Driver<T>) -> (Reader<T>, Writer<T>) {
     let place = Place::new();
@@ -85,6 +97,46 @@ impl<T: Transport> Reader<T> {
     /// How the connection ended, once that is certain.
     pub fn outcome(&self) -> Option<Outcome> {
         self.shared.lock().ws.outcome().cloned()
+    }
+
+    /// The subprotocol that the handshake settled.
+    pub fn subprotocol(&self) -> Option<String> {
+        self.shared.subprotocol()
+    }
+
+    /// Makes one socket of the two halves again. Other clones of the writer
+    /// must have been dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`ReuniteError`], with the halves, if there are other clones or if the
+    /// halves are not of the same connection.
+    pub fn reunite(self, writer: Writer<T>) -> Result<WebSocket<T>, ReuniteError<T>> {
+        let is_pair = Arc::ptr_eq(&self.shared, &writer.shared);
+        if !is_pair || Arc::strong_count(&self.shared) > 2 {
+            return Err(ReuniteError(self, writer));
+        }
+        drop(writer);
+        match Arc::try_unwrap(self.shared) {
+            Ok(shared) => {
+                let driver = shared.driver.into_inner();
+                Ok(WebSocket::of(
+                    driver.unwrap_or_else(PoisonError::into_inner),
+                ))
+            }
+            // Nobody else can clone it.
+            Err(shared) => {
+                let writer = Writer {
+                    place: self.place.another(),
+                    shared: shared.clone(),
+                };
+                let reader = Self {
+                    shared,
+                    place: self.place,
+                };
+                Err(ReuniteError(reader, writer))
+            }
+        }
     }
 
     fn poll<R>(
@@ -186,6 +238,38 @@ impl<T: Transport> Writer<T> {
         poll_fn(|cx| self.poll(cx, |driver, cx| driver.poll_close(cx, code, reason))).await
     }
 
+    /// How the connection ended, once that is certain.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.shared.lock().ws.outcome().cloned()
+    }
+
+    /// The subprotocol that the handshake settled.
+    pub fn subprotocol(&self) -> Option<String> {
+        self.shared.subprotocol()
+    }
+
+    /// Whether nothing more can be sent: a close frame was sent or received, or
+    /// the connection ended.
+    pub fn is_closed(&self) -> bool {
+        !self.shared.lock().ws.is_open()
+    }
+
+    /// Waits until nothing more can be sent, see
+    /// [`is_closed`](Self::is_closed). The [`Reader`] must be polled meanwhile.
+    /// Cancel safe.
+    pub async fn closed(&mut self) {
+        poll_fn(|cx| {
+            // First: what happens meanwhile must not be missed.
+            self.place.wait_for_end(cx.waker());
+            if !self.is_closed() {
+                return Poll::Pending;
+            }
+            self.place.leave();
+            Poll::Ready(())
+        })
+        .await;
+    }
+
     /// How many bytes wait to leave.
     pub fn unsent(&self) -> usize {
         self.shared.lock().outgoing.len()
@@ -206,7 +290,16 @@ impl<T: Transport> Writer<T> {
         .await
     }
 
-    fn poll<R>(
+    /// Changes the connection: what is new to send leaves by whoever waits.
+    pub(super) fn change<R>(&self, change: impl FnOnce(&mut Driver<T>) -> R) -> R {
+        let result = change(&mut self.shared.lock());
+        self.place.wake_others();
+        result
+    }
+
+    // A context is what is polled with.
+    #[allow(clippy::needless_pass_by_ref_mut)]
+    pub(super) fn poll<R>(
         &self,
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
@@ -231,7 +324,12 @@ impl<T> Shared<T> {
     }
 }
 
+#[allow(clippy::needless_pass_by_ref_mut)]
 impl<T: Transport> Shared<T> {
+    fn subprotocol(&self) -> Option<String> {
+        self.lock().ws.subprotocol().map(String::from)
+    }
+
     /// One poll of a half. All others that wait are woken when the connection
     /// closes or ends.
     fn poll<R>(
