@@ -287,6 +287,49 @@ impl<F: Future> Future for Counted<F> {
     }
 }
 
+/// A stream that always takes some, and of which nothing is ever read.
+struct Eager;
+
+impl AsyncRead for Eager {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Eager {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len().min(64 * 1024)))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+// The other half and other tasks have their turn in between.
+#[tokio::test]
+async fn large_message_leaves_in_several_polls() {
+    let (role, agreement) = (Role::Client, Agreement::default());
+    let ws = WebSocket::upgraded(Eager, role, agreement, vec![], &config());
+    let (_reader, mut writer) = ws.split();
+    let polls = Arc::new(AtomicUsize::new(0));
+    let sending = Box::pin(async move { writer.send(vec![7; 8 << 20]).await });
+    Counted(sending, polls.clone()).await.unwrap();
+    assert!(polls.load(Ordering::Relaxed) >= 8);
+}
+
 // A half that does not wait is not woken.
 #[tokio::test(start_paused = true)]
 async fn writer_is_woken_by_its_own_messages_alone() {

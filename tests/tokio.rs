@@ -352,6 +352,55 @@ async fn tunnel_passes_bytes_and_ends() {
         .unwrap();
 }
 
+// What was written before leaves first, and what the peer still sends is read
+// to its end.
+#[tokio::test]
+async fn tunnel_that_is_shut_down_is_read_to_the_end() {
+    let (ws, mut peer) = pair(1000, &config());
+    let mut tunnel = ws.into_tunnel();
+    let answering = tokio::spawn(async move {
+        let expected = wire(Role::Server)
+            .binary(&[1; 5000])
+            .close(1000, "")
+            .bytes();
+        let mut sent = vec![0; expected.len()];
+        peer.read_exact(&mut sent).await.unwrap();
+        assert!(sent == expected);
+        let answer = wire(Role::Client).binary(&[2; 3000]).binary(&[3; 3000]);
+        let answer = answer.close(1000, "").bytes();
+        peer.write_all(&answer).await.unwrap();
+        peer
+    });
+    tunnel.write_all(&[1; 5000]).await.unwrap();
+    tunnel.shutdown().await.unwrap();
+    let mut received = Vec::new();
+    tunnel.read_to_end(&mut received).await.unwrap();
+    assert!(received == [vec![2; 3000], vec![3; 3000]].concat());
+    answering.await.unwrap();
+}
+
+// The peer's close frame comes while much is unsent.
+#[tokio::test]
+async fn tunnel_sends_what_was_written_before_the_peer_closed() {
+    let (ws, mut peer) = pair(1000, &config());
+    let mut tunnel = ws.into_tunnel();
+    tunnel.write_all(&[1; 50_000]).await.unwrap();
+    let close = wire(Role::Client).close(1000, "").bytes();
+    peer.write_all(&close).await.unwrap();
+    let reading = tokio::spawn(async move {
+        let mut received = Vec::new();
+        peer.read_to_end(&mut received).await.unwrap();
+        received
+    });
+    assert_eq!(tunnel.read(&mut [0; 10]).await.unwrap(), 0);
+    let late = tunnel.write_all(b"late").await.unwrap_err();
+    assert_eq!(late.kind(), io::ErrorKind::BrokenPipe, "no silent loss");
+    tunnel.shutdown().await.unwrap();
+    drop(tunnel);
+    let expected = wire(Role::Server).binary(&[1; 50_000]).close(1000, "");
+    assert!(reading.await.unwrap() == expected.bytes());
+}
+
 #[tokio::test]
 async fn tunnel_tells_text_and_a_missing_end() {
     let (ws, mut peer) = pair(4096, &config());

@@ -9,6 +9,7 @@ use std::vec::Vec;
 use bytes::{Buf, Bytes};
 
 use super::buffers;
+use super::driver::yield_now;
 use super::transport::Transport;
 
 /// Unsent bytes: some shared by reference, then those that the state machine
@@ -24,6 +25,10 @@ pub(super) struct Outgoing {
 /// More than this is not moved to the front when a part of it left: a long
 /// message that leaves in many writes is written in linear time.
 const MAX_MOVED: usize = 16 * 1024;
+
+/// A poll writes so many bytes, and then others of the thread have their turn,
+/// and the other half of a split.
+const MAX_WRITTEN: usize = 1024 * 1024;
 
 /// How many pieces leave in one write.
 const MAX_SLICES: usize = 16;
@@ -75,7 +80,11 @@ impl Outgoing {
         cx: &mut Context<'_>,
         io: &mut impl Transport,
     ) -> Poll<io::Result<()>> {
+        let unsent_len = self.len();
         while !self.is_empty() {
+            if unsent_len - self.len() >= MAX_WRITTEN {
+                return yield_now(cx);
+            }
             ready!(self.poll_write(cx, io, &[]))?;
         }
         if self.needs_flush {
