@@ -4,6 +4,7 @@
 //!
 //! ```text
 //!  WebSocket   Reader   Writer   Tunnel     what applications hold
+//!  Tasks                                    who is woken
 //!  ───────────────────────────────────
 //!  Driver                                   the loop, as polls
 //!  Outgoing                                 bytes between two polls
@@ -181,8 +182,8 @@ impl<T: Transport> WebSocket<T> {
     /// # Errors
     ///
     /// [`Error::Failed`] if the connection failed, [`Error::Io`] if the stream
-    /// did and [`Error::Refused`] if a server refused, once; then `None` for
-    /// ever.
+    /// did and [`Error::Refused`] if a server refused, once; then `None`
+    /// from then on.
     pub async fn next(&mut self) -> Result<Option<Message<'static>>, Error> {
         poll_fn(|cx| self.poll(Side::Reader, cx, Driver::poll_message)).await
     }
@@ -227,6 +228,10 @@ impl<T: Transport> WebSocket<T> {
     /// the message leaves whole, with the next call of any method. A server
     /// does not copy a large message that it is given as a `Vec` or `String`.
     ///
+    /// Two ends that send without receiving wait for each other once all
+    /// buffers between them are full, until the write deadline. To receive
+    /// meanwhile, [`split`](Self::split) the socket.
+    ///
     /// # Errors
     ///
     /// [`Error::Send`] if the connection is not open, [`Error::Io`] if the
@@ -236,7 +241,7 @@ impl<T: Transport> WebSocket<T> {
         self.flush().await
     }
 
-    /// As [`send`](Self::send), with a say in whether the message is
+    /// As [`send`](Self::send), choosing whether the message is
     /// compressed.
     ///
     /// # Errors
@@ -347,7 +352,8 @@ impl<T: Transport> WebSocket<T> {
     /// over.
     ///
     /// No lock is held while a half waits, and automatic replies leave through
-    /// whichever half is polled.
+    /// whichever half is polled. `StreamExt::split` works too: a socket wakes
+    /// both tasks that use it.
     pub fn split(self) -> (Reader<T>, Writer<T>) {
         split::split(self.driver)
     }

@@ -95,7 +95,7 @@ impl Outgoing {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes once, what waits and `then`. Tells how much of `then` left.
+    /// Writes once, what waits and `then`. Returns how much of `then` left.
     pub(super) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,

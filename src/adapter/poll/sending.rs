@@ -124,8 +124,8 @@ impl<T: Transport> Driver<T> {
         Ok(())
     }
 
-    /// Writes what waits and a payload behind it, as far as that goes at once.
-    /// Tells how much of the payload left; `poll_flush` tells why no more.
+    /// Writes what waits and a payload after it, as far as possible at once.
+    /// Returns how much of the payload left; `poll_flush` reports why no more did.
     fn write_through(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> usize {
         let mut left = 0;
         while let Some(rest @ [_, ..]) = payload.get(left..)

@@ -161,7 +161,7 @@ impl<T: Transport> Writer<T> {
         self.flush().await
     }
 
-    /// As [`send`](Self::send), with a say in whether the message is
+    /// As [`send`](Self::send), choosing whether the message is
     /// compressed.
     ///
     /// # Errors

@@ -15,11 +15,16 @@ use crate::message::Message;
 /// A WebSocket as a stream of bytes, for protocols that are tunnelled through
 /// it: `AsyncRead` and `AsyncWrite` of the runtime.
 ///
-/// What is read are the payloads of the binary messages, one behind the other;
-/// a text message is an error of kind `InvalidData`. The peer's close frame is
-/// the end of the stream; an end without one is an error of kind
-/// `UnexpectedEof`. Each write is a message; shutting down sends the close
-/// frame, and what the peer still sends can be read.
+/// Reading returns the payloads of the binary messages, one after the other; a
+/// text message is an error of kind `InvalidData`. The peer's close frame is the
+/// end of the stream; an end without one is an error of kind `UnexpectedEof`.
+/// Each write is a message. Shutting down sends what was written and then the
+/// close frame; what the peer sends before its own close frame can still be
+/// read, within [`close_timeout`](crate::Config::close_timeout).
+///
+/// A close frame is answered at once, which ends both directions: after the
+/// peer's, writing is an error of kind `BrokenPipe`. Protocols that end one
+/// direction and go on sending in the other need a mark of their own for that.
 #[derive(Debug)]
 pub struct Tunnel<T> {
     ws: WebSocket<T>,
