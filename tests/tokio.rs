@@ -16,7 +16,7 @@ use sansocket::frame::Opcode;
 use sansocket::tokio::{Error, Io, Tunnel, WebSocket, accept_on, connect_on};
 use sansocket::{
     Agreement, ClientRequest, CloseCode, Config, DeadlineReason, Message, OriginPolicy, Prepared,
-    ProtocolError, Request, Role,
+    ProtocolError, Request, Role, SendError,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::io::{copy_bidirectional, duplex};
@@ -438,6 +438,31 @@ async fn send_is_done_when_the_stream_was_flushed() {
     let read = timeout(Duration::from_secs(10), theirs.read_exact(&mut buf));
     read.await.expect("no later call").unwrap();
     assert_eq!(&buf, b"\x81\x05whole");
+}
+
+// What a stream buffers has not left.
+#[tokio::test(start_paused = true)]
+async fn write_deadline_sees_through_a_stream_that_buffers() {
+    let (ours, _peer) = duplex(16);
+    let buffered = tokio::io::BufStream::new(ours);
+    let (role, agreement) = (Role::Server, Agreement::default());
+    let mut ws = WebSocket::upgraded(buffered, role, agreement, vec![], &config());
+    let sent = timeout(Duration::from_secs(3600), ws.send(&[7; 1000])).await;
+    let error = sent.expect("the write deadline").unwrap_err();
+    assert_eq!(reason(error), Some(DeadlineReason::WriteStall));
+}
+
+// Bytes after a request cannot be taken before it is answered.
+#[tokio::test]
+async fn driving_a_request_that_is_not_answered_is_an_error() {
+    let (stream, mut peer) = duplex(4096);
+    let mut ws = WebSocket::server(stream, &config());
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\nx";
+    peer.write_all(request).await.unwrap();
+    assert!(ws.drive(|_, _, _| Ok(())).await.unwrap());
+    let stuck = ws.drive(|_, _, _| Ok(())).await;
+    assert!(matches!(stuck, Err(Error::Send(SendError::NotOpen))));
 }
 
 #[test]
