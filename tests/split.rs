@@ -7,12 +7,13 @@ mod common;
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, Wake, Waker};
 use std::time::Duration;
 
 use common::{config, frames, wire};
+use futures_util::{SinkExt, StreamExt};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use sansocket::tokio::WebSocket;
@@ -219,6 +220,180 @@ proptest! {
         let pongs = frames.iter().filter(|(header, _)| header.opcode == sansocket::frame::Opcode::Pong);
         prop_assert_eq!(pongs.count(), usize::from(MESSAGES));
     }
+
+    // The same of a socket that is not split, in two tasks that take turns.
+    #[test]
+    fn two_tasks_of_one_socket_lose_no_wake_up(
+        steps in proptest::collection::vec((0..5_u8, 1..40_usize), 0..120)
+    ) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+        let _guard = runtime.enter();
+        let stream = Stream::default();
+        let ws = open(stream.clone(), &config().max_unsent_len(20));
+        let (mut sink, mut receiver) = StreamExt::split::<Message<'static>>(ws);
+        let received = Arc::new(Mutex::new(0));
+        let told = received.clone();
+        let mut tasks = [
+            Task::new(async move {
+                while let Some(message) = receiver.next().await {
+                    assert_eq!(message.unwrap().len(), 30);
+                    *told.lock().unwrap() += 1;
+                }
+            }),
+            Task::new(async move {
+                for number in 0..MESSAGES {
+                    sink.send(vec![number; 15].into()).await.unwrap();
+                }
+            }),
+        ];
+        let mut incoming = wire(Role::Client);
+        for number in 0..MESSAGES {
+            incoming = incoming.ping(&[number]).binary(&[number; 30]);
+        }
+        let mut incoming: &[u8] = &incoming.bytes();
+        for (step, len) in steps {
+            match step {
+                0 => {
+                    let (bytes, rest) = incoming.split_at(len.min(incoming.len()));
+                    stream.bring(bytes);
+                    incoming = rest;
+                }
+                1 | 2 => stream.allow(len),
+                task => {
+                    tasks[usize::from(task - 3)].run();
+                }
+            }
+        }
+        stream.bring(incoming);
+        stream.allow(usize::MAX / 2);
+        while tasks.iter_mut().any(Task::run) {}
+        prop_assert!(tasks[1].is_done, "the writer was not woken");
+        prop_assert_eq!(*received.lock().unwrap(), usize::from(MESSAGES), "the reader was not woken");
+        stream.bring(&wire(Role::Client).close(1000, "").bytes());
+        while tasks.iter_mut().any(Task::run) {}
+        prop_assert!(tasks[0].is_done);
+    }
+}
+
+/// Counts how often a future is polled.
+struct Counted<F>(Pin<Box<F>>, Arc<AtomicUsize>);
+
+impl<F: Future> Future for Counted<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        self.1.fetch_add(1, Ordering::Relaxed);
+        self.0.as_mut().poll(cx)
+    }
+}
+
+/// A stream that always takes some, and of which nothing is ever read.
+struct Eager;
+
+impl AsyncRead for Eager {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Eager {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len().min(64 * 1024)))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+// The other half and other tasks have their turn in between.
+#[tokio::test]
+async fn large_message_leaves_in_several_polls() {
+    let (role, agreement) = (Role::Client, Agreement::default());
+    let ws = WebSocket::upgraded(Eager, role, agreement, vec![], &config());
+    let (_reader, mut writer) = ws.split();
+    let polls = Arc::new(AtomicUsize::new(0));
+    let sending = Box::pin(async move { writer.send(vec![7; 8 << 20]).await });
+    Counted(sending, polls.clone()).await.unwrap();
+    assert!(polls.load(Ordering::Relaxed) >= 8);
+}
+
+// A half that does not wait is not woken.
+#[tokio::test(start_paused = true)]
+async fn writer_is_woken_by_its_own_messages_alone() {
+    let (ws, mut peer) = pair(4096, &config());
+    let (mut reader, mut writer) = ws.split();
+    let (passing, mut passed) = tokio::sync::mpsc::channel::<Message<'static>>(1);
+    let polls = Arc::new(AtomicUsize::new(0));
+    let writing = async move {
+        while let Some(message) = passed.recv().await {
+            // It waits for room in the stream once.
+            writer.send(vec![0; 5000]).await.unwrap();
+            writer.send(message).await.unwrap();
+        }
+    };
+    tokio::spawn(Counted(Box::pin(writing), polls.clone()));
+    let (hello, mut buf) = (wire(Role::Client).text("hello").bytes(), [0; 5011]);
+    let reading = async move {
+        for round in 0..200 {
+            let message = reader.next().await.unwrap().unwrap();
+            // Every other message is none of the writer's business.
+            if round % 2 == 0 {
+                passing.send(message).await.unwrap();
+            }
+        }
+    };
+    let peering = async {
+        for _ in 0..100 {
+            peer.write_all(&hello).await.unwrap();
+            peer.read_exact(&mut buf).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            peer.write_all(&hello).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    };
+    tokio::join!(reading, peering);
+    let polls = polls.load(Ordering::Relaxed);
+    assert!(polls <= 2 * 100 + 2, "{polls}");
+}
+
+// A close frame that the other task sent has a deadline that this one keeps.
+#[tokio::test(start_paused = true)]
+async fn close_deadline_is_kept_by_another_task_of_one_socket() {
+    let (ws, _peer) = pair(4096, &config());
+    let (mut sink, mut receiver) = StreamExt::split::<Message<'static>>(ws);
+    let reading = tokio::spawn(async move { receiver.next().await });
+    tokio::task::yield_now().await;
+    sink.close().await.unwrap();
+    let ended = timeout(Duration::from_secs(6), reading).await;
+    assert!(ended.expect("at the deadline").unwrap().unwrap().is_err());
+}
+
+// A ping whose future is dropped and made anew queues one frame.
+#[tokio::test(start_paused = true)]
+async fn pings_given_up_do_not_pile_up() {
+    let (mut ws, _peer) = pair(16, &config());
+    for _ in 0..100 {
+        let _ = timeout(Duration::from_millis(1), ws.ping(&[7; 125])).await;
+    }
+    assert!(ws.unsent() <= 127, "{} unsent", ws.unsent());
+    let (_reader, mut writer) = ws.split();
+    for _ in 0..100 {
+        let _ = timeout(Duration::from_millis(1), writer.ping(&[7; 125])).await;
+    }
+    assert!(writer.unsent() <= 127, "{} unsent", writer.unsent());
 }
 
 fn pair(

@@ -16,7 +16,7 @@ use sansocket::frame::Opcode;
 use sansocket::tokio::{Error, Io, Tunnel, WebSocket, accept_on, connect_on};
 use sansocket::{
     Agreement, ClientRequest, CloseCode, Config, DeadlineReason, Message, OriginPolicy, Prepared,
-    ProtocolError, Request, Role,
+    ProtocolError, Request, Role, SendError,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::io::{copy_bidirectional, duplex};
@@ -352,6 +352,55 @@ async fn tunnel_passes_bytes_and_ends() {
         .unwrap();
 }
 
+// What was written before leaves first, and what the peer still sends is read
+// to its end.
+#[tokio::test]
+async fn tunnel_that_is_shut_down_is_read_to_the_end() {
+    let (ws, mut peer) = pair(1000, &config());
+    let mut tunnel = ws.into_tunnel();
+    let answering = tokio::spawn(async move {
+        let expected = wire(Role::Server)
+            .binary(&[1; 5000])
+            .close(1000, "")
+            .bytes();
+        let mut sent = vec![0; expected.len()];
+        peer.read_exact(&mut sent).await.unwrap();
+        assert!(sent == expected);
+        let answer = wire(Role::Client).binary(&[2; 3000]).binary(&[3; 3000]);
+        let answer = answer.close(1000, "").bytes();
+        peer.write_all(&answer).await.unwrap();
+        peer
+    });
+    tunnel.write_all(&[1; 5000]).await.unwrap();
+    tunnel.shutdown().await.unwrap();
+    let mut received = Vec::new();
+    tunnel.read_to_end(&mut received).await.unwrap();
+    assert!(received == [vec![2; 3000], vec![3; 3000]].concat());
+    answering.await.unwrap();
+}
+
+// The peer's close frame comes while much is unsent.
+#[tokio::test]
+async fn tunnel_sends_what_was_written_before_the_peer_closed() {
+    let (ws, mut peer) = pair(1000, &config());
+    let mut tunnel = ws.into_tunnel();
+    tunnel.write_all(&[1; 50_000]).await.unwrap();
+    let close = wire(Role::Client).close(1000, "").bytes();
+    peer.write_all(&close).await.unwrap();
+    let reading = tokio::spawn(async move {
+        let mut received = Vec::new();
+        peer.read_to_end(&mut received).await.unwrap();
+        received
+    });
+    assert_eq!(tunnel.read(&mut [0; 10]).await.unwrap(), 0);
+    let late = tunnel.write_all(b"late").await.unwrap_err();
+    assert_eq!(late.kind(), io::ErrorKind::BrokenPipe, "no silent loss");
+    tunnel.shutdown().await.unwrap();
+    drop(tunnel);
+    let expected = wire(Role::Server).binary(&[1; 50_000]).close(1000, "");
+    assert!(reading.await.unwrap() == expected.bytes());
+}
+
 #[tokio::test]
 async fn tunnel_tells_text_and_a_missing_end() {
     let (ws, mut peer) = pair(4096, &config());
@@ -389,6 +438,31 @@ async fn send_is_done_when_the_stream_was_flushed() {
     let read = timeout(Duration::from_secs(10), theirs.read_exact(&mut buf));
     read.await.expect("no later call").unwrap();
     assert_eq!(&buf, b"\x81\x05whole");
+}
+
+// What a stream buffers has not left.
+#[tokio::test(start_paused = true)]
+async fn write_deadline_sees_through_a_stream_that_buffers() {
+    let (ours, _peer) = duplex(16);
+    let buffered = tokio::io::BufStream::new(ours);
+    let (role, agreement) = (Role::Server, Agreement::default());
+    let mut ws = WebSocket::upgraded(buffered, role, agreement, vec![], &config());
+    let sent = timeout(Duration::from_secs(3600), ws.send(&[7; 1000])).await;
+    let error = sent.expect("the write deadline").unwrap_err();
+    assert_eq!(reason(error), Some(DeadlineReason::WriteStall));
+}
+
+// Bytes after a request cannot be taken before it is answered.
+#[tokio::test]
+async fn driving_a_request_that_is_not_answered_is_an_error() {
+    let (stream, mut peer) = duplex(4096);
+    let mut ws = WebSocket::server(stream, &config());
+    let request = b"GET / HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\nx";
+    peer.write_all(request).await.unwrap();
+    assert!(ws.drive(|_, _, _| Ok(())).await.unwrap());
+    let stuck = ws.drive(|_, _, _| Ok(())).await;
+    assert!(matches!(stuck, Err(Error::Send(SendError::NotOpen))));
 }
 
 #[test]

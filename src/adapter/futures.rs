@@ -162,6 +162,17 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         &self.io().stream
     }
 
+    /// As [`stream`](Self::stream), by the name that other libraries use.
+    pub const fn get_ref(&self) -> &S {
+        self.stream()
+    }
+
+    /// The stream, to be configured: bytes that are read or written past the
+    /// WebSocket break the connection.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.io_mut().stream
+    }
+
     /// The stream and the bytes that were read from it and not taken: those
     /// behind a plain HTTP request, for example.
     pub fn into_stream(self) -> (S, Vec<u8>) {

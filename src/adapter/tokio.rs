@@ -27,6 +27,7 @@ use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::boxed::Box;
 use std::io::{self, IoSlice};
+use std::net::SocketAddr;
 use std::time::Duration;
 use std::vec::Vec;
 
@@ -104,11 +105,33 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         &self.io().stream
     }
 
+    /// As [`stream`](Self::stream), by the name that other libraries use.
+    pub const fn get_ref(&self) -> &S {
+        self.stream()
+    }
+
+    /// The stream, to be configured: bytes that are read or written past the
+    /// WebSocket break the connection.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.io_mut().stream
+    }
+
     /// The stream and the bytes that were read from it and not taken: those
     /// behind a plain HTTP request, for example.
     pub fn into_stream(self) -> (S, Vec<u8>) {
         let (io, rest) = self.into_parts();
         (io.stream, rest)
+    }
+}
+
+impl WebSocket<TcpStream> {
+    /// The address of the peer.
+    ///
+    /// # Errors
+    ///
+    /// If the socket is not connected any more.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.stream().peer_addr()
     }
 }
 
@@ -234,6 +257,15 @@ impl Client {
     /// The TCP stream, below TLS if there is any.
     pub const fn tcp(&self) -> &TcpStream {
         &self.io().io().stream
+    }
+
+    /// The address of the peer, or of its proxy.
+    ///
+    /// # Errors
+    ///
+    /// If the socket is not connected any more.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp().peer_addr()
     }
 }
 

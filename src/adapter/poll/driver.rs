@@ -4,12 +4,10 @@
 //! Knows how bytes and time pass between a transport and the state machine;
 //! knows no rule of the protocol and no runtime.
 
-use std::borrow::Cow;
+use std::boxed::Box;
 use std::io;
 use std::task::{Context, Poll, ready};
 use std::vec::Vec;
-
-use bytes::Bytes;
 
 use super::buffers;
 use super::ending::Shutdown;
@@ -20,7 +18,7 @@ use crate::adapter::incoming::Incoming;
 use crate::connection::{Connection, IoState};
 use crate::error::{Error as Failure, SendError};
 use crate::event::Event;
-use crate::message::{Message, Prepared};
+use crate::message::Message;
 
 /// A connection over a transport.
 #[derive(Debug)]
@@ -29,14 +27,16 @@ pub(super) struct Driver<T> {
     pub(super) ws: Connection,
     pub(super) incoming: Incoming,
     pub(super) outgoing: Outgoing,
-    max_unsent_len: usize,
     /// How many bytes answer what the peer sent and may be unsent, and the
     /// position in the output after them.
     answers_len: u64,
     answers_end: u64,
+    /// The position in the output after the last ping or pong of the
+    /// application's own.
+    pub(super) control_end: u64,
     /// The event that ended the connection, to be returned once what is owed
     /// has left.
-    pub(super) last: Option<Event<'static>>,
+    pub(super) last: Option<Box<Event<'static>>>,
     /// How far the end of the outgoing direction is.
     pub(super) shutdown: Shutdown,
     /// Counts reads, as the clock is not looked at with each.
@@ -44,7 +44,7 @@ pub(super) struct Driver<T> {
     /// Nothing is read or written any more.
     pub(super) is_finished: bool,
     /// The pieces of a message that came so far, where they are to be joined.
-    begun: Option<Message<'static>>,
+    begun: Option<Box<Message<'static>>>,
 }
 
 /// How many reads one poll makes, and how many events it handles, before other
@@ -52,25 +52,18 @@ pub(super) struct Driver<T> {
 const MAX_READS: u32 = 16;
 const MAX_EVENTS: u32 = 1024;
 
-/// A payload of this many bytes leaves without being copied, where the
-/// transport can write header and payload at once.
-const LARGE: usize = 16 * 1024;
-
-/// A prepared message of this many bytes is shared: copying fewer is faster.
-const LARGE_SHARED: usize = 2 * 1024;
-
 impl<T: Transport> Driver<T> {
     pub(super) fn new(io: T, ws: Connection, out: &[u8]) -> Self {
         let mut outgoing = Outgoing::default();
         outgoing.out().extend_from_slice(out);
         Self {
             io,
-            max_unsent_len: ws.config().settings().max_unsent_len,
             ws,
             incoming: Incoming::default(),
             outgoing,
             answers_len: 0,
             answers_end: 0,
+            control_end: 0,
             last: None,
             shutdown: Shutdown::NotYet,
             reads: 0,
@@ -95,8 +88,11 @@ impl<T: Transport> Driver<T> {
                     return Poll::Ready(Err(Error::Refused(response)));
                 }
                 Some(event) => {
-                    if let Some(message) = event.into_message(&mut self.begun) {
-                        return Poll::Ready(Ok(Some(message)));
+                    let mut begun = self.begun.take().map(|begun| *begun);
+                    let message = event.into_message(&mut begun);
+                    self.begun = begun.map(Box::new);
+                    if message.is_some() {
+                        return Poll::Ready(Ok(message));
                     }
                 }
             }
@@ -114,9 +110,11 @@ impl<T: Transport> Driver<T> {
                 let event = self.receive();
                 let is_last = self.ws.is_closed() || matches!(event, Some(Event::Failed(_)));
                 if !is_last && event.is_some() {
+                    // The application may take its time with it.
+                    self.release();
                     return Poll::Ready(Ok(event));
                 }
-                self.last = event;
+                self.last = event.map(Box::new);
             }
             if self.is_over() {
                 ready!(self.poll_end(cx));
@@ -143,7 +141,7 @@ impl<T: Transport> Driver<T> {
         while let Some(event) = self.incoming.receive(&mut self.ws, out) {
             is_stuck = false;
             match event {
-                Event::Failed(_) => self.last = Some(event.into_owned()),
+                Event::Failed(_) => self.last = Some(Box::new(event.into_owned())),
                 event => handle(&mut self.ws, event, out)?,
             }
         }
@@ -155,96 +153,8 @@ impl<T: Transport> Driver<T> {
             ready!(self.poll_end(cx));
             self.take_last()?;
         }
+        self.release();
         Poll::Ready(Ok(!self.is_finished))
-    }
-
-    /// Writes and flushes all that is unsent.
-    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        loop {
-            if let Poll::Ready(flushed) = self.outgoing.poll_flush(cx, &mut self.io) {
-                return Poll::Ready(flushed.map_err(Error::from));
-            }
-            let late = self.poll_deadline(cx, false);
-            if let Some(Failure::Timeout(reason)) = self.cause() {
-                return Poll::Ready(Err(Failure::Timeout(reason).into()));
-            }
-            ready!(late);
-        }
-    }
-
-    /// Ready when there is room for a message of this length.
-    pub(super) fn poll_room(
-        &mut self,
-        cx: &mut Context<'_>,
-        len: usize,
-    ) -> Poll<Result<(), Error>> {
-        let is_full = self.outgoing.len().saturating_add(len) > self.max_unsent_len;
-        if is_full && !self.outgoing.is_empty() {
-            return self.poll_flush(cx);
-        }
-        Poll::Ready(Ok(()))
-    }
-
-    /// Takes a message once there is room for it.
-    pub(super) fn poll_take(
-        &mut self,
-        cx: &mut Context<'_>,
-        message: &mut Option<Message<'_>>,
-    ) -> Poll<Result<(), Error>> {
-        let len = message.as_ref().map_or(0, Message::len);
-        ready!(self.poll_room(cx, len))?;
-        Poll::Ready(
-            message
-                .take()
-                .map_or(Ok(()), |message| self.take(Some(cx), message)),
-        )
-    }
-
-    /// Takes a message, to leave with what waits already. A large one of a
-    /// server is shared if it is owned, and else leaves at once as far as it
-    /// can.
-    pub(super) fn take(
-        &mut self,
-        cx: Option<&mut Context<'_>>,
-        message: Message<'_>,
-    ) -> Result<(), Error> {
-        let is_large = message.len() >= LARGE && self.io.is_vectored();
-        if !is_large || !self.ws.sends_as_it_is(message.len()) {
-            return Ok(self.ws.send(message, self.outgoing.out())?);
-        }
-        let (kind, len) = (message.kind(), message.len());
-        self.ws.send_header(kind, len, self.outgoing.out())?;
-        match into_shared(message) {
-            Ok(payload) => self.outgoing.share(payload),
-            Err(payload) => {
-                let left = cx.map_or(0, |cx| self.write_through(cx, &payload));
-                let rest = payload.get(left..).unwrap_or_default();
-                self.outgoing.out().extend_from_slice(rest);
-            }
-        }
-        Ok(())
-    }
-
-    /// Writes what waits and a payload behind it, as far as that goes at once.
-    /// Tells how much of the payload left; `poll_flush` tells why no more.
-    fn write_through(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> usize {
-        let mut left = 0;
-        while let Some(rest @ [_, ..]) = payload.get(left..)
-            && let Poll::Ready(Ok(len)) = self.outgoing.poll_write(cx, &mut self.io, rest)
-        {
-            left += len;
-        }
-        left
-    }
-
-    /// Takes a prepared message, a long one by reference.
-    pub(super) fn take_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
-        if prepared.payload().len() < LARGE_SHARED {
-            return Ok(self.ws.send_prepared(prepared, self.outgoing.out())?);
-        }
-        let frame = self.ws.share_prepared(prepared)?;
-        self.outgoing.share(frame);
-        Ok(())
     }
 
     /// Heap bytes held, those of the transport left out.
@@ -275,11 +185,31 @@ impl<T: Transport> Driver<T> {
     /// it does. What the application sends of its own accord does not count, or
     /// two that both send would wait for each other.
     fn is_flooded(&mut self) -> bool {
-        let left = self.ws.counters().sent.bytes - self.outgoing.len() as u64;
-        if left >= self.answers_end {
+        if self.left() >= self.answers_end {
             self.answers_len = 0;
         }
-        self.answers_len >= self.max_unsent_len.max(1) as u64
+        self.answers_len >= self.max_unsent_len().max(1) as u64
+    }
+
+    /// The position in the output up to which it has left.
+    pub(super) fn left(&self) -> u64 {
+        let appended = self.ws.counters().sent.bytes;
+        appended.saturating_sub(self.outgoing.len() as u64)
+    }
+
+    pub(super) fn max_unsent_len(&self) -> usize {
+        self.ws.config().settings().max_unsent_len
+    }
+
+    /// How far the life of the connection has come: when it moves on, there
+    /// may be a new deadline to keep, or nothing to wait for any more.
+    pub(super) fn stage(&self) -> [bool; 4] {
+        [
+            self.ws.is_open(),
+            self.ws.outcome().is_some(),
+            self.ws.is_stalled(),
+            self.is_finished,
+        ]
     }
 
     /// Reads once, while what is owed leaves. The clock comes last: what has
@@ -335,7 +265,11 @@ impl<T: Transport> Driver<T> {
             buffers::put_read(buf);
         }
         let mut buf = buffers::take_read();
-        let read = self.io.poll_read(cx, &mut buf);
+        let read = self.io.poll_read(cx, &mut buf).map(|read| match read {
+            // TLS says so of a stream that was cut off.
+            Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+            read => read,
+        });
         if let Poll::Ready(Ok(len)) = read {
             self.incoming.fill(buf, len);
         } else {
@@ -351,7 +285,7 @@ impl<T: Transport> Driver<T> {
             return Poll::Pending;
         };
         let io = IoState {
-            buffered_len: self.outgoing.buffered_len()
+            buffered_len: self.outgoing.buffered_len(&self.io)
                 + usize::from(self.shutdown == Shutdown::Pending),
             is_reading,
         };
@@ -382,14 +316,4 @@ impl<T: Transport> Driver<T> {
 pub(super) fn yield_now<R>(cx: &Context<'_>) -> Poll<R> {
     cx.waker().wake_by_ref();
     Poll::Pending
-}
-
-/// The payload as it can be shared, or as it is lent.
-fn into_shared(message: Message<'_>) -> Result<Bytes, Cow<'_, [u8]>> {
-    match message {
-        Message::Text(Cow::Owned(text)) => Ok(text.into()),
-        Message::Binary(Cow::Owned(bytes)) => Ok(bytes.into()),
-        Message::Text(Cow::Borrowed(text)) => Err(Cow::Borrowed(text.as_bytes())),
-        Message::Binary(Cow::Borrowed(bytes)) => Err(Cow::Borrowed(bytes)),
-    }
 }

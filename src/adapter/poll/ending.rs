@@ -83,7 +83,7 @@ impl<T: Transport> Driver<T> {
 
     /// The last event; a failure is an error.
     pub(super) fn take_last(&mut self) -> Result<Option<Event<'static>>, Error> {
-        match self.last.take() {
+        match self.last.take().map(|event| *event) {
             Some(Event::Failed(failure)) => Err(failure.into()),
             event => Ok(event),
         }

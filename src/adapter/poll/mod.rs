@@ -4,6 +4,7 @@
 //!
 //! ```text
 //!  WebSocket   Reader   Writer   Tunnel     what applications hold
+//!  Tasks                                    who is woken
 //!  ───────────────────────────────────
 //!  Driver                                   the loop, as polls
 //!  Outgoing                                 bytes between two polls
@@ -11,11 +12,14 @@
 //! ```
 
 mod buffers;
+mod commands;
 pub(super) mod connect;
 mod driver;
 mod ending;
 mod outgoing;
+mod sending;
 mod split;
+mod tasks;
 mod tls;
 mod transport;
 mod tunnel;
@@ -28,7 +32,7 @@ use std::vec::Vec;
 use futures_core::Stream;
 use futures_sink::Sink;
 
-pub use split::{Reader, Writer};
+pub use split::{Reader, ReuniteError, Writer};
 pub use tls::MaybeTls;
 #[cfg(feature = "rustls")]
 pub use tls::TlsIo;
@@ -48,6 +52,7 @@ use crate::frame::Role;
 use crate::handshake::{Agreement, Answer, ClientRequest, Request};
 use crate::message::{Message, Prepared};
 use driver::Driver;
+use tasks::{Side, Sides};
 
 /// A WebSocket over an async stream.
 ///
@@ -64,6 +69,7 @@ use driver::Driver;
 #[derive(Debug)]
 pub struct WebSocket<T> {
     driver: Driver<T>,
+    sides: Sides,
 }
 
 /// Start.
@@ -95,9 +101,36 @@ impl<T: Transport> WebSocket<T> {
     }
 
     fn new(io: T, ws: Connection, out: &[u8]) -> Self {
+        Self::of(Driver::new(io, ws, out))
+    }
+
+    fn of(driver: Driver<T>) -> Self {
         Self {
-            driver: Driver::new(io, ws, out),
+            driver,
+            sides: Sides::default(),
         }
+    }
+
+    /// One poll of a side. The other may wait in another task, which is woken
+    /// too when the connection closes or ends.
+    fn poll<R>(
+        &mut self,
+        side: Side,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        let stage = self.driver.stage();
+        let polled = match self.sides.wait(side, cx.waker()) {
+            None => poll(&mut self.driver, cx),
+            Some(waker) => poll(&mut self.driver, &mut Context::from_waker(&waker)),
+        };
+        if polled.is_ready() {
+            self.sides.leave(side);
+        }
+        if self.driver.stage() != stage {
+            self.sides.wake_other(side);
+        }
+        polled
     }
 
     /// Does the opening handshake as a server, and returns whether it opened the
@@ -149,10 +182,10 @@ impl<T: Transport> WebSocket<T> {
     /// # Errors
     ///
     /// [`Error::Failed`] if the connection failed, [`Error::Io`] if the stream
-    /// did and [`Error::Refused`] if a server refused, once; then `None` for
-    /// ever.
+    /// did and [`Error::Refused`] if a server refused, once; then `None`
+    /// from then on.
     pub async fn next(&mut self) -> Result<Option<Message<'static>>, Error> {
-        poll_fn(|cx| self.driver.poll_message(cx)).await
+        poll_fn(|cx| self.poll(Side::Reader, cx, Driver::poll_message)).await
     }
 
     /// The next event, owned, or `None` once the connection is closed. A
@@ -163,7 +196,7 @@ impl<T: Transport> WebSocket<T> {
     /// As [`next`](Self::next), and [`SendError::NotOpen`] while a request
     /// waits for its answer.
     pub async fn next_event(&mut self) -> Result<Option<Event<'static>>, Error> {
-        poll_fn(|cx| self.driver.poll_event(cx)).await
+        poll_fn(|cx| self.poll(Side::Reader, cx, Driver::poll_event)).await
     }
 
     /// One read, and all events that it brings, lent: no message is copied.
@@ -177,7 +210,12 @@ impl<T: Transport> WebSocket<T> {
         &mut self,
         mut handle: impl FnMut(&mut Connection, Event<'_>, &mut Vec<u8>) -> Result<(), SendError>,
     ) -> Result<bool, Error> {
-        poll_fn(|cx| self.driver.poll_drive(cx, &mut handle)).await
+        poll_fn(|cx| {
+            self.poll(Side::Reader, cx, |driver, cx| {
+                driver.poll_drive(cx, &mut handle)
+            })
+        })
+        .await
     }
 }
 
@@ -190,6 +228,10 @@ impl<T: Transport> WebSocket<T> {
     /// the message leaves whole, with the next call of any method. A server
     /// does not copy a large message that it is given as a `Vec` or `String`.
     ///
+    /// Two ends that send without receiving wait for each other once all
+    /// buffers between them are full, until the write deadline. To receive
+    /// meanwhile, [`split`](Self::split) the socket.
+    ///
     /// # Errors
     ///
     /// [`Error::Send`] if the connection is not open, [`Error::Io`] if the
@@ -199,7 +241,7 @@ impl<T: Transport> WebSocket<T> {
         self.flush().await
     }
 
-    /// As [`send`](Self::send), with a say in whether the message is
+    /// As [`send`](Self::send), choosing whether the message is
     /// compressed.
     ///
     /// # Errors
@@ -212,7 +254,7 @@ impl<T: Transport> WebSocket<T> {
         choice: Compress,
     ) -> Result<(), Error> {
         let message = message.into();
-        poll_fn(|cx| self.driver.poll_room(cx, message.len())).await?;
+        self.room(message.len()).await?;
         let Driver { ws, outgoing, .. } = &mut self.driver;
         ws.send_with(message, choice, outgoing.out())?;
         self.flush().await
@@ -227,7 +269,12 @@ impl<T: Transport> WebSocket<T> {
     /// As [`send`](Self::send).
     pub async fn feed<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let mut message = Some(message.into());
-        poll_fn(|cx| self.driver.poll_take(cx, &mut message)).await
+        poll_fn(|cx| {
+            self.poll(Side::Writer, cx, |driver, cx| {
+                driver.poll_take(cx, &mut message)
+            })
+        })
+        .await
     }
 
     /// Queues a prepared message, as [`feed`](Self::feed); a long one of a
@@ -237,7 +284,7 @@ impl<T: Transport> WebSocket<T> {
     ///
     /// As [`send`](Self::send).
     pub async fn feed_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
-        poll_fn(|cx| self.driver.poll_room(cx, prepared.payload().len())).await?;
+        self.room(prepared.payload().len()).await?;
         self.driver.take_prepared(prepared)
     }
 
@@ -247,18 +294,28 @@ impl<T: Transport> WebSocket<T> {
     ///
     /// [`Error::Io`], and [`Error::Failed`] if a deadline passed.
     pub async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.driver.poll_flush(cx)).await
+        poll_fn(|cx| self.poll(Side::Writer, cx, Driver::poll_flush)).await
     }
 
-    /// Sends a ping with at most 125 bytes. Cancel safe.
+    /// Waits until there is room for a message of this length.
+    async fn room(&mut self, len: usize) -> Result<(), Error> {
+        poll_fn(|cx| self.poll(Side::Writer, cx, |driver, cx| driver.poll_room(cx, len))).await
+    }
+
+    /// Sends a ping with at most 125 bytes, after the last one has left. Cancel
+    /// safe.
     ///
     /// # Errors
     ///
     /// [`Error::Send`] if it is longer or the connection is not open, and
     /// those of [`flush`](Self::flush).
     pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        let Driver { ws, outgoing, .. } = &mut self.driver;
-        ws.ping(payload, outgoing.out())?;
+        poll_fn(|cx| {
+            self.poll(Side::Writer, cx, |driver, cx| {
+                driver.poll_control(cx, |ws, out| ws.ping(payload, out))
+            })
+        })
+        .await?;
         self.flush().await
     }
 
@@ -271,9 +328,13 @@ impl<T: Transport> WebSocket<T> {
     /// [`Error::Send`] if the code must not be sent or the reason is longer
     /// than 123 bytes, and those of [`flush`](Self::flush).
     pub async fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), Error> {
-        let Driver { ws, outgoing, .. } = &mut self.driver;
-        ws.close(code, reason, outgoing.out())?;
-        self.flush().await
+        let code = code.into();
+        poll_fn(|cx| {
+            self.poll(Side::Writer, cx, |driver, cx| {
+                driver.poll_close(cx, code, reason)
+            })
+        })
+        .await
     }
 
     /// Answers the request that [`next_event`](Self::next_event) brought.
@@ -291,7 +352,8 @@ impl<T: Transport> WebSocket<T> {
     /// over.
     ///
     /// No lock is held while a half waits, and automatic replies leave through
-    /// whichever half is polled.
+    /// whichever half is polled. `StreamExt::split` works too: a socket wakes
+    /// both tasks that use it.
     pub fn split(self) -> (Reader<T>, Writer<T>) {
         split::split(self.driver)
     }
@@ -346,7 +408,6 @@ impl<T: Transport> WebSocket<T> {
         &self.driver.io
     }
 
-    #[cfg(feature = "futures")]
     pub(super) const fn io_mut(&mut self) -> &mut T {
         &mut self.driver.io
     }
@@ -356,7 +417,8 @@ impl<T: Transport + Unpin> Stream for WebSocket<T> {
     type Item = Result<Message<'static>, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.driver.poll_message(cx).map(Result::transpose)
+        self.poll(Side::Reader, cx, Driver::poll_message)
+            .map(Result::transpose)
     }
 }
 
@@ -365,7 +427,7 @@ impl<'m, T: Transport + Unpin> Sink<Message<'m>> for WebSocket<T> {
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         // That there is room for one byte more.
-        self.driver.poll_room(cx, 1)
+        self.poll(Side::Writer, cx, |driver, cx| driver.poll_room(cx, 1))
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message<'m>) -> Result<(), Error> {
@@ -373,14 +435,14 @@ impl<'m, T: Transport + Unpin> Sink<Message<'m>> for WebSocket<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.driver.poll_flush(cx)
+        self.poll(Side::Writer, cx, Driver::poll_flush)
     }
 
     /// Sends a close frame with 1000. To see the closing through, take
     /// messages until there are none.
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let Driver { ws, outgoing, .. } = &mut self.driver;
-        ws.close(CloseCode::NORMAL, "", outgoing.out())?;
-        self.driver.poll_flush(cx)
+        self.poll(Side::Writer, cx, |driver, cx| {
+            driver.poll_close(cx, CloseCode::NORMAL, "")
+        })
     }
 }

@@ -9,6 +9,7 @@ use std::vec::Vec;
 use bytes::{Buf, Bytes};
 
 use super::buffers;
+use super::driver::yield_now;
 use super::transport::Transport;
 
 /// Unsent bytes: some shared by reference, then those that the state machine
@@ -25,6 +26,10 @@ pub(super) struct Outgoing {
 /// message that leaves in many writes is written in linear time.
 const MAX_MOVED: usize = 16 * 1024;
 
+/// A poll writes so many bytes, and then others of the thread have their turn,
+/// and the other half of a split.
+const MAX_WRITTEN: usize = 1024 * 1024;
+
 /// How many pieces leave in one write.
 const MAX_SLICES: usize = 16;
 
@@ -37,10 +42,11 @@ impl Outgoing {
         &mut self.out
     }
 
-    /// How many bytes leave besides those of `out`. What the transport has
-    /// taken and not flushed counts as one.
-    pub(super) const fn buffered_len(&self) -> usize {
-        self.shared_len + self.needs_flush as usize
+    /// How many bytes leave besides those of `out`. Where the transport has
+    /// taken some that it has not flushed, it holds one at least.
+    pub(super) fn buffered_len(&self, io: &impl Transport) -> usize {
+        let held_len = io.buffered_len().max(usize::from(self.needs_flush));
+        self.shared_len.saturating_add(held_len)
     }
 
     /// How many bytes wait to leave.
@@ -74,17 +80,22 @@ impl Outgoing {
         cx: &mut Context<'_>,
         io: &mut impl Transport,
     ) -> Poll<io::Result<()>> {
+        let unsent_len = self.len();
         while !self.is_empty() {
+            if unsent_len - self.len() >= MAX_WRITTEN {
+                return yield_now(cx);
+            }
             ready!(self.poll_write(cx, io, &[]))?;
         }
         if self.needs_flush {
             ready!(io.poll_flush(cx))?;
             self.needs_flush = false;
         }
+        self.release();
         Poll::Ready(Ok(()))
     }
 
-    /// Writes once, what waits and `then`. Tells how much of `then` left.
+    /// Writes once, what waits and `then`. Returns how much of `then` left.
     pub(super) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,

@@ -1,25 +1,24 @@
 //! Two owned halves for two tasks.
 //!
 //! They share the driver behind a mutex that is held for one poll, never while
-//! a task waits. A transport wakes one task for each direction, and either half
-//! may read (what is owed must be read for) and write (automatic replies): so
-//! it is given a waker that wakes both, and no wake-up can be lost.
+//! a task waits.
 
 use std::future::poll_fn;
 use std::pin::Pin;
+use std::string::String;
 use std::sync::{Arc, PoisonError};
 #[cfg(not(sansocket_loom))]
 use std::sync::{Mutex, MutexGuard};
-use std::task::{Context, Poll, Wake, Waker};
-use std::vec;
-use std::vec::Vec;
+use std::task::{Context, Poll, Waker};
 
 use futures_core::Stream;
 use futures_sink::Sink;
 #[cfg(sansocket_loom)]
 use loom::sync::{Mutex, MutexGuard};
 
+use super::WebSocket;
 use super::driver::Driver;
+use super::tasks::Place;
 use super::transport::Transport;
 use crate::adapter::Error;
 use crate::close::{CloseCode, Outcome};
@@ -32,6 +31,7 @@ use crate::message::{Message, Prepared};
 #[derive(Debug)]
 pub struct Reader<T> {
     shared: Arc<Shared<T>>,
+    place: Place,
 }
 
 /// The sending half of a [`WebSocket`](super::WebSocket), for another task.
@@ -40,45 +40,37 @@ pub struct Reader<T> {
 #[derive(Debug)]
 pub struct Writer<T> {
     shared: Arc<Shared<T>>,
-    place: usize,
+    place: Place,
 }
 
 #[derive(Debug)]
 struct Shared<T> {
     driver: Mutex<Driver<T>>,
-    tasks: Arc<Tasks>,
     /// Wakes all tasks.
     waker: Waker,
 }
 
-/// The tasks that wait, the reader's first. `None` is a task that does not.
-#[derive(Debug)]
-struct Tasks(Mutex<Vec<Place>>);
-
-/// One half's.
-#[derive(Debug, Default)]
-struct Place {
-    is_taken: bool,
-    waker: Option<Waker>,
-}
-
-const READER: usize = 0;
+/// Error returned by [`Reader::reunite`], with the halves.
+#[derive(Debug, thiserror::Error)]
+#[error("the halves are not of one connection, or the writer has clones")]
+pub struct ReuniteError<T>(
+    /// The receiving half.
+    pub Reader<T>,
+    /// The sending half.
+    pub Writer<T>,
+);
 
 pub(super) fn split<T: Transport>(driver: Driver<T>) -> (Reader<T>, Writer<T>) {
-    let tasks = Arc::new(Tasks(Mutex::new(vec![Place {
-        is_taken: true,
-        waker: None,
-    }])));
-    let place = tasks.enter();
+    let place = Place::new();
     let shared = Arc::new(Shared {
         driver: Mutex::new(driver),
-        waker: tasks.clone().into(),
-        tasks,
+        waker: place.waker_of_all(),
     });
-    let reader = Reader {
+    let writer = Writer {
+        place: place.another(),
         shared: shared.clone(),
     };
-    (reader, Writer { shared, place })
+    (Reader { shared, place }, writer)
 }
 
 // One task waits with each half: hence `&mut self`.
@@ -107,20 +99,52 @@ impl<T: Transport> Reader<T> {
         self.shared.lock().ws.outcome().cloned()
     }
 
+    /// The subprotocol that the handshake settled.
+    pub fn subprotocol(&self) -> Option<String> {
+        self.shared.subprotocol()
+    }
+
+    /// Makes one socket of the two halves again. Other clones of the writer
+    /// must have been dropped.
+    ///
+    /// # Errors
+    ///
+    /// [`ReuniteError`], with the halves, if there are other clones or if the
+    /// halves are not of the same connection.
+    pub fn reunite(self, writer: Writer<T>) -> Result<WebSocket<T>, ReuniteError<T>> {
+        let is_pair = Arc::ptr_eq(&self.shared, &writer.shared);
+        if !is_pair || Arc::strong_count(&self.shared) > 2 {
+            return Err(ReuniteError(self, writer));
+        }
+        drop(writer);
+        match Arc::try_unwrap(self.shared) {
+            Ok(shared) => {
+                let driver = shared.driver.into_inner();
+                Ok(WebSocket::of(
+                    driver.unwrap_or_else(PoisonError::into_inner),
+                ))
+            }
+            // Nobody else can clone it.
+            Err(shared) => {
+                let writer = Writer {
+                    place: self.place.another(),
+                    shared: shared.clone(),
+                };
+                let reader = Self {
+                    shared,
+                    place: self.place,
+                };
+                Err(ReuniteError(reader, writer))
+            }
+        }
+    }
+
     fn poll<R>(
         &self,
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
-        let (polled, is_over) = self.shared.poll(READER, cx, |driver, cx| {
-            let polled = poll(driver, cx);
-            (polled, driver.ws.is_closed())
-        });
-        if is_over {
-            // Who waits to send waits in vain.
-            self.shared.tasks.wake_others(READER);
-        }
-        polled
+        self.shared.poll(&self.place, cx, poll)
     }
 }
 
@@ -137,7 +161,7 @@ impl<T: Transport> Writer<T> {
         self.flush().await
     }
 
-    /// As [`send`](Self::send), with a say in whether the message is
+    /// As [`send`](Self::send), choosing whether the message is
     /// compressed.
     ///
     /// # Errors
@@ -165,13 +189,7 @@ impl<T: Transport> Writer<T> {
     /// As `WebSocket::feed`.
     pub async fn feed<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
         let mut message = Some(message.into());
-        poll_fn(|cx| {
-            let shared = &self.shared;
-            shared.poll(self.place, cx, |driver, cx| {
-                driver.poll_take(cx, &mut message)
-            })
-        })
-        .await
+        poll_fn(|cx| self.poll(cx, |driver, cx| driver.poll_take(cx, &mut message))).await
     }
 
     /// Queues a prepared message, as
@@ -192,18 +210,19 @@ impl<T: Transport> Writer<T> {
     ///
     /// As [`WebSocket::flush`](super::WebSocket::flush).
     pub async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.shared.poll(self.place, cx, Driver::poll_flush)).await
+        poll_fn(|cx| self.poll(cx, Driver::poll_flush)).await
     }
 
-    /// Sends a ping with at most 125 bytes.
+    /// Sends a ping with at most 125 bytes, after the last one has left.
     ///
     /// # Errors
     ///
     /// As [`WebSocket::ping`](super::WebSocket::ping).
     pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.when_room(0, |driver| {
-            let Driver { ws, outgoing, .. } = driver;
-            Ok(ws.ping(payload, outgoing.out())?)
+        poll_fn(|cx| {
+            self.poll(cx, |driver, cx| {
+                driver.poll_control(cx, |ws, out| ws.ping(payload, out))
+            })
         })
         .await?;
         self.flush().await
@@ -215,23 +234,45 @@ impl<T: Transport> Writer<T> {
     ///
     /// As [`WebSocket::close`](super::WebSocket::close).
     pub async fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), Error> {
-        self.begin_close(code.into(), reason)?;
-        self.flush().await
+        let code = code.into();
+        poll_fn(|cx| self.poll(cx, |driver, cx| driver.poll_close(cx, code, reason))).await
+    }
+
+    /// How the connection ended, once that is certain.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.shared.lock().ws.outcome().cloned()
+    }
+
+    /// The subprotocol that the handshake settled.
+    pub fn subprotocol(&self) -> Option<String> {
+        self.shared.subprotocol()
+    }
+
+    /// Whether nothing more can be sent: a close frame was sent or received, or
+    /// the connection ended.
+    pub fn is_closed(&self) -> bool {
+        !self.shared.lock().ws.is_open()
+    }
+
+    /// Waits until nothing more can be sent, see
+    /// [`is_closed`](Self::is_closed). The [`Reader`] must be polled meanwhile.
+    /// Cancel safe.
+    pub async fn closed(&mut self) {
+        poll_fn(|cx| {
+            // First: what happens meanwhile must not be missed.
+            self.place.wait_for_end(cx.waker());
+            if !self.is_closed() {
+                return Poll::Pending;
+            }
+            self.place.leave();
+            Poll::Ready(())
+        })
+        .await;
     }
 
     /// How many bytes wait to leave.
     pub fn unsent(&self) -> usize {
         self.shared.lock().outgoing.len()
-    }
-
-    fn begin_close(&self, code: CloseCode, reason: &str) -> Result<(), Error> {
-        let mut driver = self.shared.lock();
-        let Driver { ws, outgoing, .. } = &mut *driver;
-        ws.close(code, reason, outgoing.out())?;
-        drop(driver);
-        // The reader has a new deadline to keep.
-        self.shared.tasks.wake_others(self.place);
-        Ok(())
     }
 
     /// Waits for room, and uses it before anybody else can.
@@ -241,12 +282,29 @@ impl<T: Transport> Writer<T> {
         mut take: impl FnMut(&mut Driver<T>) -> Result<(), Error>,
     ) -> Result<(), Error> {
         poll_fn(|cx| {
-            self.shared.poll(self.place, cx, |driver, cx| {
+            self.poll(cx, |driver, cx| {
                 let room = driver.poll_room(cx, len);
                 room.map(|room| room.and_then(|()| take(driver)))
             })
         })
         .await
+    }
+
+    /// Changes the connection: what is new to send leaves by whoever waits.
+    pub(super) fn change<R>(&self, change: impl FnOnce(&mut Driver<T>) -> R) -> R {
+        let result = change(&mut self.shared.lock());
+        self.place.wake_others();
+        result
+    }
+
+    // A context is what is polled with.
+    #[allow(clippy::needless_pass_by_ref_mut)]
+    pub(super) fn poll<R>(
+        &self,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        self.shared.poll(&self.place, cx, poll)
     }
 }
 
@@ -254,101 +312,45 @@ impl<T> Clone for Writer<T> {
     fn clone(&self) -> Self {
         Self {
             shared: self.shared.clone(),
-            place: self.shared.tasks.enter(),
+            place: self.place.another(),
         }
     }
 }
 
-impl<T> Drop for Writer<T> {
-    fn drop(&mut self) {
-        self.shared.tasks.leave(self.place);
-    }
-}
-
-impl<T> Drop for Reader<T> {
-    fn drop(&mut self) {
-        self.shared.tasks.leave(READER);
-    }
-}
-
-#[allow(clippy::needless_pass_by_ref_mut)]
 impl<T> Shared<T> {
-    /// One poll, of which either direction's progress wakes this task too.
-    fn poll<R>(
-        &self,
-        place: usize,
-        cx: &mut Context<'_>,
-        poll: impl FnOnce(&mut Driver<T>, &mut Context<'_>) -> R,
-    ) -> R {
-        // First: what comes to pass while this polls must not be missed.
-        self.tasks.wait(place, cx.waker());
-        poll(&mut self.lock(), &mut Context::from_waker(&self.waker))
-    }
-
     /// A panic within the stream leaves the state machine as it was.
     fn lock(&self) -> MutexGuard<'_, Driver<T>> {
         self.driver.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Tasks {
-    fn enter(&self) -> usize {
-        let mut places = self.lock();
-        let free = places.iter().position(|place| !place.is_taken);
-        let index = free.unwrap_or(places.len());
-        if free.is_none() {
-            places.push(Place::default());
+#[allow(clippy::needless_pass_by_ref_mut)]
+impl<T: Transport> Shared<T> {
+    fn subprotocol(&self) -> Option<String> {
+        self.lock().ws.subprotocol().map(String::from)
+    }
+
+    /// One poll of a half. All others that wait are woken when the connection
+    /// closes or ends.
+    fn poll<R>(
+        &self,
+        place: &Place,
+        cx: &mut Context<'_>,
+        poll: impl FnOnce(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
+    ) -> Poll<R> {
+        place.wait(cx.waker());
+        let mut driver = self.lock();
+        let stage = driver.stage();
+        let polled = poll(&mut driver, &mut Context::from_waker(&self.waker));
+        let has_changed = driver.stage() != stage;
+        drop(driver);
+        if polled.is_ready() {
+            place.leave();
         }
-        if let Some(place) = places.get_mut(index) {
-            place.is_taken = true;
+        if has_changed {
+            place.wake_others();
         }
-        index
-    }
-
-    fn leave(&self, index: usize) {
-        if let Some(place) = self.lock().get_mut(index) {
-            *place = Place::default();
-        }
-    }
-
-    fn wait(&self, index: usize, waker: &Waker) {
-        if let Some(place) = self.lock().get_mut(index) {
-            match &mut place.waker {
-                Some(known) => known.clone_from(waker),
-                none => *none = Some(waker.clone()),
-            }
-        }
-    }
-
-    fn wake_others(&self, own: usize) {
-        let mut index = 0;
-        // Not under the lock: a task may be polled right here.
-        while let Some(waker) = self.take(index, own) {
-            waker.inspect(Waker::wake_by_ref);
-            index += 1;
-        }
-    }
-
-    /// `None` behind the last place.
-    #[allow(clippy::option_option)]
-    fn take(&self, index: usize, own: usize) -> Option<Option<Waker>> {
-        let mut places = self.lock();
-        let place = places.get_mut(index)?;
-        Some(place.waker.take_if(|_| index != own))
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Vec<Place>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl Wake for Tasks {
-    fn wake(self: Arc<Self>) {
-        self.wake_others(usize::MAX);
-    }
-
-    fn wake_by_ref(self: &Arc<Self>) {
-        self.wake_others(usize::MAX);
+        polled
     }
 }
 
@@ -364,8 +366,7 @@ impl<'m, T: Transport> Sink<Message<'m>> for Writer<T> {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        let shared = &self.shared;
-        shared.poll(self.place, cx, |driver, cx| driver.poll_room(cx, 1))
+        self.poll(cx, |driver, cx| driver.poll_room(cx, 1))
     }
 
     fn start_send(self: Pin<&mut Self>, message: Message<'m>) -> Result<(), Error> {
@@ -373,12 +374,13 @@ impl<'m, T: Transport> Sink<Message<'m>> for Writer<T> {
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.shared.poll(self.place, cx, Driver::poll_flush)
+        self.poll(cx, Driver::poll_flush)
     }
 
     /// Sends a close frame with 1000; the [`Reader`] sees the closing through.
     fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.begin_close(CloseCode::NORMAL, "")?;
-        self.shared.poll(self.place, cx, Driver::poll_flush)
+        self.poll(cx, |driver, cx| {
+            driver.poll_close(cx, CloseCode::NORMAL, "")
+        })
     }
 }

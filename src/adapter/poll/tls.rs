@@ -9,8 +9,11 @@ use {
     std::boxed::Box,
     std::io::{Read, Write},
     std::task::ready,
+    std::vec::Vec,
 };
 
+#[cfg(feature = "rustls")]
+use super::buffers;
 use super::transport::Transport;
 
 /// A transport, in TLS or not.
@@ -30,7 +33,22 @@ pub enum MaybeTls<T> {
 pub struct TlsIo<T> {
     io: T,
     session: rustls::ClientConnection,
+    received: Received,
+    /// How much of the last write may not have left.
+    unsent_len: usize,
+    /// What went wrong after bytes that were read first.
+    error: Option<io::Error>,
     is_closing: bool,
+}
+
+/// What was read and not decrypted. A session takes 4 KiB at a time: without
+/// this each would be a read of the stream.
+#[cfg(feature = "rustls")]
+#[derive(Debug, Default)]
+struct Received {
+    buf: Vec<u8>,
+    start: usize,
+    end: usize,
 }
 
 impl<T> MaybeTls<T> {
@@ -76,6 +94,10 @@ impl<T: Transport> Transport for MaybeTls<T> {
         either!(self, io => io.poll_flush(cx))
     }
 
+    fn buffered_len(&self) -> usize {
+        either!(self, io => io.buffered_len())
+    }
+
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         either!(self, io => io.poll_shutdown(cx))
     }
@@ -91,10 +113,13 @@ impl<T: Transport> Transport for MaybeTls<T> {
 
 #[cfg(feature = "rustls")]
 impl<T: Transport> TlsIo<T> {
-    pub(super) const fn new(io: T, session: rustls::ClientConnection) -> Self {
+    pub(super) fn new(io: T, session: rustls::ClientConnection) -> Self {
         Self {
             io,
             session,
+            received: Received::default(),
+            unsent_len: 0,
+            error: None,
             is_closing: false,
         }
     }
@@ -102,7 +127,7 @@ impl<T: Transport> TlsIo<T> {
     /// Does the TLS handshake.
     pub(super) fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.session.is_handshaking() {
-            ready!(self.poll_send(cx))?;
+            ready!(self.poll_flush(cx))?;
             if self.session.is_handshaking() && ready!(self.poll_receive(cx))? == 0 {
                 return Poll::Ready(Err(io::ErrorKind::UnexpectedEof.into()));
             }
@@ -117,63 +142,126 @@ impl<T: Transport> TlsIo<T> {
                 io: &mut self.io,
                 cx,
             };
-            let sent = self.session.write_tls(&mut below);
-            if ready!(pending(sent))? == 0 {
-                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            match ready!(pending(self.session.write_tls(&mut below)))? {
+                0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
+                len => self.unsent_len = self.unsent_len.saturating_sub(len),
             }
         }
-        self.io.poll_flush(cx)
+        Poll::Ready(Ok(()))
     }
 
     /// Receives some bytes of records; none are the end.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
-        let mut below = Below {
-            io: &mut self.io,
-            cx,
-        };
-        let len = ready!(pending(self.session.read_tls(&mut below)))?;
+        if self.received.is_empty() {
+            ready!(self.received.poll_fill(cx, &mut self.io))?;
+        }
+        let len = self.received.hand_to(&mut self.session)?;
         let processed = self.session.process_new_packets();
         if let Err(error) = processed {
-            // What tells the peer, if it still listens.
+            // The alert for the peer, if it still listens.
             let _ = self.poll_send(cx);
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
         }
         Poll::Ready(Ok(len))
+    }
+
+    /// Reads all that was decrypted, then waits for more unless there was some.
+    fn poll_plain(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+        len: &mut usize,
+    ) -> Poll<io::Result<()>> {
+        loop {
+            let room = buf.get_mut(*len..).unwrap_or_default();
+            match self.session.reader().read(room) {
+                // The end, or there is no more room.
+                Ok(0) => return Poll::Ready(Ok(())),
+                Ok(read) => *len += read,
+                Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
+                    return Poll::Ready(Err(error));
+                }
+                Err(_) if *len > 0 && self.received.is_empty() => return Poll::Ready(Ok(())),
+                Err(_) => {
+                    // An update of keys may have to be answered. That nothing
+                    // can be written is no reason to lose what was received.
+                    let _ = self.poll_send(cx);
+                    ready!(self.poll_receive(cx))?;
+                }
+            }
+        }
+    }
+}
+
+#[cfg(feature = "rustls")]
+impl Received {
+    const fn is_empty(&self) -> bool {
+        self.start == self.end
+    }
+
+    /// Reads once.
+    fn poll_fill(&mut self, cx: &mut Context<'_>, io: &mut impl Transport) -> Poll<io::Result<()>> {
+        let mut buf = buffers::take_read();
+        match io.poll_read(cx, &mut buf) {
+            Poll::Ready(Ok(len)) => {
+                (self.start, self.end) = (0, len);
+                self.buf = buf;
+                Poll::Ready(Ok(()))
+            }
+            read => {
+                buffers::put_read(buf);
+                read.map_ok(|_| ())
+            }
+        }
+    }
+
+    /// Hands some of it to a session: nothing is the end of the stream.
+    fn hand_to(&mut self, session: &mut rustls::ClientConnection) -> io::Result<usize> {
+        let mut bytes = self.buf.get(self.start..self.end).unwrap_or_default();
+        let taken = session.read_tls(&mut bytes);
+        self.start = match taken {
+            Ok(1..) => self.end - bytes.len(),
+            // Nothing is taken after the peer's close_notify.
+            _ => self.end,
+        };
+        if self.is_empty() {
+            buffers::put_read(core::mem::take(&mut self.buf));
+        }
+        taken
     }
 }
 
 #[cfg(feature = "rustls")]
 impl<T: Transport> Transport for TlsIo<T> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
-        loop {
-            match self.session.reader().read(buf) {
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
-                read => return Poll::Ready(read),
+        if let Some(error) = self.error.take() {
+            return Poll::Ready(Err(error));
+        }
+        let mut len = 0;
+        match self.poll_plain(cx, buf, &mut len) {
+            read if len == 0 => read.map_ok(|()| 0),
+            read => {
+                if let Poll::Ready(Err(error)) = read {
+                    self.error = Some(error);
+                }
+                Poll::Ready(Ok(len))
             }
-            // A new key may have to be told first.
-            if let Poll::Ready(Err(error)) = self.poll_send(cx) {
-                return Poll::Ready(Err(error));
-            }
-            ready!(self.poll_receive(cx))?;
         }
     }
 
+    /// Takes one write at a time, so that it is known how much has left.
     fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        loop {
-            let len = self.session.writer().write_vectored(slices)?;
-            let sent = self.poll_send(cx);
-            if len > 0 {
-                // What waits leaves with the flush.
-                return match sent {
-                    Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
-                    _ => Poll::Ready(Ok(len)),
-                };
-            }
-            ready!(sent)?;
+        ready!(self.poll_send(cx))?;
+        let len = self.session.writer().write_vectored(slices)?;
+        self.unsent_len = len;
+        // What does not leave now leaves with the flush.
+        match self.poll_send(cx) {
+            Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
+            _ => Poll::Ready(Ok(len)),
         }
     }
 
@@ -183,7 +271,17 @@ impl<T: Transport> Transport for TlsIo<T> {
     }
 
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.poll_send(cx)
+        ready!(self.poll_send(cx))?;
+        self.io.poll_flush(cx)
+    }
+
+    fn buffered_len(&self) -> usize {
+        let own = if self.session.wants_write() {
+            self.unsent_len.max(1)
+        } else {
+            0
+        };
+        own + self.io.buffered_len()
     }
 
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -23,6 +23,13 @@ pub trait Transport {
     /// What was written is on its way.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
+    /// How many of the bytes that were written it still holds, if it knows:
+    /// fewer from call to call while they leave, and none once they were
+    /// flushed.
+    fn buffered_len(&self) -> usize {
+        0
+    }
+
     /// Nothing more will be written.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 

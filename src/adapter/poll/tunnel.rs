@@ -6,6 +6,7 @@ use std::vec::Vec;
 
 use super::WebSocket;
 use super::driver::Driver;
+use super::tasks::Side;
 use super::transport::Transport;
 use crate::adapter::Error;
 use crate::close::CloseCode;
@@ -14,11 +15,16 @@ use crate::message::Message;
 /// A WebSocket as a stream of bytes, for protocols that are tunnelled through
 /// it: `AsyncRead` and `AsyncWrite` of the runtime.
 ///
-/// What is read are the payloads of the binary messages, one behind the other;
-/// a text message is an error of kind `InvalidData`. The peer's close frame is
-/// the end of the stream; an end without one is an error of kind
-/// `UnexpectedEof`. Each write is a message; shutting down sends the close
-/// frame, and what the peer still sends can be read.
+/// Reading returns the payloads of the binary messages, one after the other; a
+/// text message is an error of kind `InvalidData`. The peer's close frame is the
+/// end of the stream; an end without one is an error of kind `UnexpectedEof`.
+/// Each write is a message. Shutting down sends what was written and then the
+/// close frame; what the peer sends before its own close frame can still be
+/// read, within [`close_timeout`](crate::Config::close_timeout).
+///
+/// A close frame is answered at once, which ends both directions: after the
+/// peer's, writing is an error of kind `BrokenPipe`. Protocols that end one
+/// direction and go on sending in the other need a mark of their own for that.
 #[derive(Debug)]
 pub struct Tunnel<T> {
     ws: WebSocket<T>,
@@ -58,7 +64,7 @@ impl<T: Transport> Tunnel<T> {
     ) -> Poll<io::Result<&[u8]>> {
         // Empty messages are nothing, not the end.
         while self.start == self.rest.len() {
-            match ready!(self.ws.driver.poll_message(cx)).map_err(into_io)? {
+            match ready!(self.ws.poll(Side::Reader, cx, Driver::poll_message)).map_err(into_io)? {
                 None => return Poll::Ready(Ok(&[])),
                 Some(Message::Binary(bytes)) => {
                     (self.rest, self.start) = (bytes.into_owned(), 0);
@@ -91,21 +97,23 @@ impl<T: Transport> Tunnel<T> {
         if bytes.is_empty() {
             return Poll::Ready(Ok(0));
         }
-        let driver = &mut self.ws.driver;
-        ready!(driver.poll_room(cx, bytes.len())).map_err(into_io)?;
-        driver.take(None, bytes.into()).map_err(into_io)?;
-        Poll::Ready(Ok(bytes.len()))
+        let mut message = Some(bytes.into());
+        let taken = self.ws.poll(Side::Writer, cx, |driver, cx| {
+            driver.poll_take(cx, &mut message)
+        });
+        taken.map_ok(|()| bytes.len()).map_err(into_io)
     }
 
     pub(in crate::adapter) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.ws.driver.poll_flush(cx).map_err(into_io)
+        let flushed = self.ws.poll(Side::Writer, cx, Driver::poll_flush);
+        flushed.map_err(into_io)
     }
 
     pub(in crate::adapter) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Driver { ws, outgoing, .. } = &mut self.ws.driver;
-        // Of one that ended already there is nothing to close.
-        let _ = ws.close(CloseCode::NORMAL, "", outgoing.out());
-        self.poll_sent(cx)
+        let closed = self.ws.poll(Side::Writer, cx, |driver, cx| {
+            driver.poll_close(cx, CloseCode::NORMAL, "")
+        });
+        closed.map_err(into_io)
     }
 }
 

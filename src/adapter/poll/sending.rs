@@ -1,0 +1,158 @@
+//! What the application sends: when there is room for it, and how it is taken.
+
+use std::borrow::Cow;
+use std::task::{Context, Poll, ready};
+use std::vec::Vec;
+
+use bytes::Bytes;
+
+use super::driver::Driver;
+use super::transport::Transport;
+use crate::adapter::Error;
+use crate::close::CloseCode;
+use crate::connection::Connection;
+use crate::error::{Error as Failure, SendError};
+use crate::message::{Message, Prepared};
+
+/// A payload of this many bytes leaves without being copied, where the
+/// transport can write header and payload at once.
+const LARGE: usize = 16 * 1024;
+
+/// A prepared message of this many bytes is shared: copying fewer is faster.
+const LARGE_SHARED: usize = 2 * 1024;
+
+impl<T: Transport> Driver<T> {
+    /// Writes and flushes all that is unsent.
+    pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        loop {
+            if let Poll::Ready(flushed) = self.outgoing.poll_flush(cx, &mut self.io) {
+                return Poll::Ready(flushed.map_err(Error::from));
+            }
+            let late = self.poll_deadline(cx, false);
+            if let Some(Failure::Timeout(reason)) = self.cause() {
+                return Poll::Ready(Err(Failure::Timeout(reason).into()));
+            }
+            ready!(late);
+        }
+    }
+
+    /// Sends a close frame, unless there was one.
+    pub(super) fn poll_close(
+        &mut self,
+        cx: &mut Context<'_>,
+        code: CloseCode,
+        reason: &str,
+    ) -> Poll<Result<(), Error>> {
+        self.ws.close(code, reason, self.outgoing.out())?;
+        self.poll_flush(cx)
+    }
+
+    /// Ready when there is room for a message of this length.
+    pub(super) fn poll_room(
+        &mut self,
+        cx: &mut Context<'_>,
+        len: usize,
+    ) -> Poll<Result<(), Error>> {
+        if self.has_room(len) {
+            return Poll::Ready(Ok(()));
+        }
+        self.poll_flush(cx)
+    }
+
+    /// Whether a message of this length can be taken now. One that is longer
+    /// than the bound can, where it is alone.
+    pub(super) fn has_room(&self, len: usize) -> bool {
+        let unsent_len = self.outgoing.len();
+        unsent_len == 0 || unsent_len.saturating_add(len) <= self.max_unsent_len()
+    }
+
+    /// Takes a ping or pong of the application's own once the one before has
+    /// left: those whose futures are dropped and made anew do not pile up.
+    pub(super) fn poll_control(
+        &mut self,
+        cx: &mut Context<'_>,
+        send: impl FnOnce(&mut Connection, &mut Vec<u8>) -> Result<(), SendError>,
+    ) -> Poll<Result<(), Error>> {
+        if self.left() < self.control_end {
+            let flushed = self.poll_flush(cx);
+            if self.left() < self.control_end {
+                ready!(flushed)?;
+            }
+        }
+        send(&mut self.ws, self.outgoing.out())?;
+        self.control_end = self.ws.counters().sent.bytes;
+        Poll::Ready(Ok(()))
+    }
+
+    /// Takes a message once there is room for it.
+    pub(super) fn poll_take(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &mut Option<Message<'_>>,
+    ) -> Poll<Result<(), Error>> {
+        let len = message.as_ref().map_or(0, Message::len);
+        ready!(self.poll_room(cx, len))?;
+        Poll::Ready(
+            message
+                .take()
+                .map_or(Ok(()), |message| self.take(Some(cx), message)),
+        )
+    }
+
+    /// Takes a message, to leave with what waits already. A large one of a
+    /// server is shared if it is owned, and else leaves at once as far as it
+    /// can.
+    pub(super) fn take(
+        &mut self,
+        cx: Option<&mut Context<'_>>,
+        message: Message<'_>,
+    ) -> Result<(), Error> {
+        let is_large = message.len() >= LARGE && self.io.is_vectored();
+        if !is_large || !self.ws.sends_as_it_is(message.len()) {
+            return Ok(self.ws.send(message, self.outgoing.out())?);
+        }
+        let (kind, len) = (message.kind(), message.len());
+        self.ws.send_header(kind, len, self.outgoing.out())?;
+        match into_shared(message) {
+            Ok(payload) => self.outgoing.share(payload),
+            Err(payload) => {
+                let left = cx.map_or(0, |cx| self.write_through(cx, &payload));
+                let rest = payload.get(left..).unwrap_or_default();
+                self.outgoing.out().extend_from_slice(rest);
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what waits and a payload after it, as far as possible at once.
+    /// Returns how much of the payload left; `poll_flush` reports why no more did.
+    fn write_through(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> usize {
+        let mut left = 0;
+        while let Some(rest @ [_, ..]) = payload.get(left..)
+            && let Poll::Ready(Ok(len)) = self.outgoing.poll_write(cx, &mut self.io, rest)
+        {
+            left += len;
+        }
+        left
+    }
+
+    /// Takes a prepared message, a long one by reference.
+    pub(super) fn take_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
+        if prepared.payload().len() < LARGE_SHARED {
+            return Ok(self.ws.send_prepared(prepared, self.outgoing.out())?);
+        }
+        let frame = self.ws.share_prepared(prepared)?;
+        self.outgoing.share(frame);
+        Ok(())
+    }
+}
+
+/// The payload as it can be shared, or as it is lent.
+fn into_shared(message: Message<'_>) -> Result<Bytes, Cow<'_, [u8]>> {
+    match message {
+        Message::Text(Cow::Owned(text)) => Ok(text.into()),
+        Message::Binary(Cow::Owned(bytes)) => Ok(bytes.into()),
+        Message::Text(Cow::Borrowed(text)) => Err(Cow::Borrowed(text.as_bytes())),
+        Message::Binary(Cow::Borrowed(bytes)) => Err(Cow::Borrowed(bytes)),
+    }
+}
