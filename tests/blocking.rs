@@ -15,9 +15,12 @@ use sansocket::{Agreement, Role};
 #[test]
 fn keepalive_ping_does_not_come_between_a_header_and_its_payload() {
     let socket = Socket::<Duplex> {
+        read_timeout: |_| Ok(None),
+        write_timeout: |_| Ok(None),
         set_read_timeout: |_, _| Ok(()),
         set_write_timeout: |_, _| Ok(()),
         shutdown_write: |_| Ok(()),
+        buffered_len: |_| 0,
     };
     for capacity in [1, 5, 1000, usize::MAX] {
         let stream = Duplex::default();

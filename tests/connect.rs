@@ -390,7 +390,7 @@ fn redirects_are_followed_on_request_and_bounded() {
         let (addr, _thread) = redirecting(10, |_| "/".into());
         let outcome = connect(&format!("ws://{addr}/"), &connector().max_redirects(3));
         assert!(
-            matches!(&outcome, Err(Error::Refused(response)) if response.status() == 307),
+            matches!(&outcome, Err(Error::TooManyRedirects(response)) if response.status() == 307),
             "{name}: a loop ends: {outcome:?}"
         );
         let outcome = connect(&format!("ws://{addr}/"), &connector());
