@@ -165,7 +165,10 @@ fn fed_bytes_do_not_keep_a_reader_from_reading() {
 #[test]
 fn flood_of_pings_is_not_read_further_than_its_answers_leave() {
     let (client, mut peer) = pair();
-    let config = Config::new().write_timeout(ms(300)).close_timeout(ms(100));
+    let config = Config::new()
+        .write_timeout(ms(300))
+        .close_timeout(ms(100))
+        .max_control_frames(u32::MAX);
     let (mut reader, writer) = upgraded(client, Role::Client, &config).split();
     let flooding = thread::spawn(move || {
         let pings = [&b"\x89\x7d"[..], &[0; 125]].concat().repeat(1000);
