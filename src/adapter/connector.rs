@@ -315,3 +315,50 @@ impl fmt::Debug for Tls {
         f.debug_struct("Tls").finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
+    use std::vec;
+
+    use super::*;
+
+    /// An address at which nobody answers, for as long as the rest is kept: a
+    /// listener with a full backlog.
+    pub(in crate::adapter) fn black_hole() -> (SocketAddr, (std::net::TcpListener, Vec<TcpStream>))
+    {
+        let runtime = ::tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+            .unwrap();
+        let _context = runtime.enter();
+        let socket = ::tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let listener = socket.listen(1).unwrap().into_std().unwrap();
+        let address = listener.local_addr().unwrap();
+        let wait = Duration::from_millis(100);
+        let connect = || TcpStream::connect_timeout(&address, wait).ok();
+        let waiting = std::iter::from_fn(connect).collect();
+        (address, (listener, waiting))
+    }
+
+    #[test]
+    fn families_are_tried_in_turn() {
+        let v4 = |host| SocketAddr::from((Ipv4Addr::new(127, 0, 0, host), 80));
+        let v6 = |host| SocketAddr::from((Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, host), 80));
+        for (resolved, expected) in [
+            (vec![], vec![]),
+            (vec![v4(1), v4(2)], vec![v4(1), v4(2)]),
+            (
+                vec![v6(1), v6(2), v6(3), v4(1)],
+                vec![v6(1), v4(1), v6(2), v6(3)],
+            ),
+            (
+                vec![v4(1), v6(1), v6(2), v6(3)],
+                vec![v4(1), v6(1), v6(2), v6(3)],
+            ),
+        ] {
+            assert_eq!(interleaved(resolved.into_iter()), expected);
+        }
+    }
+}

@@ -315,6 +315,7 @@ impl<S> Reader<S> {
     ///
     /// Both halves, if they are of different connections or if there are clones
     /// of the writer.
+    #[allow(clippy::result_large_err)] // it hands both halves back
     pub fn reunite(self, writer: Writer<S>) -> Result<WebSocket<S>, (Self, Writer<S>)> {
         let is_same = Arc::ptr_eq(&self.shared, &writer.shared);
         if !is_same || Arc::strong_count(&self.shared) != 2 {

@@ -235,7 +235,7 @@ impl<S> Waiting<S> {
             .armed
             .is_some_and(|armed| self.began.elapsed() + TICK >= armed);
         match error.kind() {
-            io::ErrorKind::Interrupted => return Ok(()),
+            io::ErrorKind::Interrupted => Ok(()),
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut if timed_out => {
                 let end = self.end_of_patience();
                 if end.is_none_or(|end| Instant::now() + MIN_TIMEOUT < end) {
