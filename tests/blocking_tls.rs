@@ -150,8 +150,8 @@ fn slow_drain_behind_tls_is_no_stall() {
                 }
             }
         });
-        let mut back = (far.try_clone().unwrap(), tcp);
-        let mut ws = accept_over(far, &mut back);
+        let crossed = StreamOwned::new(session(), Crossed(far, tcp));
+        let mut ws = WebSocket::server(crossed, &Config::new());
         let len = ws.next().unwrap().unwrap().len();
         drop((ws, forward));
         len
@@ -187,17 +187,6 @@ impl Write for Crossed {
     fn flush(&mut self) -> std::io::Result<()> {
         self.1.flush()
     }
-}
-
-fn accept_over(
-    _: TcpStream,
-    streams: &mut (TcpStream, TcpStream),
-) -> WebSocket<StreamOwned<ServerConnection, Crossed>> {
-    let crossed = Crossed(
-        streams.0.try_clone().unwrap(),
-        streams.1.try_clone().unwrap(),
-    );
-    WebSocket::server(StreamOwned::new(session(), crossed), &Config::new())
 }
 
 #[test]

@@ -233,7 +233,8 @@ impl<S> State<S> {
 
     /// The position in the output up to which it has left.
     pub(super) fn left(&self) -> u64 {
-        self.ws.counters().sent.bytes - self.outgoing.len() as u64
+        let sent = self.ws.counters().sent.bytes;
+        sent.saturating_sub(self.outgoing.len() as u64)
     }
 
     /// Whether a message of this length can be taken now.

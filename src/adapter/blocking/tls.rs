@@ -12,6 +12,25 @@ use super::connect::Until;
 
 /// A TCP stream in TLS, of a client or a server. `&TlsStream` reads and writes
 /// too, so that one thread can receive while another sends.
+///
+/// A server:
+///
+/// ```no_run
+/// # use std::net::TcpStream;
+/// use std::{sync::Arc, time::Duration};
+/// use sansocket::blocking::{Socket, Stream, TlsStream, WebSocket};
+/// use sansocket::Config;
+///
+/// # fn serve(tcp: TcpStream, tls: Arc<rustls::ServerConfig>) -> Result<(), Box<dyn std::error::Error>> {
+/// let tls = TlsStream::new(tcp, rustls::ServerConnection::new(tls)?);
+/// tls.complete_handshake(Some(Duration::from_secs(10)))?;
+/// let mut ws = WebSocket::server(Stream::from(tls), &Config::new()).with_socket(Socket::stream());
+/// while let Some(message) = ws.next()? {
+///     ws.send(message)?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct TlsStream {
     tcp: TcpStream,
@@ -168,18 +187,15 @@ impl Read for &TlsStream {
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
                 read => return read,
             }
-            if self.is_handshaking() {
+            // Once the handshake is over, reading never waits for writing: an
+            // answer to a new key leaves with the next write.
+            let was_handshaking = self.is_handshaking();
+            if was_handshaking {
                 self.send(&mut lock(&self.sending))?;
             }
             self.receive(&mut received)?;
-            if !self.is_handshaking() {
-                // The end of a handshake, or an answer to a new key.
-                if let Some(mut sending) = try_lock(&self.sending)
-                    && sending.records.is_empty()
-                    && lock(&self.session).wants_write()
-                {
-                    self.send(&mut sending)?;
-                }
+            if was_handshaking && !self.is_handshaking() {
+                self.send(&mut lock(&self.sending))?;
             }
         }
     }

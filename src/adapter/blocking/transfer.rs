@@ -40,9 +40,10 @@ pub(super) fn read(incoming: &mut Incoming, mut stream: impl Read, wanted: u64) 
     read.map(drop)
 }
 
-/// A blocked write returns this often within the write timeout: what has left
-/// until then counts from then on.
+/// A blocked write returns this often within the write timeout, but not after
+/// less than this: what has left until then counts from then on.
 const SLICES: u32 = 8;
+const MIN_SLICE: Duration = Duration::from_millis(20);
 
 /// When a blocked write returns, at the latest.
 pub(super) fn write_until(
@@ -51,7 +52,7 @@ pub(super) fn write_until(
     deadline: Option<Deadline>,
 ) -> Option<Duration> {
     let timeout = ws.config().settings().timeouts.write_stall.duration();
-    let slice = timeout.map(|timeout| now.saturating_add(timeout / SLICES));
+    let slice = timeout.map(|timeout| now.saturating_add((timeout / SLICES).max(MIN_SLICE)));
     let deadline = deadline.map(|deadline| deadline.at);
     deadline.into_iter().chain(slice).min()
 }
@@ -124,7 +125,8 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     fn is_flooded(&mut self) -> bool {
-        let left = self.ws.counters().sent.bytes - self.outgoing.len() as u64;
+        let sent = self.ws.counters().sent.bytes;
+        let left = sent.saturating_sub(self.outgoing.len() as u64);
         self.answers.is_flood(left, self.max_unsent_len)
     }
 
