@@ -3,6 +3,9 @@
 
 #![cfg(feature = "std")]
 
+#[path = "common/tcp.rs"]
+mod tcp;
+
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
@@ -62,8 +65,9 @@ fn timeout_of<T>(result: Result<T, Error>) -> Option<DeadlineReason> {
 }
 
 /// Both ends send so many messages of this length at once.
-fn send_both_ways(config: &Config, len: usize, messages: usize) {
-    let (client, server) = open_pair(config);
+fn send_both_ways(config: &Config, ends: (TcpStream, TcpStream), len: usize, messages: usize) {
+    let client = upgraded(ends.0, Role::Client, config);
+    let server = upgraded(ends.1, Role::Server, config);
     within(Duration::from_secs(60), move || {
         let ends = [client, server].map(|ws| {
             let (mut reader, mut writer) = ws.split();
@@ -92,9 +96,17 @@ fn send_both_ways(config: &Config, len: usize, messages: usize) {
 #[test]
 fn halves_send_and_receive_at_once() {
     for (len, messages) in [(1 << 20, 16), (16 << 20, 2)] {
-        send_both_ways(&Config::new(), len, messages);
+        send_both_ways(&Config::new(), pair(), len, messages);
         // What is unsent beyond this makes a writer wait.
-        send_both_ways(&Config::new().max_unsent_len(4096), len, messages);
+        send_both_ways(&Config::new().max_unsent_len(4096), pair(), len, messages);
+    }
+}
+
+// Requirement 10
+#[test]
+fn halves_send_and_receive_at_once_through_small_buffers() {
+    for (len, messages) in [(1 << 20, 2), (16 << 10, 100)] {
+        send_both_ways(&Config::new(), tcp::small_pair(), len, messages);
     }
 }
 
@@ -104,40 +116,39 @@ fn halves_send_and_receive_one_huge_message_at_once() {
     let config = Config::new()
         .max_message_len(256 << 20)
         .max_frame_len(256 << 20);
-    send_both_ways(&config, 256 << 20, 1);
+    send_both_ways(&config, pair(), 256 << 20, 1);
 }
 
-// A peer that sends a ping and then a large message before it reads anything.
+// A peer that sends a ping and then a large message before it reads anything,
+// while the buffers of the system are full.
 #[test]
 fn pong_does_not_keep_a_reader_from_reading() {
     const LEN: usize = 16 << 20;
     let (client, mut peer) = pair();
-    let config = Config::new();
-    let (mut reader, mut writer) = upgraded(client, Role::Client, &config).split();
-    // Fills the buffers of the system, as the peer reads nothing yet.
-    let filling = thread::spawn(move || {
-        writer.send(vec![1; LEN]).unwrap();
-        writer
-    });
-    thread::sleep(ms(100));
+    let (mut reader, mut writer) = upgraded(client, Role::Client, &Config::new()).split();
+    let mut expected = 0;
+    while writer.try_send(vec![1; 1000]).unwrap().is_none() {
+        expected += 1008;
+    }
     let sending = thread::spawn(move || {
         let mut frames = b"\x89\x01p\x82\x7f".to_vec();
         frames.extend((LEN as u64).to_be_bytes());
+        frames.resize(frames.len() + LEN, 0);
         peer.write_all(&frames).unwrap();
-        peer.write_all(&vec![0; LEN]).unwrap();
-        let mut buf = vec![0; LEN + 14 + 7];
+        // The messages and the pong.
+        let mut buf = vec![0; expected + 7];
         peer.read_exact(&mut buf).unwrap();
+        peer.write_all(b"\x81\x01a").unwrap();
         peer
     });
-    let received = within(Duration::from_secs(10), move || {
-        (reader.next().unwrap().map(|message| message.len()), reader)
+    within(Duration::from_secs(10), move || {
+        assert_eq!(reader.next().unwrap().unwrap().len(), LEN);
+        assert_eq!(reader.next().unwrap(), Some("a".into()));
     });
-    assert_eq!(received.0, Some(LEN));
-    // The message and the pong.
-    let _ends = (sending.join().unwrap(), filling.join().unwrap());
+    sending.join().unwrap();
 }
 
-// The same without a thread that writes: the unsent bytes were only fed.
+// Here the unsent bytes are the application's alone.
 #[test]
 fn fed_bytes_do_not_keep_a_reader_from_reading() {
     const LEN: usize = 8 << 20;

@@ -3,6 +3,9 @@
 
 #![cfg(feature = "rustls")]
 
+#[path = "common/tcp.rs"]
+mod tcp;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::{Arc, LazyLock, mpsc};
@@ -11,15 +14,18 @@ use std::time::{Duration, Instant};
 
 use rustls::crypto::ring::default_provider;
 use rustls::pki_types::PrivateKeyDer;
-use rustls::{HandshakeKind, RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use rustls::{
+    ClientConfig, ClientConnection, HandshakeKind, RootCertStore, ServerConfig, ServerConnection,
+    StreamOwned,
+};
 use sansocket::adapter::{ConnectStep, Connector, Error, Tls};
 use sansocket::blocking::{self, Client, Socket, Stream, TlsStream, WebSocket};
-use sansocket::{Config, DeadlineReason};
+use sansocket::{Agreement, Config, DeadlineReason, Role};
 
 type Failure = sansocket::Error;
 
 /// A server for `localhost`, and who trusts it.
-static SERVER: LazyLock<(Arc<ServerConfig>, Tls)> = LazyLock::new(|| {
+static SERVER: LazyLock<(Arc<ServerConfig>, RootCertStore, Tls)> = LazyLock::new(|| {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
@@ -31,8 +37,17 @@ static SERVER: LazyLock<(Arc<ServerConfig>, Tls)> = LazyLock::new(|| {
     config.alpn_protocols = vec![b"h2".to_vec(), b"http/1.1".to_vec()];
     let mut roots = RootCertStore::empty();
     roots.add(made.cert.der().clone()).unwrap();
-    (Arc::new(config), Tls::roots(roots).unwrap())
+    let tls = Tls::roots(roots.clone()).unwrap();
+    (Arc::new(config), roots, tls)
 });
+
+fn client_config() -> ClientConfig {
+    ClientConfig::builder_with_provider(Arc::new(default_provider()))
+        .with_safe_default_protocol_versions()
+        .unwrap()
+        .with_root_certificates(SERVER.1.clone())
+        .with_no_client_auth()
+}
 
 fn session() -> ServerConnection {
     ServerConnection::new(SERVER.0.clone()).unwrap()
@@ -60,7 +75,7 @@ fn accept(tcp: TcpStream, config: &Config) -> WebSocket<Stream> {
 }
 
 fn connect(url: &str, config: &Config) -> Client {
-    let connector = Connector::new(config).tls(SERVER.1.clone());
+    let connector = Connector::new(config).tls(SERVER.2.clone());
     blocking::connect_with(url, &connector).unwrap()
 }
 
@@ -133,59 +148,47 @@ fn write_deadline_is_kept_behind_tls() {
     }
 }
 
-// A buffer of 64 KiB takes longer than the write timeout to leave, but leaves.
+// What is encrypted at once takes longer than the write timeout to leave.
 #[test]
 fn slow_drain_behind_tls_is_no_stall() {
-    const LEN: usize = 4_000_000;
-    let (url, server) = serve(|tcp| {
-        let mut slow = tcp.try_clone().unwrap();
-        let (mut near, far) = pair();
-        // Between the client and its server, slowly.
-        let forward = thread::spawn(move || {
-            let mut buf = vec![0; 64 * 1024];
-            while let Ok(len @ 1..) = slow.read(&mut buf) {
-                thread::sleep(Duration::from_millis(10));
-                if near.write_all(&buf[..len]).is_err() {
-                    break;
-                }
-            }
-        });
-        let crossed = StreamOwned::new(session(), Crossed(far, tcp));
-        let mut ws = WebSocket::server(crossed, &Config::new());
-        let len = ws.next().unwrap().unwrap().len();
-        drop((ws, forward));
-        len
+    const LEN: usize = 200_000;
+    let (client, server) = tcp::small_pair();
+    let server = thread::spawn(move || {
+        let stream = StreamOwned::new(session(), Slow(server));
+        let (role, agreement) = (Role::Server, Agreement::default());
+        let mut ws = WebSocket::upgraded(stream, role, agreement, vec![], &Config::new());
+        ws.next().unwrap().unwrap().len()
     });
-    let mut ws = connect(
-        &url,
-        &Config::new().write_timeout(Duration::from_millis(200)),
-    );
+    let name = "localhost".try_into().unwrap();
+    let session = ClientConnection::new(Arc::new(client_config()), name).unwrap();
+    let stream = TlsStream::new(client, session);
+    stream.complete_handshake(None).unwrap();
+    let config = Config::new().write_timeout(Duration::from_millis(200));
+    let (role, agreement) = (Role::Client, Agreement::default());
+    let mut ws = WebSocket::upgraded(stream.into(), role, agreement, vec![], &config)
+        .with_socket(Socket::stream());
     ws.send(vec![7; LEN]).unwrap();
     assert_eq!(server.join().unwrap(), LEN);
 }
 
-fn pair() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let one = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (one, listener.accept().unwrap().0)
-}
+/// Reads a little at a time.
+struct Slow(TcpStream);
 
-/// Reads from one stream, and writes to the other.
-struct Crossed(TcpStream, TcpStream);
-
-impl Read for Crossed {
+impl Read for Slow {
     fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
-        self.0.read(buf)
+        thread::sleep(Duration::from_millis(20));
+        let len = buf.len().min(4096);
+        self.0.read(&mut buf[..len])
     }
 }
 
-impl Write for Crossed {
+impl Write for Slow {
     fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
-        self.1.write(bytes)
+        self.0.write(bytes)
     }
 
     fn flush(&mut self) -> std::io::Result<()> {
-        self.1.flush()
+        self.0.flush()
     }
 }
 
