@@ -328,6 +328,21 @@ fn silent_peer_ends_at_the_deadline_of_the_step() {
     }
 }
 
+// Requirement 15: the caller's own way to connect has a deadline too.
+#[test]
+fn dial_that_never_ends_ends_at_the_deadline() {
+    let outcome = smol::block_on(async {
+        let dial = |_, _| std::future::pending::<std::io::Result<smol::net::TcpStream>>();
+        let sleep = |duration| async move {
+            smol::Timer::after(duration).await;
+        };
+        let ws = futures::connect_with("ws://example.com/", &impatient(), dial, sleep).await;
+        ws.map(|_| None)
+    });
+    let expected = Some((ConnectStep::Tcp, ErrorKind::TimedOut));
+    assert_eq!(step_of(outcome), expected);
+}
+
 #[test]
 fn peer_that_ends_the_stream_is_told_with_its_step() {
     for (name, connect) in ADAPTERS {

@@ -1,6 +1,9 @@
 //! How connections are made, for all adapters: through which proxy, with which
 //! TLS, following how many redirects.
 
+#[cfg(feature = "tokio")]
+pub(super) mod race;
+
 #[cfg(feature = "rustls")]
 use std::fmt;
 use std::io;
@@ -340,6 +343,12 @@ pub(super) mod tests {
         let connect = || TcpStream::connect_timeout(&address, wait).ok();
         let waiting = std::iter::from_fn(connect).collect();
         (address, (listener, waiting))
+    }
+
+    /// An address at which nobody listens.
+    pub(in crate::adapter) fn unused() -> SocketAddr {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
     }
 
     #[test]

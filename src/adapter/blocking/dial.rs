@@ -102,14 +102,10 @@ fn connect(address: SocketAddr, timeout: Option<Duration>) -> io::Result<TcpStre
 mod tests {
     use std::net::TcpListener;
     use std::time::Instant;
+    use std::vec;
 
     use super::*;
-    use crate::adapter::connector::tests::black_hole;
-
-    fn unused() -> SocketAddr {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        listener.local_addr().unwrap()
-    }
+    use crate::adapter::connector::tests::{black_hole, unused};
 
     #[test]
     fn address_that_does_not_answer_costs_a_quarter_of_a_second() {

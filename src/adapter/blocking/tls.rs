@@ -156,13 +156,27 @@ impl TlsStream {
     /// Sends all records that are ready.
     fn send(&self, sending: &mut Sending) -> io::Result<()> {
         loop {
-            while let Some(rest @ [_, ..]) = sending.records.get(sending.start..) {
+            match self.send_some(sending) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                sent => return sent,
+            }
+        }
+    }
+
+    /// The same, interrupted when only a part has left: the time of the call
+    /// may be over.
+    fn send_some(&self, sending: &mut Sending) -> io::Result<()> {
+        loop {
+            if let Some(rest @ [_, ..]) = sending.records.get(sending.start..) {
                 let len = (&self.tcp).write(rest)?;
                 if len == 0 {
                     return Err(io::ErrorKind::WriteZero.into());
                 }
                 sending.start += len;
                 self.sending_len.fetch_sub(len, Ordering::Relaxed);
+                if len < rest.len() {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
             }
             sending.records.clear();
             sending.start = 0;
@@ -213,10 +227,10 @@ impl Write for &TlsStream {
             }
         }
         let mut sending = lock(&self.sending);
-        self.send(&mut sending)?;
+        self.send_some(&mut sending)?;
         let bytes = bytes.get(..WRITE_LEN).unwrap_or(bytes);
         let len = lock(&self.session).writer().write(bytes)?;
-        match self.send(&mut sending) {
+        match self.send_some(&mut sending) {
             // What waits leaves with the next write or flush.
             Err(error) if is_not_ready(&error) => Ok(len),
             sent => sent.map(|()| len),
@@ -224,7 +238,7 @@ impl Write for &TlsStream {
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.send(&mut lock(&self.sending))
+        self.send_some(&mut lock(&self.sending))
     }
 }
 
