@@ -11,8 +11,8 @@ mod polled;
 mod blocking {
     use sansocket::blocking::WebSocket;
 
-    /// The answers to one read.
-    const MAX_UNREAD: usize = 16 * 1024;
+    /// The bound, and the answers to one read.
+    const MAX_UNREAD: usize = 128 * 1024;
 
     include!("common/behaviour.rs");
 }

@@ -328,6 +328,21 @@ fn silent_peer_ends_at_the_deadline_of_the_step() {
     }
 }
 
+// Requirement 15: the caller's own way to connect has a deadline too.
+#[test]
+fn dial_that_never_ends_ends_at_the_deadline() {
+    let outcome = smol::block_on(async {
+        let dial = |_, _| std::future::pending::<std::io::Result<smol::net::TcpStream>>();
+        let sleep = |duration| async move {
+            smol::Timer::after(duration).await;
+        };
+        let ws = futures::connect_with("ws://example.com/", &impatient(), dial, sleep).await;
+        ws.map(|_| None)
+    });
+    let expected = Some((ConnectStep::Tcp, ErrorKind::TimedOut));
+    assert_eq!(step_of(outcome), expected);
+}
+
 #[test]
 fn peer_that_ends_the_stream_is_told_with_its_step() {
     for (name, connect) in ADAPTERS {
@@ -390,7 +405,7 @@ fn redirects_are_followed_on_request_and_bounded() {
         let (addr, _thread) = redirecting(10, |_| "/".into());
         let outcome = connect(&format!("ws://{addr}/"), &connector().max_redirects(3));
         assert!(
-            matches!(&outcome, Err(Error::Refused(response)) if response.status() == 307),
+            matches!(&outcome, Err(Error::TooManyRedirects(response)) if response.status() == 307),
             "{name}: a loop ends: {outcome:?}"
         );
         let outcome = connect(&format!("ws://{addr}/"), &connector());

@@ -1,12 +1,17 @@
-//! How connections are made: through which proxy, with which TLS, following how
-//! many redirects. What all adapters share of it.
+//! How connections are made, for all adapters: through which proxy, with which
+//! TLS, following how many redirects.
+
+#[cfg(feature = "tokio")]
+pub(super) mod race;
 
 #[cfg(feature = "rustls")]
 use std::fmt;
 use std::io;
+use std::net::SocketAddr;
 use std::string::String;
 #[cfg(feature = "rustls")]
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 use std::vec::Vec;
 
 use super::{ConnectStep, Error};
@@ -73,9 +78,10 @@ impl Connector {
         self
     }
 
-    /// Follows up to so many redirects, never from `wss` to `ws`. Default 0: a
-    /// redirect is [`Error::Refused`], whose response
-    /// [`ClientRequest::redirected`] understands.
+    /// Follows up to this many redirects, never from `wss` to `ws`; one more is
+    /// [`Error::TooManyRedirects`]. Defaults to 0: a redirect is
+    /// [`Error::Refused`], whose response [`ClientRequest::redirected`]
+    /// understands.
     #[must_use]
     pub const fn max_redirects(mut self, redirects: u32) -> Self {
         self.max_redirects = redirects;
@@ -122,7 +128,7 @@ impl Connector {
         };
         let host = rustls::pki_types::ServerName::try_from(String::from(uri.host()))
             .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
-        rustls::ClientConnection::new(tls.0, host)
+        rustls::ClientConnection::new_with_alpn(tls.0, host, std::vec![b"http/1.1".to_vec()])
             .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidInput, error)))
     }
 }
@@ -168,6 +174,7 @@ impl ConnectStep {
 #[derive(Debug)]
 pub(super) struct Hops {
     pub(super) request: ClientRequest,
+    max: u32,
     left: u32,
 }
 
@@ -176,28 +183,66 @@ impl Hops {
         request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
         connector: &Connector,
     ) -> Result<Self, Error> {
-        let request = request.try_into().map_err(Into::into)?;
-        let left = connector.max_redirects;
-        Ok(Self { request, left })
+        let request = supported(request.try_into().map_err(Into::into)?)?;
+        let max = connector.max_redirects;
+        Ok(Self {
+            request,
+            max,
+            left: max,
+        })
     }
 
     /// What becomes of an attempt; `None`: try again with the request that the
     /// server asked for.
     pub(super) fn follow<W>(&mut self, result: Result<W, Error>) -> Option<Result<W, Error>> {
         let response = match result {
-            Err(Error::Refused(response)) if self.left > 0 => response,
+            Err(Error::Refused(response)) if self.max > 0 => response,
             result => return Some(result),
         };
         match self.request.redirected(&response) {
+            Ok(_) if self.left == 0 => Some(Err(Error::TooManyRedirects(response))),
             Ok(next) => {
-                self.request = next;
                 self.left -= 1;
+                match supported(next) {
+                    Ok(next) => self.request = next,
+                    Err(error) => return Some(Err(error)),
+                }
                 None
             }
             Err(RedirectError::NotARedirect) => Some(Err(Error::Refused(response))),
             Err(error) => Some(Err(error.into())),
         }
     }
+}
+
+/// A request that can be sent: known before anything is dialled.
+fn supported(request: ClientRequest) -> Result<ClientRequest, Error> {
+    #[cfg(not(feature = "rustls"))]
+    if request.uri().is_secure() {
+        return Err(no_tls());
+    }
+    Ok(request)
+}
+
+/// How long an address may take until the next one is tried too (RFC 8305 §5).
+pub(super) const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
+
+/// The addresses with both families in turn, beginning with the family of the
+/// first (RFC 8305 §4).
+pub(super) fn interleaved(addresses: impl Iterator<Item = SocketAddr>) -> Vec<SocketAddr> {
+    let addresses: Vec<_> = addresses.collect();
+    let is_ipv6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) = addresses
+        .into_iter()
+        .partition(|address| address.is_ipv6() == is_ipv6);
+    let mut second = second.into_iter();
+    let mut interleaved = Vec::new();
+    for address in first {
+        interleaved.push(address);
+        interleaved.extend(second.next());
+    }
+    interleaved.extend(second);
+    interleaved
 }
 
 /// The answer to `wss` without the feature `rustls`.
@@ -209,7 +254,8 @@ pub(super) fn no_tls() -> Error {
 
 #[cfg(feature = "rustls")]
 impl Tls {
-    /// Whom the platform trusts.
+    /// Whom the platform trusts. Its roots are loaded once for each process,
+    /// and all connections share the sessions that can be resumed.
     ///
     /// # Errors
     ///
@@ -217,17 +263,23 @@ impl Tls {
     pub fn platform() -> io::Result<Self> {
         use rustls_platform_verifier::BuilderVerifierExt;
 
+        static PLATFORM: OnceLock<Tls> = OnceLock::new();
+        if let Some(tls) = PLATFORM.get() {
+            return Ok(tls.clone());
+        }
         let builder = builder()?
             .with_platform_verifier()
             .map_err(io::Error::other)?;
-        Ok(Self(Arc::new(builder.with_no_client_auth())))
+        let tls = Self(Arc::new(builder.with_no_client_auth()));
+        // If two threads load them at once, one result is kept.
+        Ok(PLATFORM.get_or_init(|| tls).clone())
     }
 
     /// Whom Mozilla trusts: roots that are part of the program.
     ///
     /// # Errors
     ///
-    /// If the cryptography is not there, which it is.
+    /// If the crypto provider is unavailable.
     pub fn bundled() -> io::Result<Self> {
         let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
         Self::roots(roots)
@@ -264,5 +316,58 @@ impl From<Arc<rustls::ClientConfig>> for Tls {
 impl fmt::Debug for Tls {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use std::net::{Ipv4Addr, Ipv6Addr, TcpStream};
+    use std::vec;
+
+    use super::*;
+
+    /// An address at which nobody answers, for as long as the rest is kept: a
+    /// listener with a full backlog.
+    pub(in crate::adapter) fn black_hole() -> (SocketAddr, (std::net::TcpListener, Vec<TcpStream>))
+    {
+        let runtime = ::tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build()
+            .unwrap();
+        let _context = runtime.enter();
+        let socket = ::tokio::net::TcpSocket::new_v4().unwrap();
+        socket.bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+        let listener = socket.listen(1).unwrap().into_std().unwrap();
+        let address = listener.local_addr().unwrap();
+        let wait = Duration::from_millis(100);
+        let connect = || TcpStream::connect_timeout(&address, wait).ok();
+        let waiting = std::iter::from_fn(connect).collect();
+        (address, (listener, waiting))
+    }
+
+    /// An address at which nobody listens.
+    pub(in crate::adapter) fn unused() -> SocketAddr {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        listener.local_addr().unwrap()
+    }
+
+    #[test]
+    fn families_are_tried_in_turn() {
+        let v4 = |host| SocketAddr::from((Ipv4Addr::new(127, 0, 0, host), 80));
+        let v6 = |host| SocketAddr::from((Ipv6Addr::new(0, 0, 0, 0, 0, 0, 0, host), 80));
+        for (resolved, expected) in [
+            (vec![], vec![]),
+            (vec![v4(1), v4(2)], vec![v4(1), v4(2)]),
+            (
+                vec![v6(1), v6(2), v6(3), v4(1)],
+                vec![v6(1), v4(1), v6(2), v6(3)],
+            ),
+            (
+                vec![v4(1), v6(1), v6(2), v6(3)],
+                vec![v4(1), v6(1), v6(2), v6(3)],
+            ),
+        ] {
+            assert_eq!(interleaved(resolved.into_iter()), expected);
+        }
     }
 }

@@ -26,9 +26,10 @@
 //! ```
 
 use core::fmt;
-use core::pin::Pin;
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll, ready};
 use std::boxed::Box;
+use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::string::String;
 use std::time::{Duration, Instant};
@@ -183,7 +184,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 
 /// Connects to a `ws://` or `wss://` URI and does the opening handshake, over
 /// a stream that `dial` opens to a host and port: several addresses, and the
-/// delay of small packets, are its affair. Deadlines are kept with `sleep`.
+/// delay of small packets, are up to it. Deadlines are kept with `sleep`: each
+/// step, `dial` too, has [`handshake_timeout`](Config::handshake_timeout).
 ///
 /// # Errors
 ///
@@ -220,7 +222,9 @@ where
     loop {
         let (host, port) = connector.first_hop(hops.request.uri());
         let attempt = async {
-            let stream = dial(host.into(), port).await;
+            let timeout = connector.config().settings().timeouts.handshake.duration();
+            let deadline = timeout.map(|timeout| sleep.clone()(timeout));
+            let stream = limited(deadline, dial(host.into(), port)).await;
             let stream = stream.map_err(|error| ConnectStep::Tcp.failed(error))?;
             let mut io = Io::new(stream);
             io.timer = Some(Timer::new(sleep.clone()));
@@ -231,6 +235,26 @@ where
             return result;
         }
     }
+}
+
+/// What `work` returns, unless the deadline comes first.
+async fn limited<R>(
+    deadline: Option<impl Future<Output = ()>>,
+    work: impl Future<Output = io::Result<R>>,
+) -> io::Result<R> {
+    let (mut deadline, mut work) = (pin!(deadline), pin!(work));
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(done);
+        }
+        match deadline.as_mut().as_pin_mut() {
+            None => Poll::Pending,
+            Some(deadline) => deadline
+                .poll(cx)
+                .map(|()| Err(io::ErrorKind::TimedOut.into())),
+        }
+    })
+    .await
 }
 
 impl<S> Io<S> {

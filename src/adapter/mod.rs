@@ -76,6 +76,10 @@ pub enum Error {
     /// A redirect could not be followed.
     #[error("redirect: {0}")]
     Redirect(#[from] RedirectError),
+    /// More redirects than [`Connector::max_redirects`] allows, the last of
+    /// which is this response.
+    #[error("more redirects than allowed")]
+    TooManyRedirects(Response),
 }
 
 /// The steps before the opening handshake.

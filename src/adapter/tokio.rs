@@ -37,6 +37,7 @@ use ::tokio::time::{Instant, Sleep};
 
 pub use super::Error;
 use super::connector::Hops;
+use super::connector::race::{Attempt, race};
 use super::poll::{self, MaybeTls, Transport, opened};
 use super::{ConnectStep, Connector};
 use crate::config::Config;
@@ -227,16 +228,26 @@ async fn open(request: &ClientRequest, connector: &Connector) -> Result<Client, 
     let (host, port) = connector.first_hop(request.uri());
     let timeout = connector.config().settings().timeouts.handshake.duration();
     let addresses = within(timeout, ConnectStep::Resolve, lookup_host((host, port))).await?;
-    let mut result = Err(ConnectStep::Resolve.failed(io::ErrorKind::NotFound.into()));
-    for address in addresses {
-        result = within(timeout, ConnectStep::Tcp, TcpStream::connect(address)).await;
-        if result.is_ok() {
-            break;
-        }
-    }
-    let stream = result?;
+    let stream = dial(addresses, timeout).await?;
     stream.set_nodelay(true)?;
     poll::connect::connect(Io::new(stream), request, connector).await
+}
+
+/// The first address that answers.
+async fn dial(
+    addresses: impl Iterator<Item = SocketAddr>,
+    timeout: Option<Duration>,
+) -> Result<TcpStream, Error> {
+    let connect =
+        |address| -> Attempt<TcpStream> { Box::pin(limited(timeout, TcpStream::connect(address))) };
+    let sleep = |duration| -> Attempt<()> {
+        Box::pin(async move {
+            ::tokio::time::sleep(duration).await;
+            Ok(())
+        })
+    };
+    let connected = race(addresses, connect, sleep).await;
+    connected.map_err(|error| ConnectStep::Tcp.failed(error))
 }
 
 async fn within<R>(
@@ -244,13 +255,20 @@ async fn within<R>(
     step: ConnectStep,
     work: impl Future<Output = io::Result<R>>,
 ) -> Result<R, Error> {
-    let done = match timeout {
+    let done = limited(timeout, work).await;
+    done.map_err(|error| step.failed(error))
+}
+
+async fn limited<R>(
+    timeout: Option<Duration>,
+    work: impl Future<Output = io::Result<R>>,
+) -> io::Result<R> {
+    match timeout {
         None => work.await,
         Some(timeout) => ::tokio::time::timeout(timeout, work)
             .await
             .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
-    };
-    done.map_err(|error| step.failed(error))
+    }
 }
 
 impl Client {
@@ -378,5 +396,40 @@ impl<T: Transport + Unpin> AsyncWrite for poll::Tunnel<T> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_end(cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::adapter::connector::tests::{black_hole, unused};
+
+    #[::tokio::test]
+    async fn address_that_does_not_answer_costs_a_quarter_of_a_second() {
+        // It has a runtime of its own, which must not be dropped within this one.
+        let (silent, _full) = std::thread::spawn(black_hole).join().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let open = listener.local_addr().unwrap();
+        let unused = unused();
+        for (addresses, delay) in [
+            (std::vec![unused, open, silent], 0),
+            (std::vec![silent, open], 250),
+            (std::vec![silent, unused, silent, open], 500),
+        ] {
+            let start = Instant::now();
+            let timeout = Some(Duration::from_secs(3));
+            let stream = dial(addresses.into_iter(), timeout).await.unwrap();
+            assert_eq!(stream.peer_addr().unwrap(), open);
+            let (took, delay) = (start.elapsed(), Duration::from_millis(delay));
+            assert!(
+                took >= delay && took < delay + Duration::from_millis(240),
+                "{took:?}"
+            );
+        }
+        let timeout = Some(Duration::from_millis(100));
+        let failed = dial([silent].into_iter(), timeout).await;
+        assert!(
+            matches!(failed, Err(Error::Connect { error, .. }) if error.kind() == io::ErrorKind::TimedOut)
+        );
     }
 }

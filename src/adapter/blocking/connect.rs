@@ -1,9 +1,10 @@
 //! TCP connections, opened and accepted.
 
 use std::io::{self, Read, Write};
-use std::net::{TcpStream, ToSocketAddrs};
+use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+use super::dial::dial;
 use super::{Error, Socket, Stream, WebSocket};
 use crate::adapter::connector::{Hops, Tunnel};
 use crate::adapter::{ConnectStep, Connector};
@@ -12,20 +13,23 @@ use crate::error::HandshakeError;
 use crate::event::Event;
 use crate::handshake::{Answer, ClientRequest, Request, RequestError};
 
-/// Connects to a `ws://` URI and does the opening handshake. The delay of
-/// small packets is switched off (`TCP_NODELAY`), all deadlines work.
+/// A client's [`WebSocket`] over TCP, in TLS or not: what [`connect`] returns.
+pub type Client = WebSocket<Stream>;
+
+/// Connects to a `ws://` or `wss://` URI and does the opening handshake. The
+/// delay of small packets is switched off (`TCP_NODELAY`), all deadlines work.
 ///
-/// Every address of the host is tried, each for at most
+/// The addresses of the host are tried as RFC 8305 says, a new one every 250 ms,
+/// until one answers. Each step takes at most
 /// [`handshake_timeout`](Config::handshake_timeout). That no more than one
-/// connection to a host is being opened at a time (§4.1) is the caller's to
-/// keep: connections share nothing.
+/// connection to a host is being opened at a time (§4.1) is up to the caller:
+/// connections share nothing.
 ///
 /// # Errors
 ///
-/// [`Error::Request`] if the URI is none, [`Error::Connect`] if no address
-/// answers or the URI is `wss://` (for which there is [`connect_with`]),
-/// [`Error::Refused`] with the response of a server that refuses,
-/// [`Error::Failed`] if it breaks a rule.
+/// [`Error::Request`] if this is not such a URI, [`Error::Connect`] with the
+/// step that failed, [`Error::Refused`] with the response of a server that
+/// refuses or redirects, [`Error::Failed`] if it breaks a rule.
 ///
 /// ```no_run
 /// use sansocket::{ClientRequest, Config, blocking};
@@ -41,20 +45,8 @@ use crate::handshake::{Answer, ClientRequest, Request, RequestError};
 pub fn connect(
     request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
     config: &Config,
-) -> Result<WebSocket<TcpStream>, Error> {
-    let request = request
-        .try_into()
-        .map_err(|error| Error::Request(error.into()))?;
-    let uri = request.uri();
-    if uri.is_secure() {
-        let error = io::Error::new(io::ErrorKind::Unsupported, "`connect_with` knows TLS");
-        return Err(ConnectStep::Tls.failed(error));
-    }
-    let stream = dial(
-        (uri.host(), uri.port()),
-        config.settings().timeouts.handshake.duration(),
-    )?;
-    finish(WebSocket::client(stream, &request, config)?.with_socket(Socket::tcp()))
+) -> Result<Client, Error> {
+    connect_with(request, &Connector::new(config))
 }
 
 /// Does the opening handshake as a server on a TCP connection, and accepts
@@ -111,9 +103,7 @@ pub fn accept_with(
     Ok(ws.connection().is_open().then_some(ws))
 }
 
-/// As [`connect`], to `wss://` too, with a proxy, roots of trust, or redirects.
-/// TLS cannot be read and written by two threads at once: such a connection is
-/// not [`split`](WebSocket::split).
+/// As [`connect`], with a proxy, roots of trust, or redirects.
 ///
 /// # Errors
 ///
@@ -121,7 +111,7 @@ pub fn accept_with(
 pub fn connect_with(
     request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
     connector: &Connector,
-) -> Result<WebSocket<Stream>, Error> {
+) -> Result<Client, Error> {
     let mut hops = Hops::new(request, connector)?;
     loop {
         if let Some(result) = hops.follow(open(&hops.request, connector)) {
@@ -130,7 +120,7 @@ pub fn connect_with(
     }
 }
 
-fn open(request: &ClientRequest, connector: &Connector) -> Result<WebSocket<Stream>, Error> {
+fn open(request: &ClientRequest, connector: &Connector) -> Result<Client, Error> {
     let uri = request.uri();
     let timeout = connector.config().settings().timeouts.handshake.duration();
     let stream = dial(connector.first_hop(uri), timeout)?;
@@ -149,26 +139,6 @@ fn finish<S: Read + Write>(mut ws: WebSocket<S>) -> Result<WebSocket<S>, Error> 
     }
 }
 
-/// Tries every address.
-fn dial((host, port): (&str, u16), timeout: Option<Duration>) -> Result<TcpStream, Error> {
-    let resolved = (host, port).to_socket_addrs();
-    let addresses = resolved.map_err(|error| ConnectStep::Resolve.failed(error))?;
-    let mut result = Err(ConnectStep::Resolve.failed(io::ErrorKind::NotFound.into()));
-    for address in addresses {
-        let stream = match timeout {
-            Some(timeout) => TcpStream::connect_timeout(&address, timeout),
-            None => TcpStream::connect(address),
-        };
-        result = stream.map_err(|error| ConnectStep::Tcp.failed(error));
-        if result.is_ok() {
-            break;
-        }
-    }
-    let stream = result?;
-    stream.set_nodelay(true)?;
-    Ok(stream)
-}
-
 fn pass_proxy(
     mut stream: &TcpStream,
     mut tunnel: Tunnel,
@@ -183,7 +153,9 @@ fn pass_proxy(
         until.arm(stream).map_err(failed)?;
         let len = stream.read(&mut buf).map_err(timed_out).map_err(failed)?;
         if tunnel.receive(buf.get_mut(..len).unwrap_or_default())? {
-            return Ok(());
+            // The timeouts of the steps that follow are theirs.
+            stream.set_read_timeout(None)?;
+            return Ok(stream.set_write_timeout(None)?);
         }
     }
 }
@@ -194,7 +166,8 @@ pub(super) struct Until(Option<Instant>);
 
 impl Until {
     pub(super) fn after(timeout: Option<Duration>) -> Self {
-        Self(timeout.map(|timeout| Instant::now() + timeout))
+        // A time that no clock reaches is no deadline.
+        Self(timeout.and_then(|timeout| Instant::now().checked_add(timeout)))
     }
 
     /// Makes the next read and write end by then.

@@ -5,9 +5,10 @@
 use std::io::{self, Read, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
-use std::vec::Vec;
 
+use super::outgoing::{Answers, Outgoing};
 use super::socket::Waiting;
+use super::transfer::write_until;
 use super::{Error, Socket};
 use crate::connection::{Connection, IoState};
 use crate::error::{Deadline, DeadlineReason, Error as Failure};
@@ -15,9 +16,9 @@ use crate::error::{Deadline, DeadlineReason, Error as Failure};
 #[derive(Debug)]
 pub(super) struct Shared<S> {
     pub(super) stream: S,
-    pub(super) state: Mutex<State<S>>,
-    /// Told when bytes left or a thread stopped writing.
-    pub(super) written: Condvar,
+    state: Mutex<State<S>>,
+    /// Notified when bytes left or a thread stopped writing.
+    written: Condvar,
     pub(super) socket: Option<Socket<S>>,
     pub(super) origin: Instant,
 }
@@ -25,105 +26,141 @@ pub(super) struct Shared<S> {
 #[derive(Debug)]
 pub(super) struct State<S> {
     pub(super) ws: Connection,
-    pub(super) out: Vec<u8>,
-    /// How many bytes left `out` since the split.
-    pub(super) left: u64,
-    /// Whether a thread is writing the front of `out`.
+    pub(super) outgoing: Outgoing,
+    pub(super) answers: Answers,
+    /// Whether a thread is writing, and how many wait until it stops.
     pub(super) is_writing: bool,
+    waiting: u32,
     pub(super) writes: Waiting<S>,
     /// Writing failed: nothing more leaves.
     pub(super) broken: Option<io::ErrorKind>,
 }
 
-/// As much as is copied out of `out` for one write without the lock.
-const WRITE_LEN: usize = 64 * 1024;
+pub(super) type Guard<'a, S> = MutexGuard<'a, State<S>>;
+
+/// How long a reader tries to write before it reads again.
+const BRIEFLY: Duration = Duration::from_millis(1);
 
 impl<S> Shared<S>
 where
     for<'a> &'a S: Read + Write,
 {
     /// Waits until there is room for a message of this length.
-    pub(super) fn room_for(&self, len: usize) -> Result<MutexGuard<'_, State<S>>, Error> {
+    pub(super) fn room_for(&self, len: usize) -> Result<Guard<'_, S>, Error> {
         let state = self.lock();
-        if state.out.is_empty() || state.out.len().saturating_add(len) <= state.max_unsent_len() {
+        state.check()?;
+        if state.has_room(len) {
             return Ok(state);
         }
         self.write(state)?;
         Ok(self.lock())
     }
 
-    /// Sees to it that what the core appended leaves: by this thread, unless
-    /// another is writing and the unsent bytes are below their bound.
-    pub(super) fn settle(&self, state: MutexGuard<'_, State<S>>) -> Result<(), Error> {
-        let leaves_anyway = state.is_writing && state.out.len() < state.max_unsent_len();
-        if state.out.is_empty() || leaves_anyway {
-            Ok(())
-        } else {
-            self.write(state)
+    /// Returns when all that is unsent now has left, and either nothing else
+    /// is unsent or another thread writes it.
+    pub(super) fn write<'a>(&'a self, mut state: Guard<'a, S>) -> Result<(), Error> {
+        let target = state.ws.counters().sent.bytes;
+        let mut is_extra = false;
+        loop {
+            state.check()?;
+            let is_done = state.left() >= target && state.outgoing.buffered_len() == 0;
+            let is_relieved = state.waiting > 0 || is_extra && self.socket.is_some();
+            let another_writes = state.is_writing && state.left() >= target;
+            if another_writes || is_done && (state.outgoing.has_left() || is_relieved) {
+                self.written.notify_all();
+                return Ok(());
+            }
+            state = if state.is_writing {
+                self.wait(state, None)
+            } else {
+                is_extra |= is_done;
+                self.write_some(state, None)?
+            };
         }
     }
 
-    /// Returns when all that is unsent now has left, and either nothing else
-    /// is unsent or another thread writes it.
-    pub(super) fn write<'a>(&'a self, mut state: MutexGuard<'a, State<S>>) -> Result<(), Error> {
-        let target = state.left + state.out.len() as u64;
-        loop {
-            if state.left >= target && (state.out.is_empty() || state.is_writing) {
-                return Ok(());
-            }
-            if let Some(kind) = state.broken {
-                return Err(io::Error::from(kind).into());
-            }
-            state = if state.is_writing {
-                self.written
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner)
-            } else {
-                self.write_some(state)?
-            };
+    /// Writes what the stream takes at once, unless another thread is writing:
+    /// a reader must not wait for the peer to read, which may be waiting for it
+    /// to read. Without timeouts it cannot but wait.
+    pub(super) fn write_briefly<'a>(&'a self, state: Guard<'a, S>) -> Guard<'a, S> {
+        if state.is_writing || state.outgoing.has_left() || state.broken.is_some() {
+            return state;
         }
+        // A peer that is gone takes no answer; its messages still count.
+        let patience = self.socket.map(|_| BRIEFLY);
+        self.write_some(state, patience)
+            .unwrap_or_else(|_| self.lock())
+    }
+
+    /// Waits until a thread that writes has got on.
+    pub(super) fn wait<'a>(
+        &'a self,
+        mut state: Guard<'a, S>,
+        timeout: Option<Duration>,
+    ) -> Guard<'a, S> {
+        state.waiting += 1;
+        let mut state = match timeout {
+            None => self
+                .written
+                .wait(state)
+                .unwrap_or_else(PoisonError::into_inner),
+            Some(timeout) => {
+                let waited = self.written.wait_timeout(state, timeout);
+                waited.unwrap_or_else(PoisonError::into_inner).0
+            }
+        };
+        state.waiting -= 1;
+        state
     }
 
     /// One write, without the lock.
     pub(super) fn write_some<'a>(
         &'a self,
-        mut state: MutexGuard<'a, State<S>>,
-    ) -> Result<MutexGuard<'a, State<S>>, Error> {
+        mut state: Guard<'a, S>,
+        patience: Option<Duration>,
+    ) -> Result<Guard<'a, S>, Error> {
         let (now, deadline) = self.tick(&mut state, false);
-        if state.ws.is_stalled() {
-            state.broken = Some(io::ErrorKind::TimedOut);
+        if let Err(error) = state.check() {
             self.written.notify_all();
-            return Err(Failure::Timeout(DeadlineReason::WriteStall).into());
+            return Err(error);
         }
-        state.writes.arm(&self.stream, now, deadline)?;
-        let len = state.out.len().min(WRITE_LEN);
-        let chunk = state.out.get(..len).unwrap_or_default().to_vec();
+        let until = match patience {
+            Some(patience) => Some(now.saturating_add(patience)),
+            None => write_until(&state.ws, now, deadline),
+        };
+        state.writes.arm(&self.stream, now, until)?;
+        let mut front = state.outgoing.take_front();
         state.is_writing = true;
         drop(state);
-        let result = (&self.stream).write(&chunk);
+        let written = front.write(&self.stream);
         let mut state = self.lock();
         state.is_writing = false;
-        let result = match result {
-            Ok(0) => Err(io::ErrorKind::WriteZero.into()),
-            Ok(len) => {
-                // None is there after the write deadline has passed.
-                let len = len.min(state.out.len());
-                state.out.drain(..len);
-                state.left += len as u64;
-                Ok(())
-            }
-            Err(error) => state.writes.check(error),
-        };
-        state.broken = result.as_ref().err().map(io::Error::kind);
+        state.outgoing.put_front(front, &written);
+        if let Err(error) = written
+            && let Err(error) = state.writes.check(error)
+        {
+            state.broken = Some(error.kind());
+        }
+        if state.broken.is_some() || state.ws.is_stalled() {
+            state.outgoing.clear();
+        }
         self.written.notify_all();
-        result?;
+        state.check()?;
         Ok(state)
     }
 
-    /// As that of [`WebSocket`].
+    /// As that of [`WebSocket`](super::WebSocket).
     pub(super) fn may_wait(&self, state: &State<S>) -> bool {
         let timeouts = &state.ws.config().settings().timeouts;
         self.socket.is_some() && timeouts.close.duration().is_some()
+    }
+
+    /// Ends the outgoing direction.
+    pub(super) fn shutdown(&self) {
+        if let Some(socket) = self.socket {
+            // An error of the stream ends it too.
+            let _ = (socket.shutdown_write)(&self.stream);
+        }
     }
 
     pub(super) fn tick(
@@ -132,26 +169,98 @@ where
         is_reading: bool,
     ) -> (Duration, Option<Deadline>) {
         let now = self.origin.elapsed();
-        if self.socket.is_none() {
+        let Some(socket) = self.socket else {
             return (now, None);
-        }
+        };
+        let in_stream = (socket.buffered_len)(&self.stream);
         let io = IoState {
-            buffered_len: 0,
+            buffered_len: state.outgoing.buffered_len().saturating_add(in_stream),
             is_reading,
         };
-        (now, state.ws.handle_timeout(now, io, &mut state.out))
+        let deadline = state.ws.handle_timeout(now, io, state.outgoing.out());
+        if state.ws.is_stalled() {
+            state.outgoing.clear();
+        }
+        (now, deadline)
     }
 }
 
 impl<S> Shared<S> {
-    pub(super) fn lock(&self) -> MutexGuard<'_, State<S>> {
+    pub(super) const fn new(
+        stream: S,
+        state: State<S>,
+        socket: Option<Socket<S>>,
+        origin: Instant,
+    ) -> Self {
+        Self {
+            stream,
+            state: Mutex::new(state),
+            written: Condvar::new(),
+            socket,
+            origin,
+        }
+    }
+
+    pub(super) fn lock(&self) -> Guard<'_, S> {
         // No method of the state machine panics, so none leaves it half done.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The stream and the state, of which nobody else has a part.
+    pub(super) fn into_parts(self) -> (S, State<S>) {
+        let state = self.state.into_inner();
+        (self.stream, state.unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl<S> State<S> {
-    pub(super) fn max_unsent_len(&self) -> usize {
+    pub(super) const fn new(
+        ws: Connection,
+        outgoing: Outgoing,
+        answers: Answers,
+        writes: Waiting<S>,
+    ) -> Self {
+        Self {
+            ws,
+            outgoing,
+            answers,
+            is_writing: false,
+            waiting: 0,
+            writes,
+            broken: None,
+        }
+    }
+
+    /// The position in the output up to which it has left.
+    pub(super) fn left(&self) -> u64 {
+        let sent = self.ws.counters().sent.bytes;
+        sent.saturating_sub(self.outgoing.len() as u64)
+    }
+
+    /// Whether a message of this length can be taken now.
+    pub(super) fn has_room(&self, len: usize) -> bool {
+        let unsent_len = self.outgoing.len();
+        unsent_len == 0 || unsent_len.saturating_add(len) <= self.max_unsent_len()
+    }
+
+    /// See [`Answers::is_flood`].
+    pub(super) fn is_flooded(&mut self) -> bool {
+        let (left, max) = (self.left(), self.max_unsent_len());
+        self.answers.is_flood(left, max)
+    }
+
+    fn max_unsent_len(&self) -> usize {
         self.ws.config().settings().max_unsent_len
+    }
+
+    /// Why nothing more leaves, if so.
+    pub(super) fn check(&self) -> Result<(), Error> {
+        if self.ws.is_stalled() {
+            return Err(Failure::Timeout(DeadlineReason::WriteStall).into());
+        }
+        match self.broken {
+            Some(kind) => Err(io::Error::from(kind).into()),
+            None => Ok(()),
+        }
     }
 }

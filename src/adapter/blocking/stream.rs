@@ -6,17 +6,11 @@ use std::time::Duration;
 
 use super::{Error, Socket};
 use crate::adapter::Connector;
-#[cfg(not(feature = "rustls"))]
-use crate::adapter::connector::no_tls;
 use crate::handshake::Uri;
 #[cfg(feature = "rustls")]
-use {
-    super::connect::{Until, timed_out},
-    crate::adapter::ConnectStep,
-    std::boxed::Box,
-};
+use {super::TlsStream, super::connect::timed_out, crate::adapter::ConnectStep, std::boxed::Box};
 
-/// A TCP stream, in TLS or not.
+/// A TCP stream, in TLS or not. `&Stream` reads and writes too.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum Stream {
@@ -24,7 +18,7 @@ pub enum Stream {
     Plain(TcpStream),
     /// Within TLS: `wss`.
     #[cfg(feature = "rustls")]
-    Tls(Box<rustls::StreamOwned<rustls::ClientConnection, TcpStream>>),
+    Tls(Box<TlsStream>),
 }
 
 impl Stream {
@@ -33,7 +27,7 @@ impl Stream {
         match self {
             Self::Plain(tcp) => tcp,
             #[cfg(feature = "rustls")]
-            Self::Tls(tls) => &tls.sock,
+            Self::Tls(tls) => tls.tcp(),
         }
     }
 
@@ -47,94 +41,119 @@ impl Stream {
         if !uri.is_secure() {
             return Ok(Self::Plain(tcp));
         }
-        let mut tls = rustls::StreamOwned::new(connector.session(uri)?, tcp);
-        shake_hands(&mut tls, timeout)
+        let tls = TlsStream::new(tcp, connector.session(uri)?);
+        tls.complete_handshake(timeout)
             .map_err(|error| ConnectStep::Tls.failed(timed_out(error)))?;
-        Ok(Self::Tls(Box::new(tls)))
+        Ok(tls.into())
     }
 
+    /// `wss` was refused before.
     #[cfg(not(feature = "rustls"))]
-    pub(super) fn secured(
+    pub(super) const fn secured(
         tcp: TcpStream,
-        uri: &Uri,
+        _: &Uri,
         _: &Connector,
         _: Option<Duration>,
     ) -> Result<Self, Error> {
-        if uri.is_secure() {
-            return Err(no_tls());
-        }
         Ok(Self::Plain(tcp))
+    }
+
+    fn shutdown_write(&self) -> io::Result<()> {
+        match self {
+            Self::Plain(tcp) => tcp.shutdown(Shutdown::Write),
+            #[cfg(feature = "rustls")]
+            Self::Tls(tls) => tls.shutdown_write(),
+        }
+    }
+
+    fn buffered_len(&self) -> usize {
+        match self {
+            Self::Plain(_) => 0,
+            #[cfg(feature = "rustls")]
+            Self::Tls(tls) => tls.sending_len(),
+        }
+    }
+}
+
+impl From<TcpStream> for Stream {
+    fn from(tcp: TcpStream) -> Self {
+        Self::Plain(tcp)
     }
 }
 
 #[cfg(feature = "rustls")]
-fn shake_hands(
-    tls: &mut rustls::StreamOwned<rustls::ClientConnection, TcpStream>,
-    timeout: Option<Duration>,
-) -> io::Result<()> {
-    let until = Until::after(timeout);
-    while tls.conn.is_handshaking() {
-        until.arm(&tls.sock)?;
-        if tls.conn.wants_write() {
-            tls.conn.write_tls(&mut tls.sock)?;
-            continue;
-        }
-        if tls.conn.read_tls(&mut tls.sock)? == 0 {
-            return Err(io::ErrorKind::UnexpectedEof.into());
-        }
-        let processed = tls.conn.process_new_packets();
-        if let Err(error) = processed {
-            // What tells the peer, if it still listens.
-            let _ = tls.conn.write_tls(&mut tls.sock);
-            return Err(io::Error::new(io::ErrorKind::InvalidData, error));
-        }
+impl From<TlsStream> for Stream {
+    fn from(tls: TlsStream) -> Self {
+        Self::Tls(Box::new(tls))
     }
-    tls.flush()
 }
 
 impl Socket<Stream> {
     /// Of a TCP stream, in TLS or not.
     pub const fn stream() -> Self {
         Self {
+            read_timeout: |stream| stream.tcp().read_timeout(),
+            write_timeout: |stream| stream.tcp().write_timeout(),
             set_read_timeout: |stream, timeout| stream.tcp().set_read_timeout(timeout),
             set_write_timeout: |stream, timeout| stream.tcp().set_write_timeout(timeout),
-            shutdown_write: |stream| stream.tcp().shutdown(Shutdown::Write),
+            shutdown_write: Stream::shutdown_write,
+            buffered_len: Stream::buffered_len,
+        }
+    }
+}
+
+impl Read for &Stream {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(tcp) => (&*tcp).read(buf),
+            #[cfg(feature = "rustls")]
+            Stream::Tls(tls) => (&**tls).read(buf),
+        }
+    }
+}
+
+impl Write for &Stream {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(tcp) => (&*tcp).write(bytes),
+            #[cfg(feature = "rustls")]
+            Stream::Tls(tls) => (&**tls).write(bytes),
+        }
+    }
+
+    fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        match self {
+            Stream::Plain(tcp) => (&*tcp).write_vectored(slices),
+            #[cfg(feature = "rustls")]
+            Stream::Tls(tls) => (&**tls).write_vectored(slices),
+        }
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        match self {
+            Stream::Plain(tcp) => (&*tcp).flush(),
+            #[cfg(feature = "rustls")]
+            Stream::Tls(tls) => (&**tls).flush(),
         }
     }
 }
 
 impl Read for Stream {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(tcp) => tcp.read(buf),
-            #[cfg(feature = "rustls")]
-            Self::Tls(tls) => tls.read(buf),
-        }
+        (&*self).read(buf)
     }
 }
 
 impl Write for Stream {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Self::Plain(tcp) => tcp.write(bytes),
-            #[cfg(feature = "rustls")]
-            Self::Tls(tls) => tls.write(bytes),
-        }
+        (&*self).write(bytes)
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Self::Plain(tcp) => tcp.write_vectored(slices),
-            #[cfg(feature = "rustls")]
-            Self::Tls(tls) => tls.write_vectored(slices),
-        }
+        (&*self).write_vectored(slices)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Self::Plain(tcp) => tcp.flush(),
-            #[cfg(feature = "rustls")]
-            Self::Tls(tls) => tls.flush(),
-        }
+        (&*self).flush()
     }
 }

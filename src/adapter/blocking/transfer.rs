@@ -2,10 +2,11 @@
 
 use std::io::{self, IoSlice, Read, Write};
 use std::time::Duration;
+use std::vec::Vec;
 
 use super::{Error, WebSocket};
 use crate::adapter::incoming::Incoming;
-use crate::connection::IoState;
+use crate::connection::{Connection, IoState};
 use crate::error::{Deadline, DeadlineReason, Error as Failure, SendError};
 use crate::input::Input;
 use crate::message::Message;
@@ -16,7 +17,7 @@ const LARGE: usize = 16 * 1024;
 const MIN_READ_LEN: usize = 16 * 1024;
 const MAX_READ_LEN: usize = 128 * 1024;
 
-/// Reads once, over what was taken. While a large frame is under way the buffer
+/// Reads once, over what was taken. While a large frame is arriving the buffer
 /// grows, as `wanted` bytes of it are still to come.
 pub(super) fn read(incoming: &mut Incoming, mut stream: impl Read, wanted: u64) -> io::Result<()> {
     let mut buf = incoming.take_buf().unwrap_or_default();
@@ -26,7 +27,11 @@ pub(super) fn read(incoming: &mut Incoming, mut stream: impl Read, wanted: u64) 
     if buf.len() < len {
         buf.resize(len, 0);
     }
-    let read = stream.read(&mut buf);
+    let read = match stream.read(&mut buf) {
+        // TLS without `close_notify`: the close frame is what counts.
+        Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
+        read => read,
+    };
     match read {
         Ok(len) => incoming.fill(buf, len),
         // It has nothing in it, but it is kept.
@@ -35,8 +40,26 @@ pub(super) fn read(incoming: &mut Incoming, mut stream: impl Read, wanted: u64) 
     read.map(drop)
 }
 
+/// A blocked write returns this often within the write timeout, but not after
+/// less than this: what has left until then counts from then on.
+const SLICES: u32 = 8;
+const MIN_SLICE: Duration = Duration::from_millis(20);
+
+/// When a blocked write returns, at the latest.
+pub(super) fn write_until(
+    ws: &Connection,
+    now: Duration,
+    deadline: Option<Deadline>,
+) -> Option<Duration> {
+    let timeout = ws.config().settings().timeouts.write_stall.duration();
+    let slice = timeout.map(|timeout| now.saturating_add((timeout / SLICES).max(MIN_SLICE)));
+    let deadline = deadline.map(|deadline| deadline.at);
+    deadline.into_iter().chain(slice).min()
+}
+
 impl<S: Read + Write> WebSocket<S> {
-    /// Reads once, after everything was written.
+    /// Reads once, after what is owed was written as far as the stream takes
+    /// it.
     pub(super) fn fill(&mut self) -> Result<(), Error> {
         if self.incoming.has_rest() {
             return Err(SendError::NotOpen.into());
@@ -44,36 +67,42 @@ impl<S: Read + Write> WebSocket<S> {
         loop {
             self.flush_before_read()?;
             let was_over = self.ws.outcome().is_some();
+            let before = self.ws.counters().sent.bytes;
             let (now, deadline) = self.tick(true);
             if self.ws.is_closed() || self.ws.outcome().is_some() != was_over {
                 return Ok(());
             }
-            // Not empty if a ping was due.
-            if self.out.is_empty() {
-                self.reads.arm(&self.stream, now, deadline)?;
-                let wanted = self.ws.remaining_payload_len();
-                match read(&mut self.incoming, &mut self.stream, wanted) {
-                    Ok(()) => return Ok(()),
-                    Err(error) => match self.reads.check(error) {
-                        Ok(()) => {}
-                        Err(error) => return self.break_off(error),
-                    },
+            if self.ws.counters().sent.bytes != before {
+                // A ping was due.
+                continue;
+            }
+            let until = deadline.map(|deadline| deadline.at);
+            self.reads.arm(&self.stream, now, until)?;
+            let wanted = self.ws.remaining_payload_len();
+            match read(&mut self.incoming, &mut self.stream, wanted) {
+                Ok(()) => {
+                    self.reads.succeed();
+                    return Ok(());
                 }
+                Err(error) => match self.reads.check(error) {
+                    Ok(()) => {}
+                    Err(error) => return self.break_off(error),
+                },
             }
         }
     }
 
     /// Writes all unsent bytes.
     pub(super) fn write_unsent(&mut self) -> Result<(), Error> {
-        while !self.out.is_empty() {
+        while !self.outgoing.has_left() {
             let (now, deadline) = self.tick(false);
             if self.ws.is_stalled() {
                 return Err(Failure::Timeout(DeadlineReason::WriteStall).into());
             }
-            self.writes.arm(&self.stream, now, deadline)?;
-            match self.stream.write(&self.out) {
-                Ok(0) => return Err(io::Error::from(io::ErrorKind::WriteZero).into()),
-                Ok(len) => drop(self.out.drain(..len)),
+            let until = write_until(&self.ws, now, deadline);
+            self.writes.arm(&self.stream, now, until)?;
+            match self.outgoing.write(&mut self.stream) {
+                Ok(()) => self.writes.succeed(),
                 Err(error) => self.writes.check(error)?,
             }
         }
@@ -82,15 +111,23 @@ impl<S: Read + Write> WebSocket<S> {
 
     fn flush_before_read(&mut self) -> Result<(), Error> {
         match self.flush() {
+            // The peer may be waiting for us to read before it reads.
+            Err(error) if error.is_would_block() && !self.is_flooded() => Ok(()),
             // The peer reads no more; what it had sent is still to be read.
             Err(Error::Io(error)) if error.kind() != io::ErrorKind::WouldBlock => {
-                self.out.clear();
+                self.outgoing.clear();
                 Ok(())
             }
             // Reported as an event, after those that came before it.
             Err(Error::Failed(_)) => Ok(()),
             flushed => flushed,
         }
+    }
+
+    fn is_flooded(&mut self) -> bool {
+        let sent = self.ws.counters().sent.bytes;
+        let left = sent.saturating_sub(self.outgoing.len() as u64);
+        self.answers.is_flood(left, self.max_unsent_len)
     }
 
     /// An error of the stream: its end, unless it is only not ready.
@@ -101,7 +138,8 @@ impl<S: Read + Write> WebSocket<S> {
         }
         let was_over = self.ws.outcome().is_some();
         // The outcome is that of a stream that ended; the error says why.
-        self.ws.receive(&mut Input::new(&mut []), &mut self.out);
+        self.ws
+            .receive(&mut Input::new(&mut []), self.outgoing.out());
         self.is_finished = true;
         // Some servers reset the stream after the last close frame.
         if was_over { Ok(()) } else { Err(error.into()) }
@@ -129,10 +167,11 @@ impl<S: Read + Write> WebSocket<S> {
             }
             while self.ws.is_lingering() && self.may_wait() {
                 let (now, deadline) = self.tick(true);
-                let _ = self.reads.arm(&self.stream, now, deadline);
+                let until = deadline.map(|deadline| deadline.at);
+                let _ = self.reads.arm(&self.stream, now, until);
                 let filled = read(&mut self.incoming, &mut self.stream, 0);
                 match filled.or_else(|error| self.reads.check(error)) {
-                    Ok(()) => self.incoming.receive(&mut self.ws, &mut self.out),
+                    Ok(()) => self.incoming.receive(&mut self.ws, self.outgoing.out()),
                     Err(_) => break,
                 };
             }
@@ -147,7 +186,7 @@ impl<S: Read + Write> WebSocket<S> {
         match self.flush() {
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Err(error.into()),
             _ => {
-                self.out.clear();
+                self.outgoing.clear();
                 Ok(())
             }
         }
@@ -155,8 +194,8 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// Flushes until there is room for a message of this length.
     pub(super) fn make_room(&mut self, len: usize) -> Result<(), Error> {
-        let is_full = self.out.len().saturating_add(len) > self.max_unsent_len;
-        if is_full && !self.out.is_empty() {
+        let is_full = self.outgoing.len().saturating_add(len) > self.max_unsent_len;
+        if is_full && self.outgoing.len() > 0 {
             self.flush()
         } else {
             Ok(())
@@ -166,52 +205,79 @@ impl<S: Read + Write> WebSocket<S> {
     /// Frames a message, a large one of a server without copying it.
     pub(super) fn take(&mut self, message: &Message<'_>) -> Result<(), Error> {
         if message.len() < LARGE || !self.ws.sends_as_it_is(message.len()) {
-            return Ok(self.ws.send(message, &mut self.out)?);
+            return Ok(self.ws.send(message, self.outgoing.out())?);
         }
-        // Before the header: no ping may come between it and the payload.
-        let (now, deadline) = self.tick(false);
         self.ws
-            .send_header(message.kind(), message.len(), &mut self.out)?;
-        self.writes
-            .arm(&self.stream, now, self.before_stall(now, deadline))?;
-        let mut payload = message.as_bytes();
+            .send_header(message.kind(), message.len(), self.outgoing.out())?;
+        self.write_through(message.as_bytes())
+    }
+
+    /// Writes what is unsent and a payload after it. What does not leave at once
+    /// is unsent; `flush` returns why.
+    fn write_through(&mut self, mut payload: &[u8]) -> Result<(), Error> {
+        // No ping may come between a header and its payload.
+        let mut after = Vec::new();
         while !payload.is_empty() {
-            let slices = [IoSlice::new(&self.out), IoSlice::new(payload)];
-            let Ok(len @ 1..) = self.stream.write_vectored(&slices) else {
+            let unsent_len = self.outgoing.len() + payload.len();
+            let (now, deadline) = self.tick_with(unsent_len, &mut after);
+            if self.ws.is_stalled() {
+                self.outgoing.clear();
+                return Err(Failure::Timeout(DeadlineReason::WriteStall).into());
+            }
+            let until = write_until(&self.ws, now, deadline);
+            if self.writes.arm(&self.stream, now, until).is_err() {
                 break;
-            };
-            let head_len = len.min(self.out.len());
-            self.out.drain(..head_len);
-            payload = payload.get(len - head_len..).unwrap_or_default();
+            }
+            let [front, out] = self.outgoing.pieces().map(IoSlice::new);
+            match self
+                .stream
+                .write_vectored(&[front, out, IoSlice::new(payload)])
+            {
+                Ok(0) => break,
+                Ok(len) => {
+                    let len = self.outgoing.advance(len);
+                    payload = payload.get(len..).unwrap_or_default();
+                    self.writes.succeed();
+                }
+                Err(error) => {
+                    if self.writes.check(error).is_err() {
+                        break;
+                    }
+                }
+            }
         }
-        // What did not leave at once waits with the rest; `flush` returns why.
-        self.out.extend_from_slice(payload);
+        self.outgoing.out().extend_from_slice(payload);
+        self.outgoing.out().append(&mut after);
         Ok(())
     }
 
-    /// The deadline, or the write deadline of bytes that are unsent from now
-    /// on, if that comes first.
-    fn before_stall(&self, now: Duration, deadline: Option<Deadline>) -> Option<Deadline> {
-        let timeout = self.ws.config().settings().timeouts.write_stall.duration();
-        let stall = timeout.and_then(|timeout| now.checked_add(timeout));
-        let stall = stall.map(|at| Deadline {
-            at,
-            reason: DeadlineReason::WriteStall,
-        });
-        let both = deadline.into_iter().chain(stall);
-        both.min_by_key(|deadline| deadline.at)
+    /// Reports the time to the state machine, which appends to `out` although
+    /// so many bytes before that are unsent.
+    fn tick_with(&mut self, unsent_len: usize, out: &mut Vec<u8>) -> (Duration, Option<Deadline>) {
+        let now = self.origin.elapsed();
+        let Some(socket) = self.socket else {
+            return (now, None);
+        };
+        let in_stream = (socket.buffered_len)(&self.stream);
+        let io = IoState::paused().with_buffered(unsent_len.saturating_add(in_stream));
+        (now, self.ws.handle_timeout(now, io, out))
     }
 
     /// Reports the time to the state machine, if deadlines can be kept.
     pub(super) fn tick(&mut self, is_reading: bool) -> (Duration, Option<Deadline>) {
         let now = self.origin.elapsed();
-        if self.socket.is_none() {
+        let Some(socket) = self.socket else {
             return (now, None);
-        }
+        };
+        let in_stream = (socket.buffered_len)(&self.stream);
         let io = IoState {
-            buffered_len: 0,
+            buffered_len: self.outgoing.buffered_len().saturating_add(in_stream),
             is_reading,
         };
-        (now, self.ws.handle_timeout(now, io, &mut self.out))
+        let deadline = self.ws.handle_timeout(now, io, self.outgoing.out());
+        if self.ws.is_stalled() {
+            self.outgoing.clear();
+        }
+        (now, deadline)
     }
 }

@@ -1,0 +1,352 @@
+//! Two owned halves for two threads, and the receiving one.
+//!
+//! They share the state machine and the unsent bytes behind a mutex that is
+//! held for as long as a message takes to frame or parse, never while a thread
+//! waits for the stream. Automatic replies leave with the writer if it is at
+//! work, and otherwise with the reader, which never waits for the peer to take
+//! them unless it provokes more of them than it reads.
+
+use std::io::{self, Read, Write};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::shared::{Guard, Shared, State};
+use super::socket::Waiting;
+use super::transfer::read;
+use super::{Error, WebSocket, Writer};
+use crate::adapter::incoming::Incoming;
+use crate::close::Outcome;
+use crate::event::Event;
+use crate::input::Input;
+use crate::message::Message;
+
+/// The receiving half of a [`WebSocket`], for one thread.
+#[derive(Debug)]
+pub struct Reader<S> {
+    shared: Arc<Shared<S>>,
+    incoming: Incoming,
+    reads: Waiting<S>,
+    /// As those of [`WebSocket`].
+    begun: Option<Message<'static>>,
+    last: Option<Event<'static>>,
+    is_finished: bool,
+}
+
+/// A reader wakes up this often, as the writer may have begun something that
+/// has a deadline: those are then at most this late.
+const GLANCE: Duration = Duration::from_secs(1);
+
+/// The same while bytes are unsent, which may leave by now.
+const SHORT_GLANCE: Duration = Duration::from_millis(20);
+
+impl<S> WebSocket<S>
+where
+    for<'a> &'a S: Read + Write,
+{
+    /// Splits into owned halves for two threads, over one stream that both may
+    /// use, as `TcpStream`, `UnixStream` and [`Stream`](super::Stream) allow.
+    /// The stream must block, and the opening handshake must be over.
+    ///
+    /// No lock is held while a half waits for the stream, and automatic
+    /// replies leave with whichever half is at work. With a
+    /// [`Socket`](super::Socket) the halves are fully duplex: the reader
+    /// receives while the writer waits for the peer to read.
+    pub fn split(self) -> (Reader<S>, Writer<S>) {
+        let state = State::new(self.ws, self.outgoing, self.answers, self.writes);
+        let shared = Shared::new(self.stream, state, self.socket, self.origin);
+        let shared = Arc::new(shared);
+        let reader = Reader {
+            shared: shared.clone(),
+            incoming: self.incoming,
+            reads: self.reads,
+            begun: self.begun,
+            last: self.last,
+            is_finished: self.is_finished,
+        };
+        (reader, Writer { shared })
+    }
+}
+
+impl<S> Reader<S>
+where
+    for<'a> &'a S: Read + Write,
+{
+    /// The next message, as [`WebSocket::next`].
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::next`].
+    #[allow(clippy::should_implement_trait)]
+    pub fn next(&mut self) -> Result<Option<Message<'static>>, Error> {
+        while let Some(event) = self.next_event()? {
+            if let Some(message) = event.into_message(&mut self.begun) {
+                return Ok(Some(message));
+            }
+        }
+        Ok(None)
+    }
+
+    /// As [`next`](Self::next), waiting for at most this long: see
+    /// [`WebSocket::next_timeout`].
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::next_timeout`].
+    pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Message<'static>>, Error> {
+        if self.shared.socket.is_none() {
+            return Err(io::Error::from(io::ErrorKind::Unsupported).into());
+        }
+        self.reads.limit(Instant::now().checked_add(timeout));
+        let next = self.next();
+        self.reads.limit(None);
+        next
+    }
+
+    /// The next event, as [`WebSocket::next_event`].
+    ///
+    /// # Errors
+    ///
+    /// As [`WebSocket::next_event`].
+    pub fn next_event(&mut self) -> Result<Option<Event<'static>>, Error> {
+        loop {
+            if self.is_finished {
+                return self.take_last();
+            }
+            if self.last.is_none() {
+                let (event, is_last) = self.receive();
+                if !is_last && event.is_some() {
+                    return Ok(event);
+                }
+                self.last = event;
+            }
+            let state = self.shared.lock();
+            let waits = self.last.is_none() || self.shared.may_wait(&state);
+            let is_over = state.ws.is_closed() || !waits;
+            drop(state);
+            if is_over {
+                self.finish();
+            } else {
+                self.fill()?;
+            }
+        }
+    }
+
+    /// The next event in what was read, and whether it is the last.
+    fn receive(&mut self) -> (Option<Event<'static>>, bool) {
+        let mut state = self.shared.lock();
+        let State { ws, outgoing, .. } = &mut *state;
+        let before = ws.counters().sent.bytes;
+        let event = self.incoming.receive(ws, outgoing.out());
+        let event = event.map(Event::into_owned);
+        let after = ws.counters().sent.bytes;
+        let is_last = ws.is_closed() || matches!(event, Some(Event::Failed(_)));
+        state.answers.count(before, after);
+        if state.broken.is_some() {
+            state.outgoing.clear();
+        } else if after > before {
+            drop(self.shared.write_briefly(state));
+        }
+        (event, is_last)
+    }
+
+    /// The last event; a failure is an error.
+    fn take_last(&mut self) -> Result<Option<Event<'static>>, Error> {
+        match self.last.take() {
+            Some(Event::Failed(failure)) => Err(failure.into()),
+            event => Ok(event),
+        }
+    }
+
+    /// Reads once, without the lock.
+    fn fill(&mut self) -> Result<(), Error> {
+        loop {
+            let mut state = self.shared.write_briefly(self.shared.lock());
+            let is_flooded = state.is_flooded();
+            let was_over = state.ws.outcome().is_some();
+            let before = state.ws.counters().sent.bytes;
+            let (now, deadline) = self.shared.tick(&mut state, !is_flooded);
+            if state.ws.is_closed() || state.ws.outcome().is_some() != was_over {
+                return Ok(());
+            }
+            if is_flooded {
+                self.wait_for_peer(state);
+                continue;
+            }
+            if state.ws.counters().sent.bytes != before {
+                // A ping was due.
+                continue;
+            }
+            let wanted = state.ws.remaining_payload_len();
+            let glance = now + self.glance(&state);
+            drop(state);
+            let until = deadline.map_or(glance, |deadline| deadline.at.min(glance));
+            self.reads.arm(&self.shared.stream, now, Some(until))?;
+            match read(&mut self.incoming, &self.shared.stream, wanted) {
+                Ok(()) => {
+                    self.reads.succeed();
+                    return Ok(());
+                }
+                Err(error) => match self.reads.check(error) {
+                    Ok(()) => {}
+                    Err(error) => return self.break_off(error),
+                },
+            }
+        }
+    }
+
+    /// After how long the reader looks at what the writer did.
+    fn glance(&self, state: &State<S>) -> Duration {
+        if !state.outgoing.has_left() {
+            return SHORT_GLANCE;
+        }
+        let close = state.ws.config().settings().timeouts.close.duration();
+        close.map_or(GLANCE, |close| close.clamp(SHORT_GLANCE, GLANCE))
+    }
+
+    /// Until the peer has taken more of the answers that it provoked.
+    fn wait_for_peer(&self, state: Guard<'_, S>) {
+        if state.is_writing {
+            drop(self.shared.wait(state, Some(GLANCE)));
+        } else {
+            // An error is found by the next read.
+            drop(self.shared.write_some(state, None));
+        }
+    }
+
+    /// As that of [`WebSocket`], of a stream that blocks.
+    fn break_off(&mut self, error: io::Error) -> Result<(), Error> {
+        if error.kind() == io::ErrorKind::WouldBlock {
+            return Err(error.into());
+        }
+        let mut state = self.shared.lock();
+        let State { ws, outgoing, .. } = &mut *state;
+        let was_over = ws.outcome().is_some();
+        ws.receive(&mut Input::new(&mut []), outgoing.out());
+        self.is_finished = true;
+        if was_over { Ok(()) } else { Err(error.into()) }
+    }
+
+    /// Writes what is owed and ends the stream. A peer that may still be
+    /// sending is read meanwhile, and until it ends the stream too.
+    fn finish(&mut self) {
+        if std::mem::replace(&mut self.is_finished, true) {
+            return;
+        }
+        let mut progress = (0, Instant::now());
+        while self.write_rest(&mut progress) {}
+        self.shared.shutdown();
+        while self.linger(GLANCE) {}
+    }
+
+    /// Writes something of what is owed. Returns whether there is more.
+    fn write_rest(&mut self, progress: &mut (u64, Instant)) -> bool {
+        let mut state = self.shared.lock();
+        self.shared.tick(&mut state, true);
+        if state.outgoing.has_left() || state.broken.is_some() || self.gives_up(&state, progress) {
+            return false;
+        }
+        if state.ws.is_lingering() && self.shared.may_wait(&state) {
+            drop(self.shared.write_briefly(state));
+            self.linger(SHORT_GLANCE);
+        } else if state.is_writing {
+            drop(self.shared.wait(state, Some(GLANCE)));
+        } else {
+            // The peer sends nothing more: it is waited for.
+            let patience = self.shared.socket.map(|_| GLANCE);
+            return self.shared.write_some(state, patience).is_ok();
+        }
+        true
+    }
+
+    /// Whether nothing has left for as long as the closing may take, where no
+    /// write deadline would end that.
+    fn gives_up(&self, state: &State<S>, progress: &mut (u64, Instant)) -> bool {
+        let timeouts = &state.ws.config().settings().timeouts;
+        let left = state.left();
+        if left != progress.0 {
+            *progress = (left, Instant::now());
+        }
+        let close = timeouts.close.duration();
+        timeouts.write_stall.duration().is_none()
+            && close.is_some_and(|close| progress.1.elapsed() >= close)
+    }
+
+    /// Reads once what nobody needs any more. Returns whether more may come.
+    fn linger(&mut self, glance: Duration) -> bool {
+        let mut state = self.shared.lock();
+        let (now, deadline) = self.shared.tick(&mut state, true);
+        if !state.ws.is_lingering() || !self.shared.may_wait(&state) {
+            return false;
+        }
+        drop(state);
+        let glance = now + glance;
+        let until = deadline.map_or(glance, |deadline| deadline.at.min(glance));
+        let _ = self.reads.arm(&self.shared.stream, now, Some(until));
+        let filled = read(&mut self.incoming, &self.shared.stream, 0);
+        if let Err(error) = filled {
+            return self.reads.check(error).is_ok();
+        }
+        let mut state = self.shared.lock();
+        let State { ws, outgoing, .. } = &mut *state;
+        self.incoming.receive(ws, outgoing.out());
+        true
+    }
+}
+
+impl<S> Reader<S> {
+    /// How the connection ended, once that is certain.
+    pub fn outcome(&self) -> Option<Outcome> {
+        self.shared.lock().ws.outcome().cloned()
+    }
+
+    /// The subprotocol that the handshake settled.
+    pub fn subprotocol(&self) -> Option<std::string::String> {
+        self.shared.lock().ws.subprotocol().map(Into::into)
+    }
+
+    /// The stream.
+    pub fn get_ref(&self) -> &S {
+        &self.shared.stream
+    }
+
+    /// Joins both halves again.
+    ///
+    /// # Errors
+    ///
+    /// Both halves, if they are of different connections or if there are clones
+    /// of the writer.
+    #[allow(clippy::result_large_err)] // it hands both halves back
+    pub fn reunite(self, writer: Writer<S>) -> Result<WebSocket<S>, (Self, Writer<S>)> {
+        let is_same = Arc::ptr_eq(&self.shared, &writer.shared);
+        if !is_same || Arc::strong_count(&self.shared) != 2 {
+            return Err((self, writer));
+        }
+        drop(writer);
+        let (socket, origin) = (self.shared.socket, self.shared.origin);
+        let shared = match Arc::try_unwrap(self.shared) {
+            Ok(shared) => shared,
+            Err(shared) => {
+                let writer = Writer {
+                    shared: shared.clone(),
+                };
+                return Err((Self { shared, ..self }, writer));
+            }
+        };
+        let (stream, state) = shared.into_parts();
+        Ok(WebSocket {
+            stream,
+            incoming: self.incoming,
+            outgoing: state.outgoing,
+            answers: state.answers,
+            max_unsent_len: state.ws.config().settings().max_unsent_len,
+            ws: state.ws,
+            socket,
+            reads: self.reads,
+            writes: state.writes,
+            origin,
+            begun: self.begun,
+            last: self.last,
+            is_finished: self.is_finished,
+        })
+    }
+}
