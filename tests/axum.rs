@@ -4,14 +4,13 @@
 
 mod common;
 
-use std::net::TcpStream;
 use std::time::Duration;
 
 use common::example::Server;
-use sansocket::blocking::{Error, WebSocket, connect};
+use sansocket::blocking::{Error, connect};
 use sansocket::{ClientRequest, Config, Event, Message, RequestError};
 
-type Socket = WebSocket<TcpStream>;
+type Socket = sansocket::blocking::Client;
 
 fn to(server: &Server, path: &str) -> Result<ClientRequest, RequestError> {
     ClientRequest::to(&format!("{}{path}", server.url.trim_end_matches('/')))
@@ -21,7 +20,7 @@ fn to(server: &Server, path: &str) -> Result<ClientRequest, RequestError> {
 fn open(request: Result<ClientRequest, RequestError>) -> Socket {
     let ws = connect(request.unwrap(), &Config::new()).unwrap();
     let limit = Some(Duration::from_secs(10));
-    ws.stream().set_read_timeout(limit).unwrap();
+    ws.stream().tcp().set_read_timeout(limit).unwrap();
     ws
 }
 
