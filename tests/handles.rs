@@ -137,10 +137,12 @@ async fn finish_sees_the_closing_through() {
     let (mut ws, mut peer) = pair(4096, &config());
     let answer = wire(Role::Client).text("unread").close(1001, "").bytes();
     peer.write_all(&answer).await.unwrap();
-    ws.finish(1001, "bye").await.unwrap();
+    ws.close_and_drain(1001, "bye").await.unwrap();
     let outcome = ws.outcome().unwrap();
     assert!(outcome.clean && ws.connection().is_closed());
-    ws.finish(1000, "").await.expect("nothing is left to do");
+    ws.close_and_drain(1000, "")
+        .await
+        .expect("nothing is left to do");
     let mut sent = Vec::new();
     peer.read_to_end(&mut sent).await.unwrap();
     assert_eq!(sent, wire(Role::Server).close(1001, "bye").bytes());

@@ -506,3 +506,29 @@ fn silent_peer_is_given_up_though_there_is_something_to_send() {
     let _silent = raw_client(addr);
     assert_eq!(serving.join().unwrap(), Some(DeadlineReason::Pong));
 }
+
+// The peer of a rejected request ends the stream at once: the failure comes all
+// the same.
+#[test]
+fn failure_comes_though_the_peer_ends_the_stream() {
+    for by_event in [true, false] {
+        let (addr, server) = serve(move |stream| {
+            let mut ws = blocking::WebSocket::server(stream, &Config::new())
+                .with_socket(blocking::Socket::tcp());
+            if by_event {
+                let event = ws.next_event().unwrap();
+                assert!(matches!(event, Some(Event::Rejected(_))), "{event:?}");
+            }
+            ws.next()
+        });
+        let mut stream = TcpStream::connect(addr).unwrap();
+        stream
+            .write_all(b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\r\n")
+            .unwrap();
+        let mut refusal = Vec::new();
+        stream.read_to_end(&mut refusal).unwrap();
+        assert!(refusal.starts_with(b"HTTP/1.1 400 "));
+        drop(stream);
+        assert!(server.join().unwrap().is_err(), "the handshake failed");
+    }
+}

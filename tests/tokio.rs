@@ -15,8 +15,8 @@ use futures_util::{SinkExt, StreamExt};
 use sansocket::frame::Opcode;
 use sansocket::tokio::{Error, Io, Tunnel, WebSocket, accept_on, connect_on};
 use sansocket::{
-    Agreement, ClientRequest, CloseCode, Config, DeadlineReason, Message, OriginPolicy, Prepared,
-    ProtocolError, Request, Role, SendError,
+    Agreement, ClientRequest, CloseCode, Config, DeadlineReason, Event, Message, OriginPolicy,
+    Prepared, ProtocolError, Request, Role, SendError,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::io::{copy_bidirectional, duplex};
@@ -450,6 +450,57 @@ async fn write_deadline_sees_through_a_stream_that_buffers() {
     let sent = timeout(Duration::from_secs(3600), ws.send(&[7; 1000])).await;
     let error = sent.expect("the write deadline").unwrap_err();
     assert_eq!(reason(error), Some(DeadlineReason::WriteStall));
+}
+
+// Small messages to a slow peer: a buffer that leaves slowly is no stall.
+#[tokio::test(start_paused = true)]
+async fn slow_peer_behind_a_large_buffer_is_not_given_up() {
+    let (ours, mut peer) = duplex(1024);
+    let buffered = tokio::io::BufStream::with_capacity(4096, 4 << 20, ours);
+    let (role, agreement) = (Role::Server, Agreement::default());
+    let mut ws = WebSocket::upgraded(buffered, role, agreement, vec![], &config());
+    let reading = tokio::spawn(async move {
+        let (mut buf, mut received) = ([0; 1024], 0);
+        while let Ok(len @ 1..) = peer.read(&mut buf).await {
+            received += len;
+            tokio::time::sleep(Duration::from_millis(100)).await;
+        }
+        received
+    });
+    for _ in 0..100 {
+        ws.feed(&[7; 10_000]).await.unwrap();
+    }
+    ws.flush().await.unwrap();
+    drop(ws);
+    assert!(reading.await.unwrap() > 1_000_000);
+}
+
+// The peer of a rejected request ends the stream at once: the failure comes all
+// the same.
+#[tokio::test(start_paused = true)]
+async fn failure_comes_though_the_peer_ends_the_stream() {
+    let request = b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\n\r\n";
+    for by_event in [true, false] {
+        let (stream, mut peer) = duplex(4096);
+        let client = tokio::spawn(async move {
+            peer.write_all(request).await.unwrap();
+            let mut refusal = Vec::new();
+            peer.read_to_end(&mut refusal).await.unwrap();
+            refusal
+        });
+        let mut ws = WebSocket::server(stream, &config());
+        if by_event {
+            let event = ws.next_event().await.unwrap();
+            assert!(matches!(event, Some(Event::Rejected(_))), "{event:?}");
+        }
+        let failed = ws.next().await;
+        assert!(
+            matches!(failed, Err(Error::Failed(Failure::Handshake(_)))),
+            "{failed:?}"
+        );
+        assert_eq!(ws.next().await.unwrap(), None);
+        assert!(client.await.unwrap().starts_with(b"HTTP/1.1 400 "));
+    }
 }
 
 // Bytes after a request cannot be taken before it is answered.

@@ -72,6 +72,12 @@ impl Incoming {
         event
     }
 
+    /// How many bytes were not taken.
+    #[cfg(any(feature = "futures", feature = "tokio"))]
+    pub(super) const fn rest_len(&self) -> usize {
+        self.end - self.start
+    }
+
     /// Whether there are bytes that were not taken.
     pub(super) const fn has_rest(&self) -> bool {
         self.start < self.end

@@ -34,7 +34,9 @@ pub use connector::Tls;
 
 use std::io;
 
+use crate::connection::Connection;
 use crate::error::{Error as Failure, SendError};
+use crate::event::Event;
 use crate::handshake::{RedirectError, Rejection, RequestError, Response};
 
 /// Error returned by the adapters' methods. At most 32 bytes.
@@ -98,6 +100,12 @@ pub enum ConnectStep {
     /// The TLS handshake: a certificate that does not match is found here.
     #[error("TLS handshake")]
     Tls,
+}
+
+/// Whether no other event of the connection follows this one: what is owed
+/// leaves before it is returned.
+fn is_last(ws: &Connection, event: Option<&Event<'_>>) -> bool {
+    matches!(event, Some(Event::Failed(_))) || ws.is_closed() && !ws.has_event()
 }
 
 impl Error {

@@ -77,12 +77,14 @@ impl Answer {
     /// `Trailer`, `Transfer-Encoding`, `Upgrade` and `Proxy-*`; and those that
     /// are written anew: `Content-Length` and `Sec-WebSocket-*`. A response that
     /// opened a connection, or any other status outside 200 to 599, becomes 502
-    /// (Bad Gateway) without fields or body, and so does one whose body is
-    /// [truncated](Response::is_truncated): answer with
+    /// (Bad Gateway) without fields or body: answer with
     /// [`Request::accept`](crate::Request::accept) to open the connection here
     /// too.
+    ///
+    /// A body that is [truncated](Response::is_truncated) is passed on as far as
+    /// it came, so that the status is not lost.
     pub fn forwarding(response: &Response) -> Self {
-        if !matches!(response.status(), 200..=599) || response.is_truncated() {
+        if !matches!(response.status(), 200..=599) {
             return Self::plain(502);
         }
         let mut answer = Self::with_status(response.status());

@@ -15,6 +15,7 @@ use super::socket::Waiting;
 use super::transfer::read;
 use super::{Error, WebSocket, Writer};
 use crate::adapter::incoming::Incoming;
+use crate::adapter::is_last;
 use crate::close::Outcome;
 use crate::event::Event;
 use crate::input::Input;
@@ -120,7 +121,7 @@ where
                 self.last = event;
             }
             let state = self.shared.lock();
-            let waits = self.last.is_none() || self.shared.may_wait(&state);
+            let waits = self.last.is_none() || self.shared.may_wait();
             let is_over = state.ws.is_closed() || !waits;
             drop(state);
             if is_over {
@@ -139,7 +140,7 @@ where
         let event = self.incoming.receive(ws, outgoing.out());
         let event = event.map(Event::into_owned);
         let after = ws.counters().sent.bytes;
-        let is_last = ws.is_closed() || matches!(event, Some(Event::Failed(_)));
+        let is_last = is_last(ws, event.as_ref());
         state.answers.count(before, after);
         if state.broken.is_some() {
             state.outgoing.clear();
@@ -245,7 +246,7 @@ where
         if state.outgoing.has_left() || state.broken.is_some() || self.gives_up(&state, progress) {
             return false;
         }
-        if state.ws.is_lingering() && self.shared.may_wait(&state) {
+        if state.ws.is_lingering() && self.shared.may_wait() {
             drop(self.shared.write_briefly(state));
             self.linger(SHORT_GLANCE);
         } else if state.is_writing {
@@ -275,7 +276,7 @@ where
     fn linger(&mut self, glance: Duration) -> bool {
         let mut state = self.shared.lock();
         let (now, deadline) = self.shared.tick(&mut state, true);
-        if !state.ws.is_lingering() || !self.shared.may_wait(&state) {
+        if !state.ws.is_lingering() || !self.shared.may_wait() {
             return false;
         }
         drop(state);

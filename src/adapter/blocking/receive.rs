@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 use std::vec::Vec;
 
 use super::{Error, WebSocket};
+use crate::adapter::is_last;
 use crate::connection::Connection;
 use crate::error::SendError;
 use crate::event::Event;
@@ -87,7 +88,7 @@ impl<S: Read + Write> WebSocket<S> {
                 let event = self.incoming.receive(&mut self.ws, self.outgoing.out());
                 let event = event.map(Event::into_owned);
                 self.answers.count(before, self.ws.counters().sent.bytes);
-                let is_last = self.ws.is_closed() || matches!(event, Some(Event::Failed(_)));
+                let is_last = is_last(&self.ws, event.as_ref());
                 if !is_last && event.is_some() {
                     return Ok(event);
                 }

@@ -172,8 +172,8 @@ impl<S: Read + Write> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if the code must not be sent or the reason is longer
-    /// than 123 bytes, and those of [`flush`](Self::flush).
+    /// [`Error::Send`] if the code must not be sent, and those of
+    /// [`flush`](Self::flush).
     pub fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), Error> {
         self.ws.close(code, reason, self.outgoing.out())?;
         self.flush()

@@ -150,9 +150,8 @@ where
     }
 
     /// As that of [`WebSocket`](super::WebSocket).
-    pub(super) fn may_wait(&self, state: &State<S>) -> bool {
-        let timeouts = &state.ws.config().settings().timeouts;
-        self.socket.is_some() && timeouts.close.duration().is_some()
+    pub(super) const fn may_wait(&self) -> bool {
+        self.socket.is_some()
     }
 
     /// Ends the outgoing direction.

@@ -150,10 +150,10 @@ impl<S: Read + Write> WebSocket<S> {
         self.is_finished || self.ws.is_closed() || self.last.is_some() && !self.may_wait()
     }
 
-    /// Whether the peer is waited for after a failure: a deadline must end it.
-    fn may_wait(&self) -> bool {
-        let timeouts = &self.ws.config().settings().timeouts;
-        self.socket.is_some() && timeouts.close.duration().is_some()
+    /// Whether the peer is waited for after a failure: without deadlines nothing
+    /// would end that.
+    const fn may_wait(&self) -> bool {
+        self.socket.is_some()
     }
 
     /// Writes what is owed and ends the stream. After a failure the peer may be

@@ -139,12 +139,16 @@ impl<T: Transport> WebSocket<T> {
     /// # async fn end(
     /// #     mut ws: sansocket::adapter::poll::WebSocket<impl sansocket::adapter::poll::Transport>,
     /// # ) -> Result<(), sansocket::adapter::Error> {
-    /// ws.finish(1001, "the server stops").await?;
+    /// ws.close_and_drain(1001, "the server stops").await?;
     /// assert!(ws.connection().is_closed());
     /// # Ok(())
     /// # }
     /// ```
-    pub async fn finish(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), Error> {
+    pub async fn close_and_drain(
+        &mut self,
+        code: impl Into<CloseCode>,
+        reason: &str,
+    ) -> Result<(), Error> {
         let Driver { ws, outgoing, .. } = &mut self.driver;
         ws.close(code, reason, outgoing.out())?;
         while self.next().await?.is_some() {}

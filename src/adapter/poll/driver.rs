@@ -13,8 +13,8 @@ use super::buffers;
 use super::ending::Shutdown;
 use super::outgoing::Outgoing;
 use super::transport::Transport;
-use crate::adapter::Error;
 use crate::adapter::incoming::Incoming;
+use crate::adapter::{Error, is_last};
 use crate::connection::{Connection, IoState};
 use crate::error::{Error as Failure, SendError};
 use crate::event::Event;
@@ -41,6 +41,8 @@ pub(super) struct Driver<T> {
     pub(super) shutdown: Shutdown,
     /// Counts reads, as the clock is not looked at with each.
     reads: u32,
+    /// Writing failed: nothing more leaves.
+    pub(super) broken: Option<io::ErrorKind>,
     /// Nothing is read or written any more.
     pub(super) is_finished: bool,
     /// The pieces of a message that came so far, where they are to be joined.
@@ -50,6 +52,9 @@ pub(super) struct Driver<T> {
 /// How many reads one poll makes, and how many events it handles, before other
 /// tasks of the thread have their turn.
 const MAX_READS: u32 = 16;
+
+/// A read of this many bytes may bring more control frames than a second may.
+const LONG_READ: usize = 1024;
 const MAX_EVENTS: u32 = 1024;
 
 impl<T: Transport> Driver<T> {
@@ -67,6 +72,7 @@ impl<T: Transport> Driver<T> {
             last: None,
             shutdown: Shutdown::NotYet,
             reads: 0,
+            broken: None,
             is_finished: false,
             begun: None,
         }
@@ -108,7 +114,7 @@ impl<T: Transport> Driver<T> {
         for _ in 0..MAX_READS {
             if self.last.is_none() {
                 let event = self.receive();
-                let is_last = self.ws.is_closed() || matches!(event, Some(Event::Failed(_)));
+                let is_last = is_last(&self.ws, event.as_ref());
                 if !is_last && event.is_some() {
                     // The application may take its time with it.
                     self.release();
@@ -242,7 +248,8 @@ impl<T: Transport> Driver<T> {
     /// A peer that always has something to be read cannot outrun a deadline.
     fn tick_sometimes(&mut self, cx: &mut Context<'_>) {
         self.reads = self.reads.wrapping_add(1);
-        if !self.outgoing.is_empty() || self.reads.is_multiple_of(16) {
+        let is_long = self.incoming.rest_len() >= LONG_READ;
+        if is_long || !self.outgoing.is_empty() || self.reads.is_multiple_of(16) {
             // What was read has not been received yet, so silence means nothing.
             let _ = self.poll_deadline(cx, false);
         }
@@ -253,7 +260,8 @@ impl<T: Transport> Driver<T> {
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let flushed = self.outgoing.poll_flush(cx, &mut self.io);
         flushed.map(|flushed| {
-            if flushed.is_err() {
+            if let Err(error) = flushed {
+                self.broken = Some(error.kind());
                 self.outgoing.clear();
             }
         })

@@ -35,10 +35,10 @@ impl<T: Transport> Driver<T> {
         self.is_finished || self.ws.is_closed() || self.last.is_some() && !self.may_wait()
     }
 
-    /// Whether the peer is waited for after a failure: a deadline must end it.
+    /// Whether the peer is waited for after a failure: without a clock nothing
+    /// would end that.
     fn may_wait(&self) -> bool {
-        let timeouts = &self.ws.config().settings().timeouts;
-        self.io.now().is_some() && timeouts.close.duration().is_some()
+        self.io.now().is_some()
     }
 
     /// Writes what is owed and ends the stream. After a failure the peer may be
@@ -53,6 +53,7 @@ impl<T: Transport> Driver<T> {
                 if read.is_err() {
                     self.finish();
                 }
+                // After the last event: what comes is discarded.
                 self.receive();
                 // A peer that goes on sending leaves others their turn.
                 let _ = self.poll_deadline(cx, false);

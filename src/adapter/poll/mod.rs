@@ -325,8 +325,8 @@ impl<T: Transport> WebSocket<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if the code must not be sent or the reason is longer
-    /// than 123 bytes, and those of [`flush`](Self::flush).
+    /// [`Error::Send`] if the code must not be sent, and those of
+    /// [`flush`](Self::flush).
     pub async fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), Error> {
         let code = code.into();
         poll_fn(|cx| {

@@ -19,7 +19,8 @@ pub(super) struct Outgoing {
     shared: VecDeque<Bytes>,
     shared_len: usize,
     out: Vec<u8>,
-    needs_flush: bool,
+    /// How many bytes the transport took that it may not have flushed.
+    unflushed_len: usize,
 }
 
 /// More than this is not moved to the front when a part of it left: a long
@@ -29,6 +30,10 @@ const MAX_MOVED: usize = 16 * 1024;
 /// A poll writes so many bytes, and then others of the thread have their turn,
 /// and the other half of a split.
 const MAX_WRITTEN: usize = 1024 * 1024;
+
+/// A transport that buffers is flushed after so many bytes: what it holds leaves
+/// unseen, and must leave within the write deadline.
+const MAX_UNFLUSHED: usize = 64 * 1024;
 
 /// How many pieces leave in one write.
 const MAX_SLICES: usize = 16;
@@ -42,10 +47,13 @@ impl Outgoing {
         &mut self.out
     }
 
-    /// How many bytes leave besides those of `out`. Where the transport has
-    /// taken some that it has not flushed, it holds one at least.
+    /// How many bytes leave besides those of `out`: also those that the
+    /// transport holds, as far as it says so, or as far as it was not flushed.
     pub(super) fn buffered_len(&self, io: &impl Transport) -> usize {
-        let held_len = io.buffered_len().max(usize::from(self.needs_flush));
+        let held_len = match io.buffered_len() {
+            0 => self.unflushed_len,
+            held_len => held_len,
+        };
         self.shared_len.saturating_add(held_len)
     }
 
@@ -87,11 +95,20 @@ impl Outgoing {
             }
             ready!(self.poll_write(cx, io, &[]))?;
         }
-        if self.needs_flush {
-            ready!(io.poll_flush(cx))?;
-            self.needs_flush = false;
-        }
+        ready!(self.poll_flush_io(cx, io))?;
         self.release();
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_flush_io(
+        &mut self,
+        cx: &mut Context<'_>,
+        io: &mut impl Transport,
+    ) -> Poll<io::Result<()>> {
+        if self.unflushed_len > 0 {
+            ready!(io.poll_flush(cx))?;
+            self.unflushed_len = 0;
+        }
         Poll::Ready(Ok(()))
     }
 
@@ -102,12 +119,22 @@ impl Outgoing {
         io: &mut impl Transport,
         then: &[u8],
     ) -> Poll<io::Result<usize>> {
-        let len =
-            ready!(io.poll_write(cx, self.slices(then, &mut [IoSlice::new(&[]); MAX_SLICES])))?;
+        if self.unflushed_len >= MAX_UNFLUSHED {
+            ready!(self.poll_flush_io(cx, io))?;
+        }
+        let slices = &mut [IoSlice::new(&[]); MAX_SLICES];
+        let Poll::Ready(written) = io.poll_write(cx, self.slices(then, slices)) else {
+            // Of a transport that does not buffer, what it took has left.
+            if let Poll::Ready(Err(error)) = self.poll_flush_io(cx, io) {
+                return Poll::Ready(Err(error));
+            }
+            return Poll::Pending;
+        };
+        let len = written?;
         if len == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
-        self.needs_flush = true;
+        self.unflushed_len = self.unflushed_len.saturating_add(len);
         let own = len.min(self.len());
         self.advance(own);
         Poll::Ready(Ok(len - own))

@@ -1,6 +1,7 @@
 //! What the application sends: when there is room for it, and how it is taken.
 
 use std::borrow::Cow;
+use std::io;
 use std::task::{Context, Poll, ready};
 use std::vec::Vec;
 
@@ -24,6 +25,9 @@ const LARGE_SHARED: usize = 2 * 1024;
 impl<T: Transport> Driver<T> {
     /// Writes and flushes all that is unsent.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+        if let Some(kind) = self.broken {
+            return Poll::Ready(Err(io::Error::from(kind).into()));
+        }
         loop {
             if let Poll::Ready(flushed) = self.outgoing.poll_flush(cx, &mut self.io) {
                 return Poll::Ready(flushed.map_err(Error::from));
