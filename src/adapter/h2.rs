@@ -190,7 +190,7 @@ fn upgraded(stream: Stream, role: Role, agreement: Agreement, config: &Config) -
 pub struct Stream {
     send: SendStream<Bytes>,
     receive: RecvStream,
-    /// Behind what was read of the last frame.
+    /// What was not read yet of the last frame.
     unread: Bytes,
 }
 

@@ -90,7 +90,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// A stream on which somebody else did the handshake. `read_ahead` are the
-    /// bytes that were read behind the head.
+    /// bytes that were read after the head.
     pub fn upgraded(
         stream: S,
         role: Role,
@@ -118,7 +118,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     }
 
     /// The stream and the bytes that were read from it and not taken: those
-    /// behind a plain HTTP request, for example.
+    /// after a plain HTTP request, for example.
     pub fn into_stream(self) -> (S, Vec<u8>) {
         let (io, rest) = self.into_parts();
         (io.stream, rest)

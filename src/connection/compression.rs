@@ -114,9 +114,7 @@ impl Connection {
         }
     }
 
-    /// A compressed message is limited on the wire too: one of empty blocks
-    /// inflates to nothing and need never end.
-    pub(super) fn check_compressed_len(&self, header: &Header) -> Result<(), LimitError> {
+    pub(super) fn check_compressed(&self, header: &Header) -> Result<(), LimitError> {
         let Some(codec) = self
             .codec
             .as_ref()
@@ -125,11 +123,8 @@ impl Connection {
             return Ok(());
         };
         let limits = &self.config.settings().message.limits;
-        let len = codec.compressed_len().saturating_add(header.payload_len);
-        if len > self.receiver.max_compressed_len(limits) {
-            return Err(LimitError::MessageTooLong);
-        }
-        Ok(())
+        self.receiver
+            .check_compressed(header, codec.compressed_len(), limits)
     }
 
     /// Inflates what waits, or some of it.

@@ -210,7 +210,7 @@ impl Connection {
             let limits = &self.config.settings().message.limits;
             self.receiver.begin_frame(header, limits)?;
             #[cfg(feature = "deflate")]
-            self.check_compressed_len(header)?;
+            self.check_compressed(header)?;
         }
         self.frame = Frame {
             opcode: header.opcode,

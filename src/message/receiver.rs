@@ -8,6 +8,8 @@ use super::assembler::{Assembler, Piece, assemble};
 use super::fragmentation::Fragmentation;
 use super::utf8::{self, Utf8};
 use super::{Delivery, Fragment, Limits, Message, MessageKind, Settings};
+#[cfg(feature = "deflate")]
+use crate::error::LimitError;
 use crate::error::{Error, ProtocolError};
 use crate::frame::Header;
 
@@ -152,9 +154,20 @@ impl Receiver {
         self.fragmentation.add_inflated(len);
     }
 
-    /// How many compressed bytes the incomplete message may have.
-    pub(crate) fn max_compressed_len(&self, limits: &Limits) -> u64 {
-        limits.max_compressed_len(self.fragmentation.frames())
+    /// Checks the header of a data frame of a compressed message, of which so
+    /// many bytes have come. It is limited on the wire too: one of empty blocks
+    /// inflates to nothing and need never end.
+    pub(crate) fn check_compressed(
+        &self,
+        header: &Header,
+        compressed_len: u64,
+        limits: &Limits,
+    ) -> Result<(), LimitError> {
+        let len = compressed_len.saturating_add(header.payload_len);
+        if len > limits.max_compressed_len(self.fragmentation.frames()) {
+            return Err(LimitError::MessageTooLong);
+        }
+        Ok(())
     }
 }
 

@@ -110,7 +110,8 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
-    /// One read, and all events that it brings, lent: no message is copied.
+    /// Reads once and passes each event to `handle`, borrowed: no message is
+    /// copied.
     /// `false` once the connection is closed. What `handle` sends leaves
     /// together before the next read.
     ///

@@ -131,7 +131,7 @@ impl<T: Transport> Driver<T> {
         yield_now(cx)
     }
 
-    /// One read and all events that it brings, lent. `false` once the
+    /// Reads once and passes each event to `handle`, borrowed. `false` once the
     /// connection is closed.
     pub(super) fn poll_drive(
         &mut self,

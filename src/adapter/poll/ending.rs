@@ -19,7 +19,7 @@ pub(super) enum Shutdown {
 }
 
 impl<T: Transport> Driver<T> {
-    /// The stream broke: its end.
+    /// Handles an error of the stream as its end.
     pub(super) fn break_off(&mut self, error: io::Error) -> Result<(), Error> {
         let was_over = self.ws.outcome().is_some();
         // The outcome is that of a stream that ended; the error says why.

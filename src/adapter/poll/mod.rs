@@ -174,7 +174,7 @@ pub(super) fn opened<T>(ws: Option<T>) -> Result<T, Error> {
 /// Receive.
 impl<T: Transport> WebSocket<T> {
     /// The next message, or `None` once the connection is closed. Pings,
-    /// pongs and the close frame pass unseen, an upgrade request is accepted,
+    /// pongs and the close frame are skipped, an upgrade request is accepted,
     /// and under [`Delivery::Fragments`](crate::Delivery::Fragments) the pieces
     /// of a message are joined. What waits to leave is flushed meanwhile.
     /// Cancel safe.
@@ -199,7 +199,8 @@ impl<T: Transport> WebSocket<T> {
         poll_fn(|cx| self.poll(Side::Reader, cx, Driver::poll_event)).await
     }
 
-    /// One read, and all events that it brings, lent: no message is copied.
+    /// Reads once and passes each event to `handle`, borrowed: no message is
+    /// copied.
     /// `false` once the connection is closed. What `handle` sends leaves
     /// together with the next call. Cancel safe.
     ///

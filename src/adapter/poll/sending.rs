@@ -151,7 +151,7 @@ impl<T: Transport> Driver<T> {
     }
 }
 
-/// The payload as it can be shared, or as it is lent.
+/// The payload: shared if it is owned, else as it is borrowed.
 fn into_shared(message: Message<'_>) -> Result<Bytes, Cow<'_, [u8]>> {
     match message {
         Message::Text(Cow::Owned(text)) => Ok(text.into()),
