@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .connect(name, stream)
         .await?;
 
-    let (client, connection) = h2::handshake(stream).await?;
+    let (client, connection) = h2::handshake(stream, &Config::new()).await?;
     tokio::spawn(connection);
     let mut sockets = Vec::new();
     for _ in 0..10 {

@@ -212,7 +212,7 @@ async fn streams_of_http_2_pass_both_ways() {
                 served.send(ws.unwrap().unwrap()).await.unwrap();
             }
         });
-        let (client, connection) = h2::handshake(near).await.unwrap();
+        let (client, connection) = h2::handshake(near, &config()).await.unwrap();
         tokio::spawn(connection);
         let request = ClientRequest::to("ws://example.com/").unwrap();
         let near = h2::connect(&client, &request, &config()).await.unwrap();

@@ -9,7 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use h2::client::SendRequest;
 use h2::{Reason, RecvStream, SendStream};
-use http::{Method, Request as Head, Uri};
+use http::{Method, Request as Head, Response, Uri};
 use sansocket::h2::{Error, MAX_WINDOW, WebSocket, accept, connect, handshake};
 use sansocket::{
     Answer, ClientRequest, Config, DeadlineReason, Event, HandshakeError, Message, Request,
@@ -84,7 +84,7 @@ async fn served(mut ws: WebSocket, how: Serve) -> Result<(), Error> {
 
 /// Our client on a connection that a task drives.
 async fn client(stream: DuplexStream) -> SendRequest<Bytes> {
-    let (client, connection) = handshake(stream).await.unwrap();
+    let (client, connection) = handshake(stream, &config()).await.unwrap();
     tokio::spawn(connection);
     client
 }
@@ -265,9 +265,62 @@ async fn events_are_those_of_any_other_stream() {
 async fn client_is_told_that_it_was_refused() {
     let client = client(serve(Serve::Echo, 65_535)).await;
     let elsewhere = ClientRequest::to("wss://example.com/other").unwrap();
-    let refused = connect(&client, &elsewhere, &config()).await.unwrap_err();
-    let expected = Failure::from(HandshakeError::Refused(404));
-    assert!(matches!(refused, Error::Failed(error) if error == expected));
+    let error = connect(&client, &elsewhere, &config()).await.unwrap_err();
+    let Error::Refused(refusal) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(refusal.status(), 404);
+    assert_eq!(refusal.body(), b"404 Not Found\n");
+    assert!(refusal.header("content-type").is_some() && !refusal.is_truncated());
+
+    let short = config().max_body_len(3);
+    let error = connect(&client, &elsewhere, &short).await.unwrap_err();
+    let Error::Refused(refusal) = error else {
+        panic!("{error:?}")
+    };
+    assert_eq!(
+        (refusal.body(), refusal.is_truncated()),
+        (&b"404"[..], true)
+    );
+}
+
+// The reason why a client waits for the end is TCP's, and not that of a stream.
+#[tokio::test(start_paused = true)]
+async fn client_ends_its_stream_after_both_close_frames() {
+    let (ours, theirs) = duplex(64 * 1024);
+    tokio::spawn(async move {
+        let mut builder = h2::server::Builder::new();
+        builder.enable_connect_protocol();
+        let mut connection = builder.handshake::<_, Bytes>(ours).await.unwrap();
+        let mut kept = Vec::new();
+        while let Some(stream) = connection.accept().await {
+            let (_, mut respond) = stream.unwrap();
+            let mut send = respond.send_response(Response::new(()), false).unwrap();
+            // It answers the close frame before it comes, and ends nothing.
+            send.send_data(Bytes::from_static(b"\x88\x02\x03\xe8"), false)
+                .unwrap();
+            kept.push(send);
+        }
+    });
+    let client = client(theirs).await;
+    let mut ws = connect(&client, &chat(), &config()).await.unwrap();
+    let start = tokio::time::Instant::now();
+    ws.close(1000, "").await.unwrap();
+    assert_eq!(ws.next().await.unwrap(), None);
+    assert!(ws.outcome().unwrap().clean);
+    assert!(
+        start.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        start.elapsed()
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn silent_server_of_http_2_is_given_up() {
+    let (_silent, theirs) = duplex(64 * 1024);
+    let error = handshake(theirs, &config()).await.map(drop).unwrap_err();
+    let expected = Failure::Timeout(DeadlineReason::Handshake);
+    assert!(matches!(error, Error::Failed(error) if error == expected));
 }
 
 #[tokio::test(start_paused = true)]

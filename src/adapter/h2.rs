@@ -50,6 +50,7 @@ use crate::config::Config;
 use crate::error::{DeadlineReason, Error as Failure};
 use crate::frame::Role;
 use crate::handshake::{Agreement, Answer, ClientRequest, Request};
+use crate::upgrade::Offer;
 
 /// The widest window of a connection, in bytes (RFC 9113 §6.9.1). All streams
 /// share that: with the default of 65 535, one WebSocket that nobody reads
@@ -103,21 +104,39 @@ pub fn accept(
 }
 
 /// As `h2::client::handshake`, with [`MAX_WINDOW`], and waits for the server's
-/// settings, which say whether it allows extended CONNECTs. The
-/// connection is a future that must be polled, in a task of its own.
+/// settings, which say whether it allows extended CONNECTs, within
+/// [`handshake_timeout`](Config::handshake_timeout). The connection is a future
+/// that must be polled, in a task of its own.
 ///
 /// # Errors
 ///
-/// [`Error::Io`].
+/// [`Error::Io`], and [`Error::Failed`] if the server is silent.
 pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
+    config: &Config,
 ) -> Result<(SendRequest<Bytes>, Connection<S>), Error> {
-    let handshake = ::h2::client::Builder::new()
-        .initial_connection_window_size(MAX_WINDOW)
-        .handshake(stream);
-    let (client, mut connection) = handshake.await.map_err(io_error)?;
-    settled(&mut connection).await?;
-    Ok((client, connection))
+    let handshake = async {
+        let handshake = ::h2::client::Builder::new()
+            .initial_connection_window_size(MAX_WINDOW)
+            .handshake(stream);
+        let (client, mut connection) = handshake.await.map_err(io_error)?;
+        settled(&mut connection).await?;
+        Ok((client, connection))
+    };
+    within(config, handshake).await
+}
+
+/// Does a step of the handshake before its deadline.
+async fn within<R>(
+    config: &Config,
+    step: impl Future<Output = Result<R, Error>>,
+) -> Result<R, Error> {
+    match config.settings().timeouts.handshake.duration() {
+        None => step.await,
+        Some(limit) => timeout(limit, step)
+            .await
+            .unwrap_or_else(|_| Err(Failure::Timeout(DeadlineReason::Handshake).into())),
+    }
 }
 
 /// RFC 9113 §3.4: settings come first, and so before the answer to a ping.
@@ -143,28 +162,56 @@ async fn settled<S: AsyncRead + AsyncWrite + Unpin>(
 ///
 /// # Errors
 ///
-/// [`Error::Failed`] if the server refuses, breaks a rule or is silent;
-/// [`Error::Io`] of kind `Unsupported` if it allows no extended CONNECT, and of
+/// [`Error::Refused`] with the response of a server that refuses,
+/// [`Error::Failed`] if it breaks a rule or is silent, [`Error::Io`] of kind `Unsupported` if it allows no extended CONNECT, and of
 /// others if the stream or the connection broke.
 pub async fn connect(
     client: &SendRequest<Bytes>,
     request: &ClientRequest,
     config: &Config,
 ) -> Result<WebSocket, Error> {
-    let opening = open(client.clone(), request, config);
-    match config.settings().timeouts.handshake.duration() {
-        None => opening.await,
-        Some(limit) => timeout(limit, opening)
-            .await
-            .unwrap_or_else(|_| Err(Failure::Timeout(DeadlineReason::Handshake).into())),
+    let asking = ask(client.clone(), request, config);
+    let (response, send, offer) = within(config, asking).await?;
+    match http::check(&offer, &response) {
+        Ok(agreement) => {
+            let stream = Stream::new(send, response.into_body());
+            Ok(upgraded(stream, Role::Client, agreement, config))
+        }
+        Err(error) => {
+            let (head, mut body) = response.into_parts();
+            let body = read_body(&mut body, config).await;
+            Err(http::refused(error, &head, body))
+        }
     }
 }
 
-async fn open(
+/// The body of a refusal, and whether it is incomplete: longer than the limit,
+/// broken off, or late.
+async fn read_body(body: &mut RecvStream, config: &Config) -> (Vec<u8>, bool) {
+    let max_len = config.settings().handshake.limits.max_body_len;
+    let mut bytes = Vec::new();
+    let reading = async {
+        while let Some(data) = body.data().await {
+            let data = data.map_err(io_error)?;
+            let room = data.len().min(max_len - bytes.len());
+            bytes.extend_from_slice(data.get(..room).unwrap_or_default());
+            let released = body.flow_control().release_capacity(data.len());
+            released.map_err(io_error)?;
+            if room < data.len() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    let is_whole = within(config, reading).await.unwrap_or(false);
+    (bytes, !is_whole)
+}
+
+async fn ask(
     client: SendRequest<Bytes>,
     request: &ClientRequest,
     config: &Config,
-) -> Result<WebSocket, Error> {
+) -> Result<(::http::Response<RecvStream>, SendStream<Bytes>, Offer), Error> {
     let mut client = client.ready().await.map_err(io_error)?;
     if !client.is_extended_connect_protocol_enabled() {
         // RFC 8441 §3: it must not be sent.
@@ -175,9 +222,7 @@ async fn open(
         .insert(Protocol::from_static("websocket"));
     let (response, send) = client.send_request(head, false).map_err(io_error)?;
     let response = response.await.map_err(io_error)?;
-    let agreement = http::check(&offer, &response).map_err(Failure::from)?;
-    let stream = Stream::new(send, response.into_body());
-    Ok(upgraded(stream, Role::Client, agreement, config))
+    Ok((response, send, offer))
 }
 
 fn upgraded(stream: Stream, role: Role, agreement: Agreement, config: &Config) -> WebSocket {

@@ -12,6 +12,8 @@ use ::http::{Method, Version};
 
 use crate::config::Config;
 use crate::error::{HandshakeError, SendError};
+#[cfg(any(feature = "h2", feature = "hyper"))]
+use crate::handshake::Response;
 use crate::handshake::{
     Agreement, Answer, ClientRequest, Headers, HttpVersion, Rejection, Request, RequestLine, Uri,
 };
@@ -171,6 +173,22 @@ pub fn check<B>(
     response: &::http::Response<B>,
 ) -> Result<Agreement, HandshakeError> {
     offer.check(response.status().as_u16(), pairs(response.headers()))
+}
+
+/// The error of a response that opens no WebSocket, with what came of its body
+/// and whether that is incomplete.
+#[cfg(any(feature = "h2", feature = "hyper"))]
+pub(super) fn refused(
+    error: HandshakeError,
+    head: &::http::response::Parts,
+    body: (Vec<u8>, bool),
+) -> super::Error {
+    match error {
+        HandshakeError::Refused(status) => {
+            super::Error::Refused(Response::received(status, pairs(&head.headers), body))
+        }
+        error => crate::Error::from(error).into(),
+    }
 }
 
 fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {

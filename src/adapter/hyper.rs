@@ -100,13 +100,20 @@ pub fn upgrade<B, R: From<Vec<u8>>>(
 ///
 /// # Errors
 ///
-/// [`Error::Failed`] if the response does not open one, or breaks a rule.
+/// [`Error::Refused`] if the response does not open one, with its header fields
+/// and without its body, and [`Error::Failed`] if it breaks a rule.
 pub async fn connect<B>(
     response: ::http::Response<B>,
     offer: &Offer,
     config: &Config,
 ) -> Result<WebSocket, Error> {
-    let agreement = http::check(offer, &response).map_err(crate::Error::from)?;
+    let agreement = match http::check(offer, &response) {
+        Ok(agreement) => agreement,
+        Err(error) => {
+            let (head, _) = response.into_parts();
+            return Err(http::refused(error, &head, (Vec::new(), true)));
+        }
+    };
     let upgrade = Upgrade {
         stream: ::hyper::upgrade::on(response),
         role: Role::Client,

@@ -1,4 +1,4 @@
-//! Adapters: the loop of [`Connection`](crate::Connection) with some I/O.
+//! Adapters: the loop of [`Connection`] with some I/O.
 //!
 //! | module | transport | for |
 //! |---|---|---|

@@ -384,7 +384,13 @@ impl Connection {
     /// held for them is given back.
     fn end(&mut self, outcome: Outcome, failure: Option<Error>) {
         let can_wait = self.config.settings().timeouts.close.is_set();
+        let is_multiplexed = self
+            .agreement
+            .as_ref()
+            .is_some_and(|agreement| agreement.is_multiplexed());
         let ending = match Ending::after(self.role, outcome.cause) {
+            // RFC 6455 §7.1.1 spares servers TIME_WAIT, which only TCP has.
+            Ending::AwaitEnd if is_multiplexed => Ending::Drop,
             // Nothing would end the wait for a peer that failed us.
             _ if outcome.cause.is_some() && !can_wait => Ending::Drop,
             ending => ending,

@@ -19,6 +19,8 @@ pub struct Agreement {
     subprotocol: Option<Box<str>>,
     #[cfg(feature = "deflate")]
     deflate: Option<deflate::Parameters>,
+    /// Whether the connection is one stream of many, in HTTP/2 or HTTP/3.
+    is_multiplexed: bool,
 }
 
 impl Agreement {
@@ -54,6 +56,17 @@ impl Agreement {
     #[cfg(feature = "deflate")]
     pub const fn deflate(&self) -> Option<deflate::Parameters> {
         self.deflate
+    }
+
+    /// For a stream that was opened by an extended CONNECT.
+    #[cfg(feature = "std")]
+    pub(super) const fn multiplexed(mut self) -> Self {
+        self.is_multiplexed = true;
+        self
+    }
+
+    pub(crate) const fn is_multiplexed(&self) -> bool {
+        self.is_multiplexed
     }
 
     /// Boxed, if there is anything in it.

@@ -46,7 +46,10 @@ impl Expected {
         match (&self.accept, status) {
             (Some(accept), 101) => fields.check_response(accept, &self.subprotocols, settings),
             // RFC 8441 §5: a response of 2xx opens the tunnel.
-            (None, 200..=299) => fields.check_answers(&self.subprotocols, settings),
+            #[cfg(feature = "std")]
+            (None, 200..=299) => fields
+                .check_answers(&self.subprotocols, settings)
+                .map(Agreement::multiplexed),
             _ => Err(HandshakeError::Refused(status)),
         }
     }

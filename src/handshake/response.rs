@@ -76,6 +76,26 @@ impl Response {
         size_of::<Inner>() + self.0.headers.held_bytes() + self.0.body.capacity()
     }
 
+    /// A refusal that another library read.
+    #[cfg(any(feature = "h2", feature = "hyper"))]
+    pub(crate) fn received<'f>(
+        status: u16,
+        pairs: impl Iterator<Item = (&'f str, &'f [u8])>,
+        (body, is_truncated): (Vec<u8>, bool),
+    ) -> Self {
+        let mut headers = Headers::default();
+        for (name, value) in pairs {
+            headers.push(name, value);
+        }
+        Self(Box::new(Inner {
+            status,
+            headers,
+            body,
+            is_truncated,
+            agreement: Agreement::default(),
+        }))
+    }
+
     /// Parses a head whose body is not read.
     #[cfg(feature = "std")]
     pub(super) fn parse_head(head: &[u8], limits: &Limits) -> Result<Self, HandshakeError> {
