@@ -19,7 +19,7 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use sansocket::adapter::http;
 use sansocket::hyper::{Error, connect, upgrade};
-use sansocket::{Answer, ClientRequest, Config, Delivery, Event, Request, Role};
+use sansocket::{Answer, ClientRequest, Config, Delivery, Event, Rejection, Request, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -285,6 +285,14 @@ fn answers_by_http_2_have_no_fields_of_the_connection() {
         let (response, ws) = upgrade::<_, Vec<u8>>(&mut request, &config(), Request::accept);
         assert!(ws.is_none(), "{version:?} {websocket}");
         assert_eq!(response.status(), status, "{version:?} {websocket}");
+        let body = String::from_utf8_lossy(response.body());
+        let rejection = response.extensions().get::<Rejection>();
+        // The others are plain requests, which the application answered.
+        assert_eq!(rejection.is_some(), websocket == "8");
+        if let Some(rejection) = rejection {
+            assert_eq!(rejection.status(), status);
+            assert!(body.contains(&rejection.error().to_string()), "{body}");
+        }
         let fields = response.headers();
         assert_eq!(fields["sec-websocket-version"], "13");
         assert_eq!(

@@ -59,8 +59,10 @@ pub type WebSocket = tokio::WebSocket<TokioIo<Upgraded>>;
 /// (RFC 8441), with what `answer` returns. Returns the response for hyper and,
 /// if it opens a WebSocket, a future of that.
 ///
-/// A request that breaks a rule is refused without calling `answer`. Plain HTTP
-/// is passed to it, with [`is_upgrade`](Request::is_upgrade) false. The future
+/// A request that breaks a rule is refused without calling `answer`: the body of
+/// the response says why, and its extensions hold the
+/// [`Rejection`](crate::Rejection), for logs. Plain HTTP is passed to `answer`,
+/// with [`is_upgrade`](Request::is_upgrade) false. The future
 /// is ready when hyper has sent the response, so await it in a task of its own.
 /// Bytes that arrived after the head are kept.
 ///
@@ -85,11 +87,14 @@ pub fn upgrade<B, R: From<Vec<u8>>>(
         agreement: answer.agreement().clone(),
         config: config.clone(),
     });
-    let response = if request.version() < Version::HTTP_2 {
+    let mut response = if request.version() < Version::HTTP_2 {
         http::response(&answer)
     } else {
         http::multiplexed_response(&answer)
     };
+    if let Err(rejection) = received {
+        response.extensions_mut().insert(rejection);
+    }
     (response, upgrade)
 }
 

@@ -28,17 +28,13 @@ struct Direction {
 
 impl Codec {
     pub(crate) fn new(role: Role, parameters: Parameters, options: &Options) -> Box<Self> {
-        let server = Direction {
-            takeover: !parameters.server_no_context_takeover,
-            window_bits: parameters.server_max_window_bits.unwrap_or(15),
-        };
-        let client = Direction {
-            takeover: !parameters.client_no_context_takeover,
-            window_bits: parameters.client_max_window_bits.unwrap_or(15),
+        let direction = |of| Direction {
+            takeover: parameters.context_takeover(of),
+            window_bits: parameters.max_window_bits(of),
         };
         let (mut own, peer) = match role {
-            Role::Server => (server, client),
-            Role::Client => (client, server),
+            Role::Server => (direction(Role::Server), direction(Role::Client)),
+            Role::Client => (direction(Role::Client), direction(Role::Server)),
         };
         // Context takeover that the peer allows is optional for the sender.
         own.takeover &= options.takeover;

@@ -10,6 +10,7 @@
 use core::{fmt, mem};
 
 use super::Options;
+use crate::frame::Role;
 
 /// The name of the extension (RFC 7692 §7).
 pub(crate) const NAME: &str = "permessage-deflate";
@@ -75,6 +76,34 @@ impl Parameters {
     pub fn client_max_window_bits(mut self, bits: u8) -> Self {
         self.client_max_window_bits = Some(window_bits(bits));
         self
+    }
+
+    /// Whether this end keeps its window from message to message (§7.1.1).
+    ///
+    /// ```
+    /// use sansocket::{Role, deflate::Parameters};
+    ///
+    /// let parameters = Parameters::new().server_no_context_takeover().client_max_window_bits(10);
+    /// assert!(!parameters.context_takeover(Role::Server));
+    /// assert!(parameters.context_takeover(Role::Client));
+    /// assert_eq!(parameters.max_window_bits(Role::Server), 15);
+    /// assert_eq!(parameters.max_window_bits(Role::Client), 10);
+    /// ```
+    pub const fn context_takeover(&self, of: Role) -> bool {
+        match of {
+            Role::Server => !self.server_no_context_takeover,
+            Role::Client => !self.client_no_context_takeover,
+        }
+    }
+
+    /// This end looks back at most 2 to the power of this many bytes (§7.1.2):
+    /// 8 to 15.
+    pub fn max_window_bits(&self, of: Role) -> u8 {
+        let bits = match of {
+            Role::Server => self.server_max_window_bits,
+            Role::Client => self.client_max_window_bits,
+        };
+        bits.unwrap_or(MAX_WINDOW_BITS)
     }
 
     /// What a server with these options makes of an offer.

@@ -162,17 +162,23 @@ impl Answer {
 
     /// An answer whose body is its status line.
     pub(super) fn plain(status: u16) -> Self {
+        Self::explained(status, "")
+    }
+
+    /// An answer whose body is its status line and this explanation.
+    fn explained(status: u16, explanation: &str) -> Self {
         let answer = Self::new(status);
         let status = answer.status();
-        let mut answer = answer.body(format!("{status} {}\n", reason_phrase(status)));
+        let phrase = reason_phrase(status);
+        let mut answer = answer.body(format!("{status} {phrase}{explanation}\n"));
         let headers = &mut answer.0.headers;
         headers.push("Content-Type", b"text/plain; charset=utf-8");
         answer
     }
 
-    /// The answer to a request with a fault.
+    /// The answer to a request with a fault, whose body says which.
     pub(crate) fn refusal(error: HandshakeError) -> Self {
-        let mut answer = Self::plain(error.status());
+        let mut answer = Self::explained(error.status(), &format!(": {error}"));
         // RFC 9110 §15.5.6: "The origin server MUST generate an Allow header".
         if answer.status() == 405 {
             answer.0.headers.push("Allow", b"GET");
