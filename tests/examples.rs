@@ -1,7 +1,7 @@
 //! The example servers leave no socket open: not that of a client that is silent,
 //! that goes away, or that resets the connection.
 
-#![cfg(target_os = "linux")]
+#![cfg(all(feature = "std", target_os = "linux"))]
 
 mod common;
 
