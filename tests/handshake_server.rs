@@ -87,6 +87,7 @@ fn assert_refuses(name: &str, bytes: &[u8], config: &Config, error: HandshakeErr
     } else {
         let len = format!("\r\ncontent-length: {}\r\n", body.len());
         assert!(head.contains(&len), "{name}: {head}");
+        assert!(body.ends_with(&format!(": {error}\n")), "{name}: {body}");
     }
     assert!(head.contains("\r\ncontent-type: text/plain"), "{name}");
     let needed: &[&str] = match status {
