@@ -15,11 +15,11 @@ pub(crate) fn config() -> Config {
     config
 }
 
-/// One port serves both: the page on a plain GET, the echo on an upgrade.
+/// One port serves both: the page on a plain GET or HEAD, the echo on an upgrade.
 pub(crate) fn answer(request: &Request) -> Answer {
     let answer = match (request.is_upgrade(), request.method(), request.path()) {
         (true, ..) => accept(request),
-        (false, "GET", "/") => page(),
+        (false, "GET" | "HEAD", "/") => page(),
         _ => Ok(request.reject(404)),
     };
     answer.unwrap_or_else(|_| request.reject(500))
