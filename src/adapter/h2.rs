@@ -163,8 +163,9 @@ async fn settled<S: AsyncRead + AsyncWrite + Unpin>(
 /// # Errors
 ///
 /// [`Error::Refused`] with the response of a server that refuses,
-/// [`Error::Failed`] if it breaks a rule or is silent, [`Error::Io`] of kind `Unsupported` if it allows no extended CONNECT, and of
-/// others if the stream or the connection broke.
+/// [`Error::Failed`] if it breaks a rule or is silent, [`Error::Io`] of kind
+/// `Unsupported` if it allows no extended CONNECT, and of others if the stream
+/// or the connection broke.
 pub async fn connect(
     client: &SendRequest<Bytes>,
     request: &ClientRequest,
