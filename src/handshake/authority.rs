@@ -1,6 +1,8 @@
 //! Host and port, as `Host`, `:authority` and origins contain them
 //! (RFC 3986 §3.2).
 
+use super::number::parse_number;
+
 /// A host and its port.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Authority<'a> {
@@ -26,7 +28,7 @@ impl<'a> Authority<'a> {
         let (host, port) = authority.split_at_checked(end)?;
         let port = match port {
             [] | [b':'] => None,
-            [b':', digits @ ..] => Some(parse_port(digits)?),
+            [b':', digits @ ..] => Some(parse_number(digits)?),
             _ => return None,
         };
         let is_host = match host {
@@ -63,12 +65,6 @@ const fn is_name(byte: u8) -> bool {
 /// RFC 3986 §3.2.2: what brackets may contain.
 const fn is_address(byte: u8) -> bool {
     byte == b':' || is_name(byte)
-}
-
-fn parse_port(digits: &[u8]) -> Option<u16> {
-    let is_number = digits.iter().all(u8::is_ascii_digit);
-    let digits = core::str::from_utf8(digits).ok().filter(|_| is_number)?;
-    digits.parse().ok()
 }
 
 #[cfg(test)]

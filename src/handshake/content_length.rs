@@ -1,5 +1,7 @@
 //! `Content-Length` (RFC 9110 §8.6), over all fields of that name.
 
+use super::number::parse_number;
+
 /// The length that a head declares for its body.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum ContentLength {
@@ -27,12 +29,6 @@ impl ContentLength {
         let len = Self::Bytes(parse_number(item.trim_ascii())?);
         (self == Self::Absent || self == len).then_some(len)
     }
-}
-
-fn parse_number(digits: &[u8]) -> Option<u64> {
-    let is_number = digits.iter().all(u8::is_ascii_digit);
-    let digits = core::str::from_utf8(digits).ok().filter(|_| is_number)?;
-    digits.parse().ok()
 }
 
 #[cfg(test)]

@@ -41,6 +41,7 @@ mod headers;
 mod hosts;
 mod key;
 mod negotiate;
+mod number;
 mod origin;
 #[cfg(feature = "std")]
 pub(crate) mod proxy;

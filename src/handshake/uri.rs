@@ -5,6 +5,8 @@ use alloc::string::String;
 use core::fmt;
 use core::net::Ipv6Addr;
 
+use super::number::parse_number;
+
 /// A `ws://` or `wss://` URI (§3).
 ///
 /// ```
@@ -191,11 +193,10 @@ fn split_port(authority: &str) -> Result<(&str, Option<&str>), UriError> {
 fn parse_port(port: Option<&str>) -> Result<Option<u16>, UriError> {
     match port {
         None | Some("") => Ok(None),
-        Some(port) if port.bytes().all(|byte| byte.is_ascii_digit()) => {
-            let port = port.parse().ok().filter(|port| *port != 0);
-            port.map(Some).ok_or(UriError::InvalidPort)
-        }
-        Some(_) => Err(UriError::InvalidPort),
+        Some(port) => match parse_number(port.as_bytes()) {
+            None | Some(0) => Err(UriError::InvalidPort),
+            port => Ok(port),
+        },
     }
 }
 

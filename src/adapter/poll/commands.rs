@@ -149,8 +149,7 @@ impl<T: Transport> WebSocket<T> {
         code: impl Into<CloseCode>,
         reason: &str,
     ) -> Result<(), Error> {
-        let Driver { ws, outgoing, .. } = &mut self.driver;
-        ws.close(code, reason, outgoing.out())?;
+        self.with(|ws, out| ws.close(code, reason, out))?;
         while self.next().await?.is_some() {}
         Ok(())
     }
