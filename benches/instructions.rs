@@ -14,7 +14,7 @@ use std::process::{Command, ExitCode};
 
 use sansocket::blocking::WebSocket;
 use sansocket::frame::{Header, MaskingKey, Opcode};
-use sansocket::{Agreement, Config, Connection, Event, Input, Message, Role};
+use sansocket::{Agreement, Config, Connection, Event, Input, Role};
 
 /// What is done so many times, and how many instructions each time may take.
 struct Workload {
@@ -233,7 +233,7 @@ fn send(count: usize, role: Role, len: usize) {
     let payload = payload(BINARY.1, len);
     let (mut ws, mut out) = (open(role), Vec::new());
     for _ in 0..count {
-        let message = Message::from(black_box(&payload[..]));
+        let message = black_box(&payload[..]);
         ws.send(message, &mut out).expect("it is open");
         black_box(&out);
         out.clear();

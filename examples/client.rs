@@ -7,7 +7,7 @@
 use std::error::Error;
 use std::{env, io, thread};
 
-use sansocket::{ClientRequest, CloseCode, Config, Event, Message, blocking};
+use sansocket::{ClientRequest, CloseCode, Config, Message, blocking};
 
 const USAGE: &str = "usage: client ws://HOST[:PORT][/PATH] [--deflate]";
 
@@ -34,11 +34,10 @@ fn main() -> Result<(), Box<dyn Error>> {
         writer.close(CloseCode::NORMAL, "")
     });
 
-    while let Some(event) = reader.next_event()? {
-        match event {
-            Event::Message(Message::Text(text)) => println!("{text}"),
-            Event::Message(Message::Binary(bytes)) => println!("{}", bytes.escape_ascii()),
-            _ => {}
+    while let Some(message) = reader.next()? {
+        match message {
+            Message::Text(text) => println!("{text}"),
+            Message::Binary(bytes) => println!("{}", bytes.escape_ascii()),
         }
     }
     if let Some(outcome) = reader.outcome() {

@@ -5,9 +5,12 @@ use alloc::borrow::Cow;
 use crate::close::Close;
 use crate::error::Error;
 use crate::handshake::{Rejection, Request, Response};
+use crate::message::{Fragment, MessageRef};
 #[cfg(feature = "std")]
-use crate::message::join_fragments;
-use crate::message::{Fragment, Message};
+use {
+    crate::message::{Assembler, Message, join_fragments},
+    alloc::boxed::Box,
+};
 
 /// Something that the peer did, in the order in which it did it.
 ///
@@ -29,7 +32,7 @@ pub enum Event<'i> {
     /// A client's request was refused. [`Event::Failed`] follows.
     Refused(Response),
     /// A whole message ([`Delivery::Messages`](crate::Delivery::Messages)).
-    Message(Message<'i>),
+    Message(MessageRef<'i>),
     /// A piece of a message
     /// ([`Delivery::Fragments`](crate::Delivery::Fragments)).
     Fragment(Fragment<'i>),
@@ -49,10 +52,7 @@ impl Event<'_> {
     /// The message that this is, or that this fragment completes; `begun` has
     /// the fragments before it.
     #[cfg(feature = "std")]
-    pub(crate) fn into_message(
-        self,
-        begun: &mut Option<Message<'static>>,
-    ) -> Option<Message<'static>> {
+    pub(crate) fn into_message(self, begun: &mut Option<Box<Assembler>>) -> Option<Message> {
         match self {
             Self::Message(message) => Some(message.into_owned()),
             Self::Fragment(fragment) => join_fragments(begun, fragment),
@@ -67,7 +67,7 @@ impl Event<'_> {
             Self::Rejected(rejection) => Event::Rejected(rejection),
             Self::Open(response) => Event::Open(response),
             Self::Refused(response) => Event::Refused(response),
-            Self::Message(message) => Event::Message(message.into_owned()),
+            Self::Message(message) => Event::Message(message.into_owned().into()),
             Self::Fragment(fragment) => Event::Fragment(fragment.into_owned()),
             Self::Ping(payload) => Event::Ping(Cow::Owned(payload.into_owned())),
             Self::Pong(payload) => Event::Pong(Cow::Owned(payload.into_owned())),

@@ -81,7 +81,9 @@
 //! | tungstenite `WebSocketConfig { max_message_size, .. }` | [`Config::max_message_len`] and others |
 //! | tungstenite `accept_hdr`, its `Callback` | `accept_with` and an [`Answer`] |
 //! | tokio-tungstenite `accept_async`, `connect_async` | `tokio::accept`, `tokio::connect`; `Stream` and `Sink` as there |
-//! | tokio-tungstenite `split()` of a `Stream` | `split`: halves that need no lock of yours |
+//! | tungstenite `Message::text(..)`, `into_data()`, `into_text()` | `Message::from(..)`, `into_bytes()`, `as_text()` |
+//! | tokio-tungstenite `split()` of a `Stream` | `split`, the reader first: halves that need no lock of yours; or `StreamExt::split` |
+//! | tokio-tungstenite `read.try_filter(..).forward(write)`, `send_all`, `select!` | the same: `Stream<Item = Result<Message, Error>>` and `Sink<Message>` |
 //! | tokio-tungstenite `MaybeTlsStream`, `Connector` | `adapter::poll::MaybeTls`, `adapter::Connector` |
 //! | fastwebsockets `upgrade::upgrade(&mut request)` | `hyper::upgrade(&mut request, &config, answer)` |
 //! | fastwebsockets `FragmentCollector`, `read_frame` | `next`; or [`Delivery::Fragments`]; or [`frame::Decoder`] |
@@ -180,7 +182,7 @@ pub use handshake::{
     OriginPolicy, RedirectError, Rejection, Request, RequestError, Response, Uri, UriError,
 };
 pub use input::Input;
-pub use message::{Delivery, Fragment, Message, MessageKind, Prepared};
+pub use message::{Delivery, Fragment, Message, MessageKind, MessageRef, Prepared};
 
 /// The README's code is compiled as a test.
 #[cfg(all(doctest, feature = "std"))]

@@ -348,9 +348,8 @@ fn read_timeout_of_the_caller_is_respected_and_restored() {
 fn next_timeout_loses_nothing() {
     let (ws, mut peer) = pair();
     let mut ws = upgraded(ws, Role::Client, &Config::new());
-    let nothing = |result: Result<Option<Message<'_>>, Error>| {
-        result.is_err_and(|error| error.is_would_block())
-    };
+    let nothing =
+        |result: Result<Option<Message>, Error>| result.is_err_and(|error| error.is_would_block());
     let (result, took) = timed(|| ws.next_timeout(ms(100)));
     assert!(
         nothing(result) && took >= ms(90) && took < ms(1000),

@@ -19,7 +19,7 @@ use sansocket::{Config, DeadlineReason, Message, RedirectError, blocking, future
 type Failure = sansocket::Error;
 
 /// What connecting and saying hello once came to.
-type Outcome = Result<Option<Message<'static>>, Error>;
+type Outcome = Result<Option<Message>, Error>;
 
 /// Connects, says hello, and hears the answer.
 type Adapter = (&'static str, fn(&str, &Connector) -> Outcome);

@@ -207,7 +207,7 @@ fn receive(ws: &mut Connection, wire: &[u8], len: usize) -> Vec<Vec<u8>> {
     let (mut messages, mut begun) = (Vec::new(), Vec::new());
     for event in feed(ws, wire.chunks(len)).events {
         match event {
-            Event::Message(message) => messages.push(message.into_bytes()),
+            Event::Message(message) => messages.push(message.as_bytes().to_vec()),
             Event::Fragment(Fragment { payload, fin }) => {
                 begun.extend_from_slice(payload.as_bytes());
                 if fin {

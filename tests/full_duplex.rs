@@ -14,7 +14,7 @@ use common::config;
 use compat::Compat;
 use futures_util::{SinkExt, StreamExt};
 use sansocket::adapter::poll::{Transport, WebSocket};
-use sansocket::{Agreement, Config, Message, Role, futures, tokio as adapter};
+use sansocket::{Agreement, Config, Role, futures, tokio as adapter};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, duplex, split};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -101,7 +101,7 @@ where
             Box::new((reader, writer))
         }
         StreamAndSink => {
-            let (mut sink, mut stream) = StreamExt::split::<Message<'static>>(ws);
+            let (mut sink, mut stream) = StreamExt::split(ws);
             let sending = tokio::spawn(async move {
                 for _ in 0..count {
                     sink.send(payload.clone().into()).await.unwrap();

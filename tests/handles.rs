@@ -10,7 +10,7 @@ use std::time::Duration;
 use common::{config, wire};
 use sansocket::frame::Opcode;
 use sansocket::tokio::WebSocket;
-use sansocket::{Agreement, Config, Fragment, Message, Prepared, Role};
+use sansocket::{Agreement, Config, Fragment, MessageRef, Prepared, Role};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
@@ -71,7 +71,7 @@ async fn message_that_has_no_room_comes_back() {
     let reading = tokio::spawn(async move { reader.next().await });
     assert!(writer.try_send(vec![1; 2000]).unwrap().is_none());
     let back = writer.try_send(vec![2; 100]).unwrap();
-    assert_eq!(back, Some(Message::from(vec![2; 100])));
+    assert_eq!(back, Some(MessageRef::from(vec![2; 100])));
     // What was taken leaves by the reader alone.
     let mut sent = vec![0; 2004];
     let read = timeout(Duration::from_secs(10), peer.read_exact(&mut sent));

@@ -19,7 +19,9 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use sansocket::adapter::http;
 use sansocket::hyper::{Error, connect, upgrade};
-use sansocket::{Answer, ClientRequest, Config, Delivery, Event, Rejection, Request, Role};
+use sansocket::{
+    Answer, ClientRequest, Config, Delivery, Event, Message, Rejection, Request, Role,
+};
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
@@ -147,7 +149,7 @@ async fn client_and_server_echo_by_http_1() {
     let mut ws = connect(response, &offer, &config()).await.unwrap();
     let text = "compressed ".repeat(1000);
     ws.send(&text).await.unwrap();
-    assert_eq!(ws.next().await.unwrap(), Some((&text).into()));
+    assert_eq!(ws.next().await.unwrap(), Some(Message::from(&text)));
     #[cfg(feature = "deflate")]
     assert!(ws.connection().deflate().is_some());
     ws.close(1000, "").await.unwrap();

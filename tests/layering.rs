@@ -24,9 +24,10 @@ const SIDEWAYS: (&str, &str) = ("handshake", "deflate");
 const LOCKING: [&str; 2] = ["deflate/pool.rs", "message/prepared.rs"];
 
 /// What the library needs of others.
-const DEPENDENCIES: [&str; 20] = [
+const DEPENDENCIES: [&str; 21] = [
     "base64",
     "bytes",
+    "bytestring",
     "chacha20",
     "futures-core",
     "futures-io",

@@ -331,7 +331,7 @@ fn endpoint_fails_invalid_utf8() {
         for (name, text) in INVALID_TEXTS {
             let bytes = wire(peer_of(role)).frame(Opcode::Text, true, text).bytes();
             let told = every_cut(|| open(role, &lossy), &bytes);
-            let expected = Message::from(String::from_utf8_lossy(text).into_owned());
+            let expected = String::from_utf8_lossy(text).into();
             assert_eq!(told.events, [Event::Message(expected)], "{name}");
         }
     }
@@ -384,7 +384,7 @@ fn endpoint_writes_message_as_frames() {
                     assert!(is_last || payload.len() == 10, "{len}");
                 }
                 let told = every_cut(|| open(peer_of(role), &config), &out);
-                assert_eq!(told.messages(), [message.into_owned()]);
+                assert_eq!(told.messages(), [message]);
             }
         }
     }

@@ -57,7 +57,7 @@ fn settings() -> impl Strategy<Value = Config> {
 #[derive(Clone, Debug)]
 enum Act {
     /// A message, split at these places, with a ping behind each part or not.
-    Message(Message<'static>, Vec<Index>, bool),
+    Message(Message, Vec<Index>, bool),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
     Close(u16, String),
@@ -117,7 +117,7 @@ fn write(wire: Wire, act: &Act) -> Wire {
     }
 }
 
-fn write_message(mut wire: Wire, message: &Message<'_>, splits: &[Index], pings: bool) -> Wire {
+fn write_message(mut wire: Wire, message: &Message, splits: &[Index], pings: bool) -> Wire {
     let mut rest = message.as_bytes();
     let mut opcode = match message {
         Message::Text(_) => Opcode::Text,
@@ -288,7 +288,7 @@ proptest! {
 
 /// A message of any size up to 70 000 bytes, most of them near a border of the
 /// header's three forms.
-fn message() -> impl Strategy<Value = Message<'static>> {
+fn message() -> impl Strategy<Value = Message> {
     let len = prop_oneof![
         0..200_usize,
         120..130_usize,
@@ -331,7 +331,7 @@ proptest! {
 /// A call on one of two connections that are joined.
 #[derive(Clone, Debug)]
 enum Call {
-    Send(Role, Message<'static>),
+    Send(Role, Message),
     /// A message in three fragments with a ping between them.
     SendFragments(Role, Vec<u8>),
     Ping(Role),
@@ -358,8 +358,8 @@ struct End {
     ws: Connection,
     /// Written, and not yet received by the other end.
     out: Vec<u8>,
-    sent: Vec<Message<'static>>,
-    received: Vec<Message<'static>>,
+    sent: Vec<Message>,
+    received: Vec<Message>,
     pings: usize,
     pongs: usize,
 }
@@ -376,7 +376,7 @@ impl End {
         }
     }
 
-    fn send(&mut self, message: &Message<'static>) {
+    fn send(&mut self, message: &Message) {
         self.ws.send(message, &mut self.out).expect("open");
         self.sent.push(message.clone());
     }

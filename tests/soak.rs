@@ -111,7 +111,7 @@ fn payload(number: u64, len: usize) -> Vec<u8> {
     payload
 }
 
-fn is_payload(message: &Message<'_>, number: u64) -> bool {
+fn is_payload(message: &Message, number: u64) -> bool {
     let bytes = message.as_bytes();
     bytes.starts_with(&number.to_be_bytes()) && bytes[8..].iter().all(|byte| *byte == number as u8)
 }

@@ -202,7 +202,7 @@ proptest! {
         stream.allow(usize::MAX / 2);
         while tasks.iter_mut().any(Task::run) {}
         prop_assert!(tasks[1].is_done && tasks[2].is_done, "a writer was not woken");
-        let expected: Vec<Message<'_>> = (0..MESSAGES).map(|n| vec![n; 30].into()).collect();
+        let expected: Vec<Message> = (0..MESSAGES).map(|n| vec![n; 30].into()).collect();
         prop_assert_eq!(&*received.lock().unwrap(), &expected, "the reader was not woken");
 
         let close = wire(Role::Client).close(1000, "").bytes();
@@ -230,7 +230,7 @@ proptest! {
         let _guard = runtime.enter();
         let stream = Stream::default();
         let ws = open(stream.clone(), &config().max_unsent_len(20));
-        let (mut sink, mut receiver) = StreamExt::split::<Message<'static>>(ws);
+        let (mut sink, mut receiver) = StreamExt::split(ws);
         let received = Arc::new(Mutex::new(0));
         let told = received.clone();
         let mut tasks = [
@@ -335,7 +335,7 @@ async fn large_message_leaves_in_several_polls() {
 async fn writer_is_woken_by_its_own_messages_alone() {
     let (ws, mut peer) = pair(4096, &config());
     let (mut reader, mut writer) = ws.split();
-    let (passing, mut passed) = tokio::sync::mpsc::channel::<Message<'static>>(1);
+    let (passing, mut passed) = tokio::sync::mpsc::channel::<Message>(1);
     let polls = Arc::new(AtomicUsize::new(0));
     let writing = async move {
         while let Some(message) = passed.recv().await {
@@ -373,7 +373,7 @@ async fn writer_is_woken_by_its_own_messages_alone() {
 #[tokio::test(start_paused = true)]
 async fn close_deadline_is_kept_by_another_task_of_one_socket() {
     let (ws, _peer) = pair(4096, &config());
-    let (mut sink, mut receiver) = StreamExt::split::<Message<'static>>(ws);
+    let (mut sink, mut receiver) = StreamExt::split(ws);
     let reading = tokio::spawn(async move { receiver.next().await });
     tokio::task::yield_now().await;
     sink.close().await.unwrap();

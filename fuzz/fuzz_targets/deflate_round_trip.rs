@@ -64,7 +64,7 @@ fuzz_target!(
             };
             ws.send_with(&message, choice(number), &mut wire)
                 .expect("open");
-            expected.push(Event::Message(message));
+            expected.push(Event::Message(message.into()));
         }
         let config = config.deflate(theirs.options().max_ratio(None));
         let mut peer = open_with(peer_of(role), parameters, &config);

@@ -3,7 +3,7 @@
 
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
-use sansocket::{Event, Fragment, Message, Role};
+use sansocket::{Event, Fragment, Role};
 use sansocket_fuzz::{Cuts, config, feed, open, peer_of};
 
 #[derive(Arbitrary, Debug)]
@@ -45,7 +45,7 @@ fuzz_target!(|data: (bool, u8, Cuts, Vec<Sent>)| {
             }
         };
         match &event {
-            Event::Message(message) => ws.send(Message::from(message), &mut wire),
+            Event::Message(message) => ws.send(message, &mut wire),
             Event::Ping(payload) => ws.ping(payload, &mut wire),
             Event::Pong(payload) => ws.pong(payload, &mut wire),
             _ => unreachable!(),

@@ -9,7 +9,7 @@ use crate::error::{Error, LimitError, SendError};
 use crate::event::Event;
 use crate::frame::encoder::{self, Start};
 use crate::frame::{Header, MaskingKey};
-use crate::message::{Fragment, Framed, Message, MessageKind, Piece, Prepared, Taken};
+use crate::message::{Fragment, Framed, MessageKind, MessageRef, Piece, Prepared, Taken};
 
 impl Connection {
     /// The parameters of permessage-deflate, if the handshake settled on it.
@@ -41,7 +41,7 @@ impl Connection {
     /// ```
     pub fn send_with<'m>(
         &mut self,
-        message: impl Into<Message<'m>>,
+        message: impl Into<MessageRef<'m>>,
         choice: Compress,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {

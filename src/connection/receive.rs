@@ -11,7 +11,7 @@ use crate::event::Event;
 use crate::frame::{Header, Mask, Opcode, Part, Rules, WholeFrame};
 use crate::handshake::{Rejection, Reply};
 use crate::input::Input;
-use crate::message::{Delivery, Message, Piece, Received, Taken, utf8};
+use crate::message::{Delivery, MessageRef, Piece, Received, Taken, utf8};
 
 impl Connection {
     /// Takes bytes from the input and returns the next event, or `None` when all
@@ -67,10 +67,10 @@ impl Connection {
         let is_text = whole.is_text();
         let payload = whole.into_payload();
         if !is_text {
-            return Some(Event::Message(Message::Binary(Cow::Borrowed(payload))));
+            return Some(Event::Message(MessageRef::from(payload)));
         }
         match utf8::validate(payload) {
-            Ok(text) => Some(Event::Message(Message::Text(Cow::Borrowed(text)))),
+            Ok(text) => Some(Event::Message(text.into())),
             Err(_) => self.receive_invalid_text(payload, out),
         }
     }
@@ -82,9 +82,7 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Option<Event<'i>> {
         if self.config.settings().message.allow_invalid_utf8 {
-            return Some(Event::Message(Message::Text(utf8::replace_invalid(
-                payload,
-            ))));
+            return Some(Event::Message(utf8::replace_invalid(payload).into()));
         }
         self.fail_now(ProtocolError::InvalidUtf8.into(), out)
     }
@@ -269,7 +267,12 @@ impl Connection {
             self.count_received();
         }
         if self.frame.opcode.is_control() {
-            return self.take_control(chunk, frame_ends, out);
+            self.unmask(chunk);
+            return if frame_ends && self.has_whole_control() {
+                self.finish_control(Cow::Borrowed(chunk), out).map(Some)
+            } else {
+                self.take_control(chunk, frame_ends, out)
+            };
         }
         let ends = frame_ends && self.frame.fin;
         #[cfg(feature = "deflate")]
@@ -310,18 +313,22 @@ impl Connection {
         }))
     }
 
+    /// Whether nothing of the control frame came before this chunk.
     #[inline]
+    fn has_whole_control(&self) -> bool {
+        let rare = self.rare.as_ref();
+        rare.is_none_or(|rare| rare.control.is_empty())
+    }
+
+    /// Takes a piece of a control frame's payload.
+    #[cold]
     fn take_control<'i>(
         &mut self,
-        chunk: &'i mut [u8],
+        chunk: &[u8],
         ends: bool,
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'i>>, Error> {
-        self.unmask(chunk);
         let rare = self.rare();
-        if ends && rare.control.is_empty() {
-            return self.finish_control(Cow::Borrowed(chunk), out).map(Some);
-        }
         rare.control.extend_from_slice(chunk);
         if !ends {
             return Ok(None);
@@ -330,7 +337,7 @@ impl Connection {
         self.finish_control(Cow::Owned(payload), out).map(Some)
     }
 
-    #[inline]
+    #[inline(always)]
     fn finish_control<'i>(
         &mut self,
         payload: Cow<'i, [u8]>,

@@ -14,7 +14,7 @@ use crate::error::{Error, SendError};
 use crate::frame::encoder::{self, Start};
 use crate::frame::{Header, MaskingKey, Opcode, Role};
 use crate::handshake::Answer;
-use crate::message::{Fragment, Framed, Message, MessageKind, Prepared};
+use crate::message::{Fragment, Framed, MessageKind, MessageRef, Prepared};
 
 impl Connection {
     /// Answers the request of [`Event::Request`](crate::Event::Request): with
@@ -65,7 +65,7 @@ impl Connection {
     #[inline]
     pub fn send<'m>(
         &mut self,
-        message: impl Into<Message<'m>>,
+        message: impl Into<MessageRef<'m>>,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         let message = message.into();

@@ -7,6 +7,8 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+#[cfg(feature = "std")]
+use super::MessageRef;
 use super::utf8::Utf8;
 use super::{Message, MessageKind};
 use crate::error::ProtocolError;
@@ -54,7 +56,7 @@ pub(super) fn assemble(
     piece: Piece<'_, '_>,
     utf8: &mut Utf8,
     lossy: bool,
-) -> Result<Option<Message<'static>>, ProtocolError> {
+) -> Result<Option<Message>, ProtocolError> {
     let ends = piece.ends;
     assembler
         .get_or_insert_with(|| Box::new(Assembler::new(kind)))
@@ -67,7 +69,7 @@ pub(super) fn assemble(
 }
 
 impl Assembler {
-    const fn new(kind: MessageKind) -> Self {
+    pub(super) const fn new(kind: MessageKind) -> Self {
         match kind {
             MessageKind::Text => Self::Text(String::new()),
             MessageKind::Binary => Self::Binary(Vec::new()),
@@ -89,13 +91,26 @@ impl Assembler {
         }
     }
 
-    /// The message, whole: text must end with a whole character.
-    fn finish(self, utf8: &mut Utf8) -> Result<Message<'static>, ProtocolError> {
+    /// The complete message: text must not end inside a character.
+    fn finish(self, utf8: &mut Utf8) -> Result<Message, ProtocolError> {
         utf8.end()?;
-        Ok(match self {
+        Ok(self.into_message())
+    }
+
+    /// Appends a piece that has been checked already.
+    #[cfg(feature = "std")]
+    pub(super) fn join(&mut self, piece: &MessageRef<'_>) {
+        match self {
+            Self::Text(text) => text.push_str(piece.as_text().unwrap_or_default()),
+            Self::Binary(bytes) => bytes.extend_from_slice(piece.as_bytes()),
+        }
+    }
+
+    pub(super) fn into_message(self) -> Message {
+        match self {
             Self::Text(text) => text.into(),
             Self::Binary(bytes) => bytes.into(),
-        })
+        }
     }
 
     /// Heap bytes held.

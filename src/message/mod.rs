@@ -3,17 +3,22 @@
 //! Knows the kinds of messages, the order of their fragments, UTF-8 and the
 //! limits on them; knows nothing of connections, closing or time.
 
-use alloc::borrow::Cow;
-use alloc::string::String;
-use alloc::vec::Vec;
+#[cfg(feature = "std")]
+use alloc::boxed::Box;
 
 mod assembler;
+mod borrowed;
 mod fragmentation;
+mod owned;
 mod prepared;
 mod receiver;
 pub(crate) mod utf8;
 
+#[cfg(feature = "std")]
+pub(crate) use assembler::Assembler;
 pub(crate) use assembler::Piece;
+pub use borrowed::MessageRef;
+pub use owned::Message;
 pub(crate) use prepared::Framed;
 pub use prepared::Prepared;
 pub(crate) use receiver::{Received, Receiver, Taken};
@@ -65,28 +70,6 @@ impl Limits {
     }
 }
 
-/// A text or binary message (§5.6), the same type received and sent.
-///
-/// A received message borrows from the input where it lay whole in it, and is
-/// owned where it had to be assembled.
-///
-/// ```
-/// use sansocket::Message;
-///
-/// let message = Message::from("hello");
-/// assert_eq!(message, Message::Text("hello".into()));
-/// assert_eq!(message.as_bytes(), b"hello");
-/// let kept: Message<'static> = message.into_owned();
-/// # let _ = kept;
-/// ```
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub enum Message<'a> {
-    /// UTF-8 text.
-    Text(Cow<'a, str>),
-    /// Bytes.
-    Binary(Cow<'a, [u8]>),
-}
-
 /// Whether a message is text or binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum MessageKind {
@@ -102,17 +85,17 @@ pub enum MessageKind {
 ///
 /// A received piece is what one read brought of a frame: its borders need not
 /// be those that the sender chose. Text is cut between characters.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fragment<'a> {
     /// The piece. All pieces of a message are of the same kind.
-    pub payload: Message<'a>,
+    pub payload: MessageRef<'a>,
     /// Whether the message ends with this piece.
     pub fin: bool,
 }
 
 impl<'a> Fragment<'a> {
     /// A piece that others follow.
-    pub fn more(payload: impl Into<Message<'a>>) -> Self {
+    pub fn more(payload: impl Into<MessageRef<'a>>) -> Self {
         Self {
             payload: payload.into(),
             fin: false,
@@ -120,7 +103,7 @@ impl<'a> Fragment<'a> {
     }
 
     /// The last piece of a message.
-    pub fn last(payload: impl Into<Message<'a>>) -> Self {
+    pub fn last(payload: impl Into<MessageRef<'a>>) -> Self {
         Self {
             payload: payload.into(),
             fin: true,
@@ -132,93 +115,27 @@ impl Fragment<'_> {
     /// A fragment that borrows nothing. Copies what was borrowed.
     pub fn into_owned(self) -> Fragment<'static> {
         Fragment {
-            payload: self.payload.into_owned(),
+            payload: self.payload.into_owned().into(),
             fin: self.fin,
         }
     }
 }
 
-impl Message<'_> {
-    /// A message that borrows nothing. Copies what was borrowed, into exactly
-    /// as many bytes.
-    pub fn into_owned(self) -> Message<'static> {
-        match self {
-            Self::Text(text) => Message::Text(Cow::Owned(text.into_owned())),
-            Self::Binary(bytes) => Message::Binary(Cow::Owned(bytes.into_owned())),
-        }
-    }
-
-    /// The payload in bytes: of text, its UTF-8.
-    #[inline]
-    pub fn into_bytes(self) -> Vec<u8> {
-        match self {
-            Self::Text(text) => text.into_owned().into_bytes(),
-            Self::Binary(bytes) => bytes.into_owned(),
-        }
-    }
-
-    /// The payload in bytes: of text, its UTF-8.
-    #[inline]
-    pub fn as_bytes(&self) -> &[u8] {
-        match self {
-            Self::Text(text) => text.as_bytes(),
-            Self::Binary(bytes) => bytes,
-        }
-    }
-
-    /// The text, if this is a text message.
-    pub fn as_text(&self) -> Option<&str> {
-        match self {
-            Self::Text(text) => Some(text),
-            Self::Binary(_) => None,
-        }
-    }
-
-    /// Whether this is text or binary.
-    #[inline]
-    pub const fn kind(&self) -> MessageKind {
-        match self {
-            Self::Text(_) => MessageKind::Text,
-            Self::Binary(_) => MessageKind::Binary,
-        }
-    }
-
-    /// The length of the payload in bytes.
-    pub fn len(&self) -> usize {
-        self.as_bytes().len()
-    }
-
-    /// Whether the payload is empty.
-    pub fn is_empty(&self) -> bool {
-        self.as_bytes().is_empty()
-    }
-}
-
-/// Joins a fragment to those before it. Gives back the message once it is
-/// whole.
+/// Joins a fragment to those before it. Returns the message once it is complete.
 #[cfg(feature = "std")]
 pub(crate) fn join_fragments(
-    begun: &mut Option<Message<'static>>,
+    begun: &mut Option<Box<Assembler>>,
     fragment: Fragment<'_>,
-) -> Option<Message<'static>> {
-    let joined = match (begun.take(), fragment.payload) {
-        (Some(Message::Text(text)), Message::Text(next)) => {
-            let mut text = text.into_owned();
-            text.push_str(&next);
-            text.into()
-        }
-        (Some(Message::Binary(bytes)), Message::Binary(next)) => {
-            let mut bytes = bytes.into_owned();
-            bytes.extend_from_slice(&next);
-            bytes.into()
-        }
-        (_, next) => next.into_owned(),
-    };
-    if fragment.fin {
-        return Some(joined);
+) -> Option<Message> {
+    if fragment.fin && begun.is_none() {
+        return Some(fragment.payload.into_owned());
     }
-    *begun = Some(joined);
-    None
+    let kind = fragment.payload.kind();
+    let assembler = begun.get_or_insert_with(|| Box::new(Assembler::new(kind)));
+    assembler.join(&fragment.payload);
+    begun
+        .take_if(|_| fragment.fin)
+        .map(|assembler| assembler.into_message())
 }
 
 impl MessageKind {
@@ -228,59 +145,6 @@ impl MessageKind {
         match self {
             Self::Text => Opcode::Text,
             Self::Binary => Opcode::Binary,
-        }
-    }
-}
-
-impl<'a> From<&'a str> for Message<'a> {
-    #[inline]
-    fn from(text: &'a str) -> Self {
-        Self::Text(Cow::Borrowed(text))
-    }
-}
-
-impl<'a> From<&'a String> for Message<'a> {
-    fn from(text: &'a String) -> Self {
-        Self::Text(Cow::Borrowed(text))
-    }
-}
-
-impl From<String> for Message<'_> {
-    fn from(text: String) -> Self {
-        Self::Text(Cow::Owned(text))
-    }
-}
-
-impl<'a> From<&'a [u8]> for Message<'a> {
-    #[inline]
-    fn from(bytes: &'a [u8]) -> Self {
-        Self::Binary(Cow::Borrowed(bytes))
-    }
-}
-
-impl<'a, const N: usize> From<&'a [u8; N]> for Message<'a> {
-    fn from(bytes: &'a [u8; N]) -> Self {
-        Self::Binary(Cow::Borrowed(bytes))
-    }
-}
-
-impl<'a> From<&'a Vec<u8>> for Message<'a> {
-    fn from(bytes: &'a Vec<u8>) -> Self {
-        Self::Binary(Cow::Borrowed(bytes))
-    }
-}
-
-impl From<Vec<u8>> for Message<'_> {
-    fn from(bytes: Vec<u8>) -> Self {
-        Self::Binary(Cow::Owned(bytes))
-    }
-}
-
-impl<'a> From<&'a Message<'_>> for Message<'a> {
-    fn from(message: &'a Message<'_>) -> Self {
-        match message {
-            Message::Text(text) => Self::Text(Cow::Borrowed(text)),
-            Message::Binary(bytes) => Self::Binary(Cow::Borrowed(bytes)),
         }
     }
 }

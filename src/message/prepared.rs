@@ -6,7 +6,7 @@ use {alloc::sync::Arc, std::sync::Mutex, std::sync::PoisonError};
 
 use bytes::Bytes;
 
-use super::{Message, MessageKind};
+use super::{MessageKind, MessageRef};
 use crate::frame::encoder::{self, Start};
 
 /// A message that is framed once and sent on any number of connections.
@@ -57,7 +57,7 @@ pub(crate) type Variant = [u8; 3];
 
 impl Prepared {
     /// Frames a message.
-    pub fn new<'m>(message: impl Into<Message<'m>>) -> Self {
+    pub fn new<'m>(message: impl Into<MessageRef<'m>>) -> Self {
         let message = message.into();
         let kind = message.kind();
         Self {

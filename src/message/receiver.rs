@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use super::assembler::{Assembler, Piece, assemble};
 use super::fragmentation::Fragmentation;
 use super::utf8::{self, Utf8};
-use super::{Delivery, Fragment, Limits, Message, MessageKind, Settings};
+use super::{Delivery, Fragment, Limits, MessageKind, MessageRef, Settings};
 #[cfg(feature = "deflate")]
 use crate::error::LimitError;
 use crate::error::{Error, ProtocolError};
@@ -26,7 +26,7 @@ pub(crate) struct Receiver {
 #[derive(Debug)]
 pub(crate) enum Received<'i> {
     /// The whole message.
-    Message(Message<'i>),
+    Message(MessageRef<'i>),
     /// The next piece of it.
     Fragment(Fragment<'i>),
 }
@@ -87,11 +87,12 @@ impl Receiver {
         kind: MessageKind,
         mut piece: Piece<'_, 'i>,
         lossy: bool,
-    ) -> Result<Option<Message<'i>>, ProtocolError> {
+    ) -> Result<Option<MessageRef<'i>>, ProtocolError> {
         if piece.ends && self.assembler.is_none() {
             return lend(kind, piece.unmask(), lossy).map(Some);
         }
-        assemble(&mut self.assembler, kind, piece, &mut self.utf8, lossy)
+        let message = assemble(&mut self.assembler, kind, piece, &mut self.utf8, lossy)?;
+        Ok(message.map(MessageRef::from))
     }
 
     fn take_fragment<'i>(
@@ -102,10 +103,10 @@ impl Receiver {
     ) -> Taken<'i> {
         let (bytes, ends) = (piece.unmask(), piece.ends);
         let (payload, fault) = match kind {
-            MessageKind::Binary => (Message::Binary(Cow::Borrowed(bytes)), None),
+            MessageKind::Binary => (MessageRef::from(bytes), None),
             MessageKind::Text => {
                 let (text, fault) = self.take_text(bytes, ends, lossy);
-                (Message::Text(text), fault)
+                (text.into(), fault)
             }
         };
         let fin = ends && fault.is_none();
@@ -176,7 +177,7 @@ impl Taken<'_> {
     #[cfg(feature = "deflate")]
     pub(crate) fn into_owned(self) -> Taken<'static> {
         let received = self.received.map(|received| match received {
-            Received::Message(message) => Received::Message(message.into_owned()),
+            Received::Message(message) => Received::Message(message.into_owned().into()),
             Received::Fragment(fragment) => Received::Fragment(fragment.into_owned()),
         });
         Taken {
@@ -186,8 +187,8 @@ impl Taken<'_> {
     }
 }
 
-impl<'i> From<Result<Option<Message<'i>>, ProtocolError>> for Taken<'i> {
-    fn from(message: Result<Option<Message<'i>>, ProtocolError>) -> Self {
+impl<'i> From<Result<Option<MessageRef<'i>>, ProtocolError>> for Taken<'i> {
+    fn from(message: Result<Option<MessageRef<'i>>, ProtocolError>) -> Self {
         match message {
             Ok(message) => Self {
                 received: message.map(Received::Message),
@@ -202,10 +203,10 @@ impl<'i> From<Result<Option<Message<'i>>, ProtocolError>> for Taken<'i> {
 }
 
 /// A message whose payload is contained in one piece.
-fn lend(kind: MessageKind, payload: &[u8], lossy: bool) -> Result<Message<'_>, ProtocolError> {
+fn lend(kind: MessageKind, payload: &[u8], lossy: bool) -> Result<MessageRef<'_>, ProtocolError> {
     Ok(match kind {
-        MessageKind::Text if lossy => Message::Text(utf8::replace_invalid(payload)),
-        MessageKind::Text => Message::Text(Cow::Borrowed(utf8::validate(payload)?)),
-        MessageKind::Binary => Message::Binary(Cow::Borrowed(payload)),
+        MessageKind::Text if lossy => utf8::replace_invalid(payload).into(),
+        MessageKind::Text => utf8::validate(payload)?.into(),
+        MessageKind::Binary => payload.into(),
     })
 }

@@ -63,7 +63,7 @@ fn handshake_resumes_after_would_block_at_every_byte() {
         to_server.set(|ends| ends.capacity = 1);
         match client.next_event() {
             Ok(Some(Event::Open(_))) => is_open = true,
-            Ok(Some(Event::Message(message))) => echoed = Some(message),
+            Ok(Some(Event::Message(message))) => echoed = Some(message.into_owned()),
             result => assert!(result.unwrap_err().is_would_block()),
         }
         to_server.add(&to_client.take_written());
@@ -329,25 +329,25 @@ struct Ending {
     bytes: Vec<u8>,
     ended: Option<Result<(), ErrorKind>>,
     close_first: bool,
-    told: fn(Result<Option<Message<'static>>, Error>) -> bool,
+    told: fn(Result<Option<Message>, Error>) -> bool,
     clean: bool,
     code: CloseCode,
     initiator: Initiator,
 }
 
-fn is_end(result: Result<Option<Message<'static>>, Error>) -> bool {
+fn is_end(result: Result<Option<Message>, Error>) -> bool {
     matches!(result, Ok(None))
 }
 
-fn is_protocol(result: Result<Option<Message<'static>>, Error>) -> bool {
+fn is_protocol(result: Result<Option<Message>, Error>) -> bool {
     matches!(result, Err(Error::Failed(Failure::Protocol(_))))
 }
 
-fn is_eof(result: Result<Option<Message<'static>>, Error>) -> bool {
+fn is_eof(result: Result<Option<Message>, Error>) -> bool {
     matches!(result, Err(Error::Failed(Failure::UnexpectedEof)))
 }
 
-fn is_reset(result: Result<Option<Message<'static>>, Error>) -> bool {
+fn is_reset(result: Result<Option<Message>, Error>) -> bool {
     matches!(result, Err(Error::Io(error)) if error.kind() == ErrorKind::ConnectionReset)
 }
 

@@ -9,7 +9,8 @@ pub mod example;
 
 use sansocket::frame::{Decoder, Header, MaskingKey, Opcode, Part};
 use sansocket::{
-    Agreement, Config, Connection, Entropy, Error, Event, Fragment, Input, Message, Role,
+    Agreement, Config, Connection, Entropy, Error, Event, Fragment, Input, Message, MessageRef,
+    Role,
 };
 
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -148,9 +149,9 @@ impl Transcript {
     }
 
     /// The messages that were received.
-    pub fn messages(&self) -> Vec<Message<'static>> {
+    pub fn messages(&self) -> Vec<Message> {
         let message = |event: &Event<'static>| match event {
-            Event::Message(message) => Some(message.clone()),
+            Event::Message(message) => Some(message.clone().into_owned()),
             _ => None,
         };
         self.events.iter().filter_map(message).collect()
@@ -169,19 +170,22 @@ impl Transcript {
                     Event::Fragment(next),
                 ) => {
                     *fin = next.fin;
-                    match (payload, next.payload) {
-                        (Message::Text(a), Message::Text(b)) => a.to_mut().push_str(&b),
-                        (Message::Binary(a), Message::Binary(b)) => {
-                            a.to_mut().extend_from_slice(&b);
-                        }
-                        (a, b) => panic!("a message of two kinds: {a:?}, {b:?}"),
-                    }
+                    *payload = join(payload, &next.payload).into();
                 }
                 (_, event) => events.push(event),
             }
         }
         self.events = events;
         self
+    }
+}
+
+/// One message of two pieces.
+fn join(first: &MessageRef<'_>, second: &MessageRef<'_>) -> Message {
+    assert_eq!(first.kind(), second.kind());
+    match first.as_text().zip(second.as_text()) {
+        Some((first, second)) => [first, second].concat().into(),
+        None => [first.as_bytes(), second.as_bytes()].concat().into(),
     }
 }
 

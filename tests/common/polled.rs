@@ -69,7 +69,7 @@ macro_rules! polled {
                 Self::new(|| <$inner>::upgraded(stream, role, agreement, read_ahead, config))
             }
 
-            fn next(&mut self) -> Result<Option<Message<'static>>, Error> {
+            fn next(&mut self) -> Result<Option<Message>, Error> {
                 now(self.0.next())
             }
 
@@ -88,7 +88,10 @@ macro_rules! polled {
                 now(self.0.drive(handle))
             }
 
-            fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+            fn send<'m>(
+                &mut self,
+                message: impl Into<sansocket::MessageRef<'m>>,
+            ) -> Result<(), Error> {
                 self.feed(message)?;
                 match self.flush() {
                     Err(error) if error.is_would_block() => Ok(()),
@@ -99,7 +102,7 @@ macro_rules! polled {
             #[cfg(feature = "deflate")]
             fn send_with<'m>(
                 &mut self,
-                message: impl Into<Message<'m>>,
+                message: impl Into<sansocket::MessageRef<'m>>,
                 choice: sansocket::deflate::Compress,
             ) -> Result<(), Error> {
                 now(self.0.send_with(message, choice))
@@ -107,8 +110,8 @@ macro_rules! polled {
 
             fn try_send<'m>(
                 &mut self,
-                message: impl Into<Message<'m>>,
-            ) -> Result<Option<Message<'m>>, Error> {
+                message: impl Into<sansocket::MessageRef<'m>>,
+            ) -> Result<Option<sansocket::MessageRef<'m>>, Error> {
                 let message = message.into();
                 match self.send(message.clone()) {
                     Ok(()) => Ok(None),
@@ -117,7 +120,10 @@ macro_rules! polled {
                 }
             }
 
-            fn feed<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+            fn feed<'m>(
+                &mut self,
+                message: impl Into<sansocket::MessageRef<'m>>,
+            ) -> Result<(), Error> {
                 now(self.0.feed(message))
             }
 

@@ -31,6 +31,7 @@ mod tls;
 mod transfer;
 mod writer;
 
+use std::boxed::Box;
 use std::io::{Read, Write};
 use std::time::Instant;
 use std::vec::Vec;
@@ -52,7 +53,7 @@ use crate::error::SendError;
 use crate::event::Event;
 use crate::frame::Role;
 use crate::handshake::{Agreement, ClientRequest};
-use crate::message::Message;
+use crate::message::Assembler;
 use outgoing::{Answers, Outgoing};
 use socket::Waiting;
 
@@ -90,7 +91,7 @@ pub struct WebSocket<S> {
     writes: Waiting<S>,
     origin: Instant,
     /// The pieces of a message that came so far, where they are to be joined.
-    begun: Option<Message<'static>>,
+    begun: Option<Box<Assembler>>,
     /// The event that ended the connection, to be returned once what is owed
     /// has left.
     last: Option<Event<'static>>,

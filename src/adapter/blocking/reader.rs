@@ -6,6 +6,7 @@
 //! work, and otherwise with the reader, which never waits for the peer to take
 //! them unless it provokes more of them than it reads.
 
+use std::boxed::Box;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use crate::adapter::is_last;
 use crate::close::Outcome;
 use crate::event::Event;
 use crate::input::Input;
-use crate::message::Message;
+use crate::message::{Assembler, Message};
 
 /// The receiving half of a [`WebSocket`], for one thread.
 #[derive(Debug)]
@@ -28,7 +29,7 @@ pub struct Reader<S> {
     incoming: Incoming,
     reads: Waiting<S>,
     /// As those of [`WebSocket`].
-    begun: Option<Message<'static>>,
+    begun: Option<Box<Assembler>>,
     last: Option<Event<'static>>,
     is_finished: bool,
 }
@@ -78,7 +79,7 @@ where
     ///
     /// As [`WebSocket::next`].
     #[allow(clippy::should_implement_trait)]
-    pub fn next(&mut self) -> Result<Option<Message<'static>>, Error> {
+    pub fn next(&mut self) -> Result<Option<Message>, Error> {
         while let Some(event) = self.next_event()? {
             if let Some(message) = event.into_message(&mut self.begun) {
                 return Ok(Some(message));
@@ -93,7 +94,7 @@ where
     /// # Errors
     ///
     /// As [`WebSocket::next_timeout`].
-    pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Message<'static>>, Error> {
+    pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Message>, Error> {
         if self.shared.socket.is_none() {
             return Err(io::Error::from(io::ErrorKind::Unsupported).into());
         }

@@ -24,7 +24,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// stream did, once; then `None`. A stream that does not block
     /// has been sent all that is owed when `None` comes.
     #[allow(clippy::should_implement_trait)]
-    pub fn next(&mut self) -> Result<Option<Message<'static>>, Error> {
+    pub fn next(&mut self) -> Result<Option<Message>, Error> {
         while let Some(event) = self.next_event()? {
             match event {
                 Event::Request(request) => self.respond(request.accept())?,
@@ -61,7 +61,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// }
     /// # Ok::<(), sansocket::adapter::Error>(())
     /// ```
-    pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Message<'static>>, Error> {
+    pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Message>, Error> {
         if self.socket.is_none() {
             return Err(io::Error::from(io::ErrorKind::Unsupported).into());
         }

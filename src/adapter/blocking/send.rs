@@ -10,7 +10,7 @@ use crate::connection::Connection;
 use crate::deflate::Compress;
 use crate::error::SendError;
 use crate::handshake::Answer;
-use crate::message::{Fragment, Message, Prepared};
+use crate::message::{Fragment, MessageRef, Prepared};
 
 /// Send.
 impl<S: Read + Write> WebSocket<S> {
@@ -23,7 +23,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// [`WouldBlock`](Error::is_would_block) if the unsent bytes are at their
     /// bound: the message was not taken; [`try_send`](Self::try_send) gives it
     /// back. [`Error::Send`] if the connection is not open.
-    pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+    pub fn send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
         let message = message.into();
         self.make_room(message.len())?;
         self.take(&message)?;
@@ -39,7 +39,7 @@ impl<S: Read + Write> WebSocket<S> {
     #[cfg(feature = "deflate")]
     pub fn send_with<'m>(
         &mut self,
-        message: impl Into<Message<'m>>,
+        message: impl Into<MessageRef<'m>>,
         choice: Compress,
     ) -> Result<(), Error> {
         let message = message.into();
@@ -56,8 +56,8 @@ impl<S: Read + Write> WebSocket<S> {
     /// As `send`, without `WouldBlock`.
     pub fn try_send<'m>(
         &mut self,
-        message: impl Into<Message<'m>>,
-    ) -> Result<Option<Message<'m>>, Error> {
+        message: impl Into<MessageRef<'m>>,
+    ) -> Result<Option<MessageRef<'m>>, Error> {
         let message = message.into();
         match self.send(&message) {
             Ok(()) => Ok(None),
@@ -73,7 +73,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub fn feed<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+    pub fn feed<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
         let message = message.into();
         self.make_room(message.len())?;
         Ok(self.ws.send(message, self.outgoing.out())?)

@@ -9,7 +9,7 @@ use crate::adapter::incoming::Incoming;
 use crate::connection::{Connection, IoState};
 use crate::error::{Deadline, DeadlineReason, Error as Failure, SendError};
 use crate::input::Input;
-use crate::message::Message;
+use crate::message::MessageRef;
 
 /// Messages of this many bytes leave from the caller's memory.
 const LARGE: usize = 16 * 1024;
@@ -203,7 +203,7 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// Frames a message, a large one of a server without copying it.
-    pub(super) fn take(&mut self, message: &Message<'_>) -> Result<(), Error> {
+    pub(super) fn take(&mut self, message: &MessageRef<'_>) -> Result<(), Error> {
         if message.len() < LARGE || !self.ws.sends_as_it_is(message.len()) {
             return Ok(self.ws.send(message, self.outgoing.out())?);
         }

@@ -13,7 +13,7 @@ use crate::close::{CloseCode, Outcome};
 use crate::connection::Connection;
 #[cfg(feature = "deflate")]
 use crate::deflate::Compress;
-use crate::message::{Fragment, Message, Prepared};
+use crate::message::{Fragment, MessageRef, Prepared};
 
 /// The sending half of a [`WebSocket`], for another thread. Clones send on the
 /// same connection, each message in one piece. Dropping them closes nothing.
@@ -39,7 +39,7 @@ where
     /// # Errors
     ///
     /// As [`WebSocket::send`].
-    pub fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+    pub fn send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
         self.feed(message)?;
         self.flush()
     }
@@ -50,7 +50,7 @@ where
     /// # Errors
     ///
     /// As [`WebSocket::feed`].
-    pub fn feed<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+    pub fn feed<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
         let message = message.into();
         let mut state = self.shared.room_for(message.len())?;
         let State { ws, outgoing, .. } = &mut *state;
@@ -66,7 +66,7 @@ where
     #[cfg(feature = "deflate")]
     pub fn send_with<'m>(
         &mut self,
-        message: impl Into<Message<'m>>,
+        message: impl Into<MessageRef<'m>>,
         choice: Compress,
     ) -> Result<(), Error> {
         let message = message.into();
@@ -133,8 +133,8 @@ where
     /// As `send`.
     pub fn try_send<'m>(
         &mut self,
-        message: impl Into<Message<'m>>,
-    ) -> Result<Option<Message<'m>>, Error> {
+        message: impl Into<MessageRef<'m>>,
+    ) -> Result<Option<MessageRef<'m>>, Error> {
         let message = message.into();
         let mut state = self.shared.write_briefly(self.shared.lock());
         state.check()?;

@@ -12,14 +12,14 @@ use super::{WebSocket, Writer};
 use crate::adapter::Error;
 use crate::close::CloseCode;
 use crate::connection::Connection;
-use crate::message::{Fragment, Message, Prepared};
+use crate::message::{Fragment, MessageRef, Prepared};
 
 impl<T: Transport> Driver<T> {
     /// Takes a message if there is room for it, else gives it back.
     pub(super) fn try_take<'m>(
         &mut self,
-        message: Message<'m>,
-    ) -> Result<Option<Message<'m>>, Error> {
+        message: MessageRef<'m>,
+    ) -> Result<Option<MessageRef<'m>>, Error> {
         if !self.has_room(message.len()) {
             return Ok(Some(message));
         }
@@ -56,8 +56,8 @@ impl<T: Transport> WebSocket<T> {
     /// [`Error::Send`] if the connection is not open.
     pub fn try_send<'m>(
         &mut self,
-        message: impl Into<Message<'m>>,
-    ) -> Result<Option<Message<'m>>, Error> {
+        message: impl Into<MessageRef<'m>>,
+    ) -> Result<Option<MessageRef<'m>>, Error> {
         self.driver.try_take(message.into())
     }
 
@@ -167,8 +167,8 @@ impl<T: Transport> Writer<T> {
     /// As `WebSocket::try_send`.
     pub fn try_send<'m>(
         &mut self,
-        message: impl Into<Message<'m>>,
-    ) -> Result<Option<Message<'m>>, Error> {
+        message: impl Into<MessageRef<'m>>,
+    ) -> Result<Option<MessageRef<'m>>, Error> {
         self.change(|driver| driver.try_take(message.into()))
     }
 

@@ -18,7 +18,7 @@ use crate::adapter::{Error, is_last};
 use crate::connection::{Connection, IoState};
 use crate::error::{Error as Failure, SendError};
 use crate::event::Event;
-use crate::message::Message;
+use crate::message::{Assembler, Message};
 
 /// A connection over a transport.
 #[derive(Debug)]
@@ -46,7 +46,7 @@ pub(super) struct Driver<T> {
     /// Nothing is read or written any more.
     pub(super) is_finished: bool,
     /// The pieces of a message that came so far, where they are to be joined.
-    begun: Option<Box<Message<'static>>>,
+    begun: Option<Box<Assembler>>,
 }
 
 /// How many reads one poll makes, and how many events it handles, before other
@@ -82,7 +82,7 @@ impl<T: Transport> Driver<T> {
     pub(super) fn poll_message(
         &mut self,
         cx: &mut Context<'_>,
-    ) -> Poll<Result<Option<Message<'static>>, Error>> {
+    ) -> Poll<Result<Option<Message>, Error>> {
         for _ in 0..MAX_EVENTS {
             match ready!(self.poll_event(cx))? {
                 None => return Poll::Ready(Ok(None)),
@@ -94,9 +94,7 @@ impl<T: Transport> Driver<T> {
                     return Poll::Ready(Err(Error::Refused(response)));
                 }
                 Some(event) => {
-                    let mut begun = self.begun.take().map(|begun| *begun);
-                    let message = event.into_message(&mut begun);
-                    self.begun = begun.map(Box::new);
+                    let message = event.into_message(&mut self.begun);
                     if message.is_some() {
                         return Poll::Ready(Ok(message));
                     }

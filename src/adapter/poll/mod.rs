@@ -50,7 +50,7 @@ use crate::error::{HandshakeError, SendError};
 use crate::event::Event;
 use crate::frame::Role;
 use crate::handshake::{Agreement, Answer, ClientRequest, Request};
-use crate::message::{Message, Prepared};
+use crate::message::{Message, MessageRef, Prepared};
 use driver::Driver;
 use tasks::{Side, Sides};
 
@@ -184,7 +184,7 @@ impl<T: Transport> WebSocket<T> {
     /// [`Error::Failed`] if the connection failed, [`Error::Io`] if the stream
     /// did and [`Error::Refused`] if a server refused, once; then `None`
     /// from then on.
-    pub async fn next(&mut self) -> Result<Option<Message<'static>>, Error> {
+    pub async fn next(&mut self) -> Result<Option<Message>, Error> {
         poll_fn(|cx| self.poll(Side::Reader, cx, Driver::poll_message)).await
     }
 
@@ -237,7 +237,7 @@ impl<T: Transport> WebSocket<T> {
     ///
     /// [`Error::Send`] if the connection is not open, [`Error::Io`] if the
     /// stream broke, and [`Error::Failed`] if a deadline passed.
-    pub async fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+    pub async fn send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
         self.feed(message).await?;
         self.flush().await
     }
@@ -251,7 +251,7 @@ impl<T: Transport> WebSocket<T> {
     #[cfg(feature = "deflate")]
     pub async fn send_with<'m>(
         &mut self,
-        message: impl Into<Message<'m>>,
+        message: impl Into<MessageRef<'m>>,
         choice: Compress,
     ) -> Result<(), Error> {
         let message = message.into();
@@ -268,7 +268,7 @@ impl<T: Transport> WebSocket<T> {
     /// # Errors
     ///
     /// As [`send`](Self::send).
-    pub async fn feed<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+    pub async fn feed<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
         let mut message = Some(message.into());
         poll_fn(|cx| {
             self.poll(Side::Writer, cx, |driver, cx| {
@@ -415,7 +415,7 @@ impl<T: Transport> WebSocket<T> {
 }
 
 impl<T: Transport + Unpin> Stream for WebSocket<T> {
-    type Item = Result<Message<'static>, Error>;
+    type Item = Result<Message, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll(Side::Reader, cx, Driver::poll_message)
@@ -423,7 +423,7 @@ impl<T: Transport + Unpin> Stream for WebSocket<T> {
     }
 }
 
-impl<'m, T: Transport + Unpin> Sink<Message<'m>> for WebSocket<T> {
+impl<T: Transport + Unpin> Sink<Message> for WebSocket<T> {
     type Error = Error;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
@@ -431,8 +431,8 @@ impl<'m, T: Transport + Unpin> Sink<Message<'m>> for WebSocket<T> {
         self.poll(Side::Writer, cx, |driver, cx| driver.poll_room(cx, 1))
     }
 
-    fn start_send(mut self: Pin<&mut Self>, message: Message<'m>) -> Result<(), Error> {
-        self.driver.take(None, message)
+    fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        self.driver.take(None, message.into())
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

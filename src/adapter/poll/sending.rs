@@ -1,11 +1,8 @@
 //! What the application sends: when there is room for it, and how it is taken.
 
-use std::borrow::Cow;
 use std::io;
 use std::task::{Context, Poll, ready};
 use std::vec::Vec;
-
-use bytes::Bytes;
 
 use super::driver::Driver;
 use super::transport::Transport;
@@ -13,7 +10,7 @@ use crate::adapter::Error;
 use crate::close::CloseCode;
 use crate::connection::Connection;
 use crate::error::{Error as Failure, SendError};
-use crate::message::{Message, Prepared};
+use crate::message::{MessageRef, Prepared};
 
 /// A payload of this many bytes leaves without being copied, where the
 /// transport can write header and payload at once.
@@ -92,9 +89,9 @@ impl<T: Transport> Driver<T> {
     pub(super) fn poll_take(
         &mut self,
         cx: &mut Context<'_>,
-        message: &mut Option<Message<'_>>,
+        message: &mut Option<MessageRef<'_>>,
     ) -> Poll<Result<(), Error>> {
-        let len = message.as_ref().map_or(0, Message::len);
+        let len = message.as_ref().map_or(0, MessageRef::len);
         ready!(self.poll_room(cx, len))?;
         Poll::Ready(
             message
@@ -109,7 +106,7 @@ impl<T: Transport> Driver<T> {
     pub(super) fn take(
         &mut self,
         cx: Option<&mut Context<'_>>,
-        message: Message<'_>,
+        message: MessageRef<'_>,
     ) -> Result<(), Error> {
         let is_large = message.len() >= LARGE && self.io.is_vectored();
         if !is_large || !self.ws.sends_as_it_is(message.len()) {
@@ -117,10 +114,10 @@ impl<T: Transport> Driver<T> {
         }
         let (kind, len) = (message.kind(), message.len());
         self.ws.send_header(kind, len, self.outgoing.out())?;
-        match into_shared(message) {
+        match message.into_shared() {
             Ok(payload) => self.outgoing.share(payload),
             Err(payload) => {
-                let left = cx.map_or(0, |cx| self.write_through(cx, &payload));
+                let left = cx.map_or(0, |cx| self.write_through(cx, payload));
                 let rest = payload.get(left..).unwrap_or_default();
                 self.outgoing.out().extend_from_slice(rest);
             }
@@ -148,15 +145,5 @@ impl<T: Transport> Driver<T> {
         let frame = self.ws.share_prepared(prepared)?;
         self.outgoing.share(frame);
         Ok(())
-    }
-}
-
-/// The payload: shared if it is owned, else as it is borrowed.
-fn into_shared(message: Message<'_>) -> Result<Bytes, Cow<'_, [u8]>> {
-    match message {
-        Message::Text(Cow::Owned(text)) => Ok(text.into()),
-        Message::Binary(Cow::Owned(bytes)) => Ok(bytes.into()),
-        Message::Text(Cow::Borrowed(text)) => Err(Cow::Borrowed(text.as_bytes())),
-        Message::Binary(Cow::Borrowed(bytes)) => Err(Cow::Borrowed(bytes)),
     }
 }

@@ -25,7 +25,7 @@ use crate::close::{CloseCode, Outcome};
 #[cfg(feature = "deflate")]
 use crate::deflate::Compress;
 use crate::event::Event;
-use crate::message::{Message, Prepared};
+use crate::message::{Message, MessageRef, Prepared};
 
 /// The receiving half of a [`WebSocket`](super::WebSocket), for one task.
 #[derive(Debug)]
@@ -81,7 +81,7 @@ impl<T: Transport> Reader<T> {
     /// # Errors
     ///
     /// As `WebSocket::next`.
-    pub async fn next(&mut self) -> Result<Option<Message<'static>>, Error> {
+    pub async fn next(&mut self) -> Result<Option<Message>, Error> {
         poll_fn(|cx| self.poll(cx, Driver::poll_message)).await
     }
 
@@ -156,7 +156,7 @@ impl<T: Transport> Writer<T> {
     /// # Errors
     ///
     /// As `WebSocket::send`.
-    pub async fn send<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+    pub async fn send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
         self.feed(message).await?;
         self.flush().await
     }
@@ -170,7 +170,7 @@ impl<T: Transport> Writer<T> {
     #[cfg(feature = "deflate")]
     pub async fn send_with<'m>(
         &mut self,
-        message: impl Into<Message<'m>>,
+        message: impl Into<MessageRef<'m>>,
         choice: Compress,
     ) -> Result<(), Error> {
         let message = message.into();
@@ -187,7 +187,7 @@ impl<T: Transport> Writer<T> {
     /// # Errors
     ///
     /// As `WebSocket::feed`.
-    pub async fn feed<'m>(&mut self, message: impl Into<Message<'m>>) -> Result<(), Error> {
+    pub async fn feed<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
         let mut message = Some(message.into());
         poll_fn(|cx| self.poll(cx, |driver, cx| driver.poll_take(cx, &mut message))).await
     }
@@ -355,22 +355,22 @@ impl<T: Transport> Shared<T> {
 }
 
 impl<T: Transport> Stream for Reader<T> {
-    type Item = Result<Message<'static>, Error>;
+    type Item = Result<Message, Error>;
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll(cx, Driver::poll_message).map(Result::transpose)
     }
 }
 
-impl<'m, T: Transport> Sink<Message<'m>> for Writer<T> {
+impl<T: Transport> Sink<Message> for Writer<T> {
     type Error = Error;
 
     fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.poll(cx, |driver, cx| driver.poll_room(cx, 1))
     }
 
-    fn start_send(self: Pin<&mut Self>, message: Message<'m>) -> Result<(), Error> {
-        self.shared.lock().take(None, message)
+    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
+        self.shared.lock().take(None, message.into())
     }
 
     fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {

@@ -67,7 +67,7 @@ impl<T: Transport> Tunnel<T> {
             match ready!(self.ws.poll(Side::Reader, cx, Driver::poll_message)).map_err(into_io)? {
                 None => return Poll::Ready(Ok(&[])),
                 Some(Message::Binary(bytes)) => {
-                    (self.rest, self.start) = (bytes.into_owned(), 0);
+                    (self.rest, self.start) = (bytes.into(), 0);
                 }
                 Some(Message::Text(_)) => {
                     return Poll::Ready(Err(io::Error::new(

@@ -3,7 +3,9 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use sansocket::{Agreement, Config, Connection, Event, Input, Message, Request, Role, tokio};
+use sansocket::{
+    Agreement, Config, Connection, Event, Input, Message, MessageRef, Request, Role, tokio,
+};
 
 use super::{Echo, MAX_LEN, Peer, Receive, Send, sink};
 use crate::memory::{Memory, run};
@@ -76,7 +78,7 @@ impl Core {
     fn drive(
         &mut self,
         messages: usize,
-        mut handle: impl FnMut(&mut Connection, Message<'_>, &mut Vec<u8>),
+        mut handle: impl FnMut(&mut Connection, MessageRef<'_>, &mut Vec<u8>),
     ) {
         let mut seen = 0;
         while seen < messages {
