@@ -4,7 +4,6 @@
 
 mod common;
 #[cfg(any(feature = "tokio", feature = "futures"))]
-#[macro_use]
 #[path = "common/polled.rs"]
 mod polled;
 
@@ -17,23 +16,32 @@ mod blocking {
     include!("common/behaviour.rs");
 }
 
-/// The adapter for tokio, each call polled once.
-#[cfg(feature = "tokio")]
-mod tokio {
-    polled!(sansocket::tokio::WebSocket<Duplex>);
+/// The async adapters, each call polled once: by one task, by one that receives
+/// and another one that sends, and by two that have a half each.
+macro_rules! polled {
+    ($($name:ident = $adapter:ident by $tasks:ident;)*) => {$(
+        mod $name {
+            type WebSocket<S> =
+                crate::polled::Polled<sansocket::$adapter::Io<S>, { crate::polled::$tasks }>;
 
-    /// The bound, and the answers to one read.
-    const MAX_UNREAD: usize = 128 * 1024;
+            /// The bound, and the answers to one read.
+            const MAX_UNREAD: usize = 128 * 1024;
 
-    include!("common/behaviour.rs");
+            include!("common/behaviour.rs");
+        }
+    )*};
 }
 
-/// The adapter for futures-io, each call polled once.
+#[cfg(feature = "tokio")]
+polled! {
+    tokio = tokio by ONE_TASK;
+    tokio_by_two_tasks = tokio by TWO_TASKS;
+    tokio_halves = tokio by HALVES;
+}
+
 #[cfg(feature = "futures")]
-mod futures {
-    polled!(sansocket::futures::WebSocket<Duplex>);
-
-    const MAX_UNREAD: usize = 128 * 1024;
-
-    include!("common/behaviour.rs");
+polled! {
+    futures = futures by ONE_TASK;
+    futures_by_two_tasks = futures by TWO_TASKS;
+    futures_halves = futures by HALVES;
 }

@@ -34,6 +34,9 @@ pub struct Ends {
     pub reads: usize,
     read_blocked: bool,
     write_blocked: bool,
+    /// As any transport, it remembers one task for each direction.
+    #[cfg(any(feature = "tokio", feature = "futures"))]
+    wakers: [Option<std::task::Waker>; 2],
 }
 
 impl Default for Ends {
@@ -51,6 +54,8 @@ impl Default for Ends {
             reads: 0,
             read_blocked: false,
             write_blocked: false,
+            #[cfg(any(feature = "tokio", feature = "futures"))]
+            wakers: [None, None],
         }
     }
 }
@@ -65,12 +70,14 @@ impl Duplex {
 
     /// Adds bytes to be read.
     pub fn add(&self, bytes: &[u8]) {
-        self.0.borrow_mut().incoming.extend(bytes);
+        self.set(|ends| ends.incoming.extend(bytes));
     }
 
     /// Changes something about the stream.
     pub fn set(&self, change: impl FnOnce(&mut Ends)) -> &Self {
         change(&mut self.0.borrow_mut());
+        #[cfg(any(feature = "tokio", feature = "futures"))]
+        self.wake();
         self
     }
 
@@ -151,10 +158,50 @@ impl Write for Duplex {
 
 /// The same as an async stream: what would block is pending.
 #[cfg(any(feature = "tokio", feature = "futures"))]
-fn polled<T>(result: io::Result<T>) -> std::task::Poll<io::Result<T>> {
-    match result {
-        Err(error) if error.kind() == ErrorKind::WouldBlock => std::task::Poll::Pending,
-        result => std::task::Poll::Ready(result),
+mod polled {
+    use std::io::{self, ErrorKind};
+    use std::task::{Context, Poll};
+
+    use super::Duplex;
+
+    #[derive(Clone, Copy)]
+    pub(super) enum Direction {
+        Read,
+        Write,
+    }
+
+    impl Duplex {
+        /// Polls one direction.
+        pub(super) fn poll<T>(
+            &mut self,
+            direction: Direction,
+            cx: &Context<'_>,
+            call: impl FnOnce(&mut Self) -> io::Result<T>,
+        ) -> Poll<io::Result<T>> {
+            match call(self) {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => {}
+                result => return Poll::Ready(result),
+            }
+            let mut ends = self.0.borrow_mut();
+            ends.wakers[direction as usize] = Some(cx.waker().clone());
+            let is_ready_next_time = match direction {
+                Direction::Read => ends.read_blocked && !ends.incoming.is_empty(),
+                Direction::Write => ends.write_blocked && ends.capacity > 0,
+            };
+            drop(ends);
+            if is_ready_next_time {
+                self.wake();
+            }
+            Poll::Pending
+        }
+
+        /// Wakes who waits.
+        pub(super) fn wake(&self) {
+            let wakers = std::mem::take(&mut self.0.borrow_mut().wakers);
+            for waker in wakers.into_iter().flatten() {
+                waker.wake();
+            }
+        }
     }
 }
 
@@ -166,42 +213,43 @@ mod tokio_io {
 
     use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 
-    use super::{Duplex, polled};
+    use super::Duplex;
+    use super::polled::Direction::{Read as Reading, Write as Writing};
 
     impl AsyncRead for Duplex {
         fn poll_read(
             mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
+            cx: &mut Context<'_>,
             buf: &mut ReadBuf<'_>,
         ) -> Poll<io::Result<()>> {
-            let read = self.read(buf.initialize_unfilled());
-            polled(read.map(|len| buf.advance(len)))
+            let read = self.poll(Reading, cx, |this| this.read(buf.initialize_unfilled()));
+            read.map_ok(|len| buf.advance(len))
         }
     }
 
     impl AsyncWrite for Duplex {
         fn poll_write(
             mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
+            cx: &mut Context<'_>,
             bytes: &[u8],
         ) -> Poll<io::Result<usize>> {
-            polled(self.write(bytes))
+            self.poll(Writing, cx, |this| this.write(bytes))
         }
 
         fn poll_write_vectored(
             mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
+            cx: &mut Context<'_>,
             slices: &[IoSlice<'_>],
         ) -> Poll<io::Result<usize>> {
-            polled(self.write_vectored(slices))
+            self.poll(Writing, cx, |this| this.write_vectored(slices))
         }
 
         fn is_write_vectored(&self) -> bool {
             true
         }
 
-        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            polled(self.flush())
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.poll(Writing, cx, |this| this.flush())
         }
 
         fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -218,29 +266,30 @@ mod futures_io {
 
     use futures_util::{AsyncRead, AsyncWrite};
 
-    use super::{Duplex, polled};
+    use super::Duplex;
+    use super::polled::Direction::{Read as Reading, Write as Writing};
 
     impl AsyncRead for Duplex {
         fn poll_read(
             mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
+            cx: &mut Context<'_>,
             buf: &mut [u8],
         ) -> Poll<io::Result<usize>> {
-            polled(self.read(buf))
+            self.poll(Reading, cx, |this| this.read(buf))
         }
     }
 
     impl AsyncWrite for Duplex {
         fn poll_write(
             mut self: Pin<&mut Self>,
-            _: &mut Context<'_>,
+            cx: &mut Context<'_>,
             bytes: &[u8],
         ) -> Poll<io::Result<usize>> {
-            polled(self.write(bytes))
+            self.poll(Writing, cx, |this| this.write(bytes))
         }
 
-        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
-            polled(self.flush())
+        fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+            self.poll(Writing, cx, |this| this.flush())
         }
 
         fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {

@@ -3,6 +3,7 @@
 //! They share the driver behind a mutex that is held for one poll, never while
 //! a task waits.
 
+use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::string::String;
@@ -51,7 +52,7 @@ struct Shared<T> {
 }
 
 /// Error returned by [`Reader::reunite`], with the halves.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("the halves are not of one connection, or the writer has clones")]
 pub struct ReuniteError<T>(
     /// The receiving half.
@@ -59,6 +60,12 @@ pub struct ReuniteError<T>(
     /// The sending half.
     pub Writer<T>,
 );
+
+impl<T> fmt::Debug for ReuniteError<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("ReuniteError").finish_non_exhaustive()
+    }
+}
 
 pub(super) fn split<T: Transport>(driver: Driver<T>) -> (Reader<T>, Writer<T>) {
     let place = Place::new();
