@@ -18,6 +18,7 @@ mod blocking {
 
 /// The async adapters, each call polled once: by one task, by one that receives
 /// and another one that sends, and by two that have a half each.
+#[cfg(any(feature = "tokio", feature = "futures"))]
 macro_rules! polled {
     ($($name:ident = $adapter:ident by $tasks:ident;)*) => {$(
         mod $name {

@@ -9,8 +9,8 @@ mod tcp;
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::mpsc;
-use std::thread;
 use std::time::{Duration, Instant};
+use std::{env, thread};
 
 use sansocket::adapter::Error;
 use sansocket::blocking::{self, Socket, WebSocket};
@@ -95,7 +95,9 @@ fn send_both_ways(config: &Config, ends: (TcpStream, TcpStream), len: usize, mes
 // Requirement 10
 #[test]
 fn halves_send_and_receive_at_once() {
-    for (len, messages) in [(1 << 20, 16), (16 << 20, 2)] {
+    // `DUPLEX_MIB=1024` passes 1 GiB in each direction.
+    let total = env::var("DUPLEX_MIB").map_or(16, |total| total.parse().expect("a number"));
+    for (len, messages) in [(1 << 20, total), (16 << 20, 2)] {
         send_both_ways(&Config::new(), pair(), len, messages);
         // What is unsent beyond this makes a writer wait.
         send_both_ways(&Config::new().max_unsent_len(4096), pair(), len, messages);

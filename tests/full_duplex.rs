@@ -1,5 +1,8 @@
 //! Both ends send at once, more than any buffer between them holds, and both
 //! receive: nothing stops, however the two directions share a connection.
+//!
+//! `DUPLEX_MIB=1024` makes the longest runs pass 1 GiB in each direction, over
+//! every adapter and in every way of sharing.
 
 #![cfg(all(feature = "tokio", feature = "futures"))]
 
@@ -16,7 +19,7 @@ use futures_util::{SinkExt, StreamExt};
 use sansocket::adapter::poll::{Transport, WebSocket};
 use sansocket::{Agreement, Config, Role, futures, tokio as adapter};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, duplex, split};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
 const KIB: usize = 1024;
@@ -47,10 +50,30 @@ fn over_futures<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 async fn sockets() -> (TcpStream, TcpStream) {
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
-    let ours = TcpStream::connect(listener.local_addr().unwrap());
-    let (ours, theirs) = tokio::join!(ours, listener.accept());
-    (ours.unwrap(), theirs.unwrap().0)
+    sockets_with(None).await
+}
+
+/// With kernel buffers of about this many bytes, or of the default size.
+async fn sockets_with(buffer_len: Option<u32>) -> (TcpStream, TcpStream) {
+    let [near, far] = [(); 2].map(|()| {
+        let socket = TcpSocket::new_v4().unwrap();
+        if let Some(len) = buffer_len {
+            socket.set_send_buffer_size(len).unwrap();
+            socket.set_recv_buffer_size(len).unwrap();
+        }
+        socket
+    });
+    far.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = far.listen(1).unwrap();
+    let near = near.connect(listener.local_addr().unwrap());
+    let (near, far) = tokio::join!(near, listener.accept());
+    (near.unwrap(), far.unwrap().0)
+}
+
+/// How much passes in each direction of the longest runs, in MiB.
+fn total() -> usize {
+    let total = std::env::var("DUPLEX_MIB").ok();
+    total.map_or(16, |total| total.parse().expect("a number"))
 }
 
 /// Sends so many messages of this length, and receives as many. Returns what
@@ -139,7 +162,7 @@ where
 {
     let near = tokio::spawn(exchange(ends.0, how, count, len));
     let far = tokio::spawn(exchange(ends.1, how, count, len));
-    let done = timeout(Duration::from_secs(60), async {
+    let done = timeout(Duration::from_secs(60 + total() as u64), async {
         let near = near.await.unwrap();
         drop((near, far.await.unwrap()));
     });
@@ -183,14 +206,24 @@ async fn sockets_pass_16_mib_both_ways() {
     }
 }
 
-#[tokio::test]
-async fn sockets_pass_256_mib_both_ways() {
-    let (near, far) = sockets().await;
-    let ends = (
-        over_tokio(near, Role::Client),
-        over_tokio(far, Role::Server),
-    );
-    both(ends, Halves, 256, MIB).await;
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn sockets_of_any_buffer_pass_all_of_it_both_ways() {
+    for how in [Halves, Select, StreamAndSink, Tunnel] {
+        for buffer_len in [Some(4096), Some(65_536), None] {
+            let (near, far) = sockets_with(buffer_len).await;
+            let ends = (
+                over_tokio(near, Role::Client),
+                over_tokio(far, Role::Server),
+            );
+            both(ends, how, total(), MIB).await;
+            let (near, far) = sockets_with(buffer_len).await;
+            let ends = (
+                over_futures(near, Role::Client),
+                over_futures(far, Role::Server),
+            );
+            both(ends, how, total(), MIB).await;
+        }
+    }
 }
 
 #[cfg(feature = "h2")]
@@ -217,7 +250,7 @@ async fn streams_of_http_2_pass_both_ways() {
         let request = ClientRequest::to("ws://example.com/").unwrap();
         let near = h2::connect(&client, &request, &config()).await.unwrap();
         let far = serving.recv().await.unwrap();
-        both((near, far), how, 4, MIB).await;
+        both((near, far), how, total(), MIB).await;
     }
 }
 

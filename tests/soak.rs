@@ -1,6 +1,7 @@
 //! Many connections at once over real sockets, each full duplex: clients that
 //! send and receive all the time, that read slowly, that go away in the middle or
-//! close in the middle. Every message is accounted for.
+//! close in the middle, over streams that are cut anywhere. Every message is
+//! accounted for.
 //!
 //! Bounded by default. `SOAK_SECONDS=600 SOAK_CONNECTIONS=1000` runs for ten
 //! minutes.
@@ -9,14 +10,17 @@
 
 mod common;
 
-use std::env;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
+use std::{env, io};
 
 use sansocket::tokio::{Error, Reader, WebSocket, Writer, accept, connect_on};
 use sansocket::{ClientRequest, Config, Event, Message};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
@@ -73,14 +77,66 @@ fn setting(name: &str, default: u64) -> u64 {
     value.unwrap_or(default)
 }
 
-/// Half of the sockets have small buffers.
-async fn dial(addr: SocketAddr, noise: &mut Noise) -> TcpStream {
+/// A socket whose reads and writes are cut at random.
+struct Cut {
+    stream: TcpStream,
+    noise: Noise,
+    /// The longest piece.
+    max_len: u64,
+}
+
+impl Cut {
+    fn len(&mut self) -> usize {
+        1 + self.noise.next(self.max_len) as usize
+    }
+}
+
+impl AsyncRead for Cut {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let len = self.len().min(buf.remaining());
+        let mut piece = ReadBuf::new(buf.initialize_unfilled_to(len));
+        ready!(Pin::new(&mut self.stream).poll_read(cx, &mut piece))?;
+        let len = piece.filled().len();
+        buf.advance(len);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Cut {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let len = self.len().min(bytes.len());
+        Pin::new(&mut self.stream).poll_write(cx, &bytes[..len])
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+/// Half of the sockets have small buffers, and half are cut into small pieces.
+async fn dial(addr: SocketAddr, noise: &mut Noise) -> Cut {
     let socket = TcpSocket::new_v4().unwrap();
     if noise.next(2) == 0 {
         socket.set_send_buffer_size(4096).unwrap();
         socket.set_recv_buffer_size(4096).unwrap();
     }
-    socket.connect(addr).await.unwrap()
+    Cut {
+        stream: socket.connect(addr).await.unwrap(),
+        max_len: [1 << 10, 1 << 20][noise.next(2) as usize],
+        noise: Noise(noise.next(u64::MAX) | 1),
+    }
 }
 
 async fn serve(stream: TcpStream, config: &Config, drives: bool) -> Result<(), Error> {
@@ -116,7 +172,7 @@ fn is_payload(message: &Message, number: u64) -> bool {
     bytes.starts_with(&number.to_be_bytes()) && bytes[8..].iter().all(|byte| *byte == number as u8)
 }
 
-type Halves = (Reader<TcpStream>, Writer<TcpStream>);
+type Halves = (Reader<Cut>, Writer<Cut>);
 
 /// Sends while it receives. Returns how many messages were sent and echoed.
 async fn exchange(

@@ -249,7 +249,7 @@ mod tokio_io {
         }
 
         fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            self.poll(Writing, cx, |this| this.flush())
+            self.poll(Writing, cx, Write::flush)
         }
 
         fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
@@ -289,7 +289,7 @@ mod futures_io {
         }
 
         fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-            self.poll(Writing, cx, |this| this.flush())
+            self.poll(Writing, cx, Write::flush)
         }
 
         fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
