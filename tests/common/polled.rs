@@ -164,7 +164,7 @@ pub(crate) struct Polled<T, const TASKS: u8> {
 }
 
 enum Handle<T> {
-    Whole(poll::WebSocket<T>),
+    Whole(Box<poll::WebSocket<T>>),
     Halves(poll::Reader<T>, poll::Writer<T>),
 }
 
@@ -173,7 +173,7 @@ impl<T: Start, const TASKS: u8> Polled<T, TASKS> {
         #[cfg(feature = "tokio")]
         let _runtime = RUNTIME.enter();
         Self {
-            handle: Some(Handle::Whole(start())),
+            handle: Some(Handle::Whole(Box::new(start()))),
             reader: Task::new(TASKS),
             writer: Task::new(TASKS),
             outcome: None,
@@ -207,7 +207,7 @@ impl<T: Start, const TASKS: u8> Polled<T, TASKS> {
     fn whole(&mut self) -> &mut poll::WebSocket<T> {
         let whole = match self.handle.take().unwrap() {
             Handle::Whole(ws) => ws,
-            Handle::Halves(reader, writer) => reader.reunite(writer).expect("a pair"),
+            Handle::Halves(reader, writer) => Box::new(reader.reunite(writer).expect("a pair")),
         };
         self.handle = Some(Handle::Whole(whole));
         match &mut self.handle {
@@ -352,7 +352,7 @@ impl<T: Start, const TASKS: u8> Polled<T, TASKS> {
     pub(crate) fn into_stream(mut self) -> (Duplex, Vec<u8>) {
         self.whole();
         match self.handle {
-            Some(Handle::Whole(ws)) => T::into_stream(ws),
+            Some(Handle::Whole(ws)) => T::into_stream(*ws),
             _ => unreachable!(),
         }
     }
