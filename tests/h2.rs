@@ -262,6 +262,33 @@ async fn events_are_those_of_any_other_stream() {
 }
 
 #[tokio::test]
+async fn client_keeps_the_response() {
+    let (ours, theirs) = duplex(64 * 1024);
+    tokio::spawn(async move {
+        let mut builder = h2::server::Builder::new();
+        builder.enable_connect_protocol();
+        let mut connection = builder.handshake::<_, Bytes>(ours).await.unwrap();
+        let (request, respond) = connection.accept().await.unwrap().unwrap();
+        let accepted = accept(request, respond, &config(), |request| {
+            assert_eq!(request.subprotocols().next(), Some("echo"));
+            let answer = request.accept().subprotocol("echo").unwrap();
+            answer.header("x-node", "seven").unwrap()
+        });
+        let ws = accepted.unwrap().unwrap();
+        assert!(ws.response().is_none(), "a server received none");
+        assert!(connection.accept().await.is_none());
+    });
+    let client = client(theirs).await;
+    let request = chat().subprotocol("echo").unwrap();
+    let mut ws = connect(&client, &request, &config()).await.unwrap();
+    let response = ws.take_response().expect("a response");
+    assert_eq!(response.status(), 200);
+    assert_eq!(response.header("x-node"), Some("seven"));
+    assert_eq!(response.subprotocol(), Some("echo"));
+    assert!(ws.response().is_none());
+}
+
+#[tokio::test]
 async fn client_is_told_that_it_was_refused() {
     let client = client(serve(Serve::Echo, 65_535)).await;
     let elsewhere = ClientRequest::to("wss://example.com/other").unwrap();

@@ -147,6 +147,8 @@ async fn client_and_server_echo_by_http_1() {
     let request = request.map(|()| Empty::<Bytes>::new());
     let response = sender.send_request(request).await.unwrap();
     let mut ws = connect(response, &offer, &config()).await.unwrap();
+    let response = ws.take_response().expect("a response");
+    assert_eq!(response.header("upgrade"), Some("websocket"));
     let text = "compressed ".repeat(1000);
     ws.send(&text).await.unwrap();
     assert_eq!(ws.next().await.unwrap(), Some(Message::from(&text)));

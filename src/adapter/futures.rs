@@ -146,18 +146,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Ok(self.answer_request(answer).await?.then_some(self))
     }
 
-    /// Does the opening handshake as a client.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Refused`] with the response of a server that refuses,
-    /// [`Error::Failed`] if it breaks a rule, [`Error::Io`] if the stream
-    /// broke.
-    pub async fn connect(mut self) -> Result<Self, Error> {
-        self.await_response().await?;
-        Ok(self)
-    }
-
     /// The stream.
     pub const fn stream(&self) -> &S {
         &self.io().stream

@@ -175,8 +175,9 @@ pub async fn connect(
     let (response, send, offer) = within(config, asking).await?;
     match http::check(&offer, &response) {
         Ok(agreement) => {
+            let opening = http::opening(&response, &agreement);
             let stream = Stream::new(send, response.into_body());
-            Ok(upgraded(stream, Role::Client, agreement, config))
+            Ok(upgraded(stream, Role::Client, agreement, config).with_response(opening))
         }
         Err(error) => {
             let (head, mut body) = response.into_parts();

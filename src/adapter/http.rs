@@ -185,10 +185,18 @@ pub(super) fn refused(
 ) -> super::Error {
     match error {
         HandshakeError::Refused(status) => {
-            super::Error::Refused(Response::received(status, pairs(&head.headers), body))
+            let (fields, agreement) = (pairs(&head.headers), Agreement::default());
+            super::Error::Refused(Response::received(status, fields, body, agreement))
         }
         error => crate::Error::from(error).into(),
     }
+}
+
+/// The response that opened a WebSocket.
+#[cfg(any(feature = "h2", feature = "hyper"))]
+pub(super) fn opening<B>(response: &::http::Response<B>, agreement: &Agreement) -> Response {
+    let (status, body) = (response.status().as_u16(), (Vec::new(), false));
+    Response::received(status, pairs(response.headers()), body, agreement.clone())
 }
 
 fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {

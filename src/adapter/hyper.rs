@@ -119,13 +119,14 @@ pub async fn connect<B>(
             return Err(http::refused(error, &head, (Vec::new(), true)));
         }
     };
+    let opening = http::opening(&response, &agreement);
     let upgrade = Upgrade {
         stream: ::hyper::upgrade::on(response),
         role: Role::Client,
         agreement,
         config: config.clone(),
     };
-    upgrade.await
+    Ok(upgrade.await?.with_response(opening))
 }
 
 /// A WebSocket that will be there once hyper has handed over its stream.

@@ -298,9 +298,7 @@ pub async fn connect_on<S: AsyncRead + AsyncWrite + Unpin>(
     request: &ClientRequest,
     config: &Config,
 ) -> Result<WebSocket<S>, Error> {
-    let mut ws = WebSocket::client(stream, request, config)?;
-    ws.await_response().await?;
-    Ok(ws)
+    WebSocket::client(stream, request, config)?.connect().await
 }
 
 impl<S> Io<S> {

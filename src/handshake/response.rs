@@ -76,12 +76,13 @@ impl Response {
         size_of::<Inner>() + self.0.headers.held_bytes() + self.0.body.capacity()
     }
 
-    /// A refusal that another library read.
+    /// A response that another library read.
     #[cfg(any(feature = "h2", feature = "hyper"))]
     pub(crate) fn received<'f>(
         status: u16,
         pairs: impl Iterator<Item = (&'f str, &'f [u8])>,
         (body, is_truncated): (Vec<u8>, bool),
+        agreement: Agreement,
     ) -> Self {
         let mut headers = Headers::default();
         for (name, value) in pairs {
@@ -92,7 +93,7 @@ impl Response {
             headers,
             body,
             is_truncated,
-            agreement: Agreement::default(),
+            agreement,
         }))
     }
 

@@ -129,13 +129,28 @@ fn open(request: &ClientRequest, connector: &Connector) -> Result<Client, Error>
     }
     let stream = Stream::secured(stream, uri, connector, timeout)?;
     let ws = WebSocket::client(stream, request, connector.config())?;
-    finish(ws.with_socket(Socket::stream()))
+    ws.with_socket(Socket::stream()).connect()
 }
 
-fn finish<S: Read + Write>(mut ws: WebSocket<S>) -> Result<WebSocket<S>, Error> {
-    match ws.next_event()? {
-        Some(Event::Refused(response)) => Err(Error::Refused(response)),
-        _ => Ok(ws),
+impl<S: Read + Write> WebSocket<S> {
+    /// Does the opening handshake as a client, on a blocking stream that leads
+    /// to the server: the one of [`client`](Self::client).
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Refused`] with the response of a server that refuses,
+    /// [`Error::Failed`] if it breaks a rule, [`Error::Io`] if the stream
+    /// broke.
+    pub fn connect(mut self) -> Result<Self, Error> {
+        match self.next_event()? {
+            Some(Event::Refused(response)) => Err(Error::Refused(response)),
+            Some(Event::Open(response)) => {
+                self.response = Some(response);
+                Ok(self)
+            }
+            Some(_) => Ok(self),
+            None => Err(crate::Error::UnexpectedEof.into()),
+        }
     }
 }
 

@@ -52,7 +52,7 @@ use crate::connection::Connection;
 use crate::error::SendError;
 use crate::event::Event;
 use crate::frame::Role;
-use crate::handshake::{Agreement, ClientRequest};
+use crate::handshake::{Agreement, ClientRequest, Response};
 use crate::message::Assembler;
 use outgoing::{Answers, Outgoing};
 use socket::Waiting;
@@ -86,6 +86,8 @@ pub struct WebSocket<S> {
     outgoing: Outgoing,
     answers: Answers,
     max_unsent_len: usize,
+    /// As a client: what opened the connection, until it is taken.
+    response: Option<Response>,
     socket: Option<Socket<S>>,
     reads: Waiting<S>,
     writes: Waiting<S>,
@@ -154,6 +156,7 @@ impl<S: Read + Write> WebSocket<S> {
             answers: Answers::default(),
             max_unsent_len: ws.config().settings().max_unsent_len,
             ws,
+            response: None,
             socket: None,
             reads: Waiting::to_read(None),
             writes: Waiting::to_write(None),
@@ -186,6 +189,22 @@ impl<S> WebSocket<S> {
     /// The subprotocol that the handshake settled.
     pub fn subprotocol(&self) -> Option<&str> {
         self.ws.subprotocol()
+    }
+
+    /// The response with which the server opened the connection, with its
+    /// header fields. `None` for a server, before the handshake is over, and
+    /// after [`take_response`](Self::take_response).
+    ///
+    /// If `next_event` or `drive` returned [`Event::Open`], the response is in
+    /// that event instead.
+    pub const fn response(&self) -> Option<&Response> {
+        self.response.as_ref()
+    }
+
+    /// Takes the [`response`](Self::response). A client keeps it on the heap
+    /// until then.
+    pub const fn take_response(&mut self) -> Option<Response> {
+        self.response.take()
     }
 
     /// How many bytes wait to leave.

@@ -19,6 +19,7 @@ use crate::adapter::incoming::Incoming;
 use crate::adapter::is_last;
 use crate::close::Outcome;
 use crate::event::Event;
+use crate::handshake::Response;
 use crate::input::Input;
 use crate::message::{Assembler, Message};
 
@@ -54,7 +55,8 @@ where
     /// [`Socket`](super::Socket) the halves are fully duplex: the reader
     /// receives while the writer waits for the peer to read.
     pub fn split(self) -> (Reader<S>, Writer<S>) {
-        let state = State::new(self.ws, self.outgoing, self.answers, self.writes);
+        let mut state = State::new(self.ws, self.outgoing, self.answers, self.writes);
+        state.response = self.response;
         let shared = Shared::new(self.stream, state, self.socket, self.origin);
         let shared = Arc::new(shared);
         let reader = Reader {
@@ -306,6 +308,12 @@ impl<S> Reader<S> {
         self.shared.lock().ws.subprotocol().map(Into::into)
     }
 
+    /// Takes the response with which the server opened the connection, as
+    /// [`WebSocket::take_response`].
+    pub fn take_response(&mut self) -> Option<Response> {
+        self.shared.lock().response.take()
+    }
+
     /// The stream.
     pub fn get_ref(&self) -> &S {
         &self.shared.stream
@@ -345,6 +353,7 @@ impl<S> Reader<S> {
             socket,
             reads: self.reads,
             writes: state.writes,
+            response: state.response,
             origin,
             begun: self.begun,
             last: self.last,

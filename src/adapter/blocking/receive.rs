@@ -28,6 +28,7 @@ impl<S: Read + Write> WebSocket<S> {
         while let Some(event) = self.next_event()? {
             match event {
                 Event::Request(request) => self.respond(request.accept())?,
+                Event::Open(response) => self.response = Some(response),
                 Event::Refused(response) => return Err(Error::Refused(response)),
                 event => {
                     if let Some(message) = event.into_message(&mut self.begun) {

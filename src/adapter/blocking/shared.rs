@@ -12,6 +12,7 @@ use super::transfer::write_until;
 use super::{Error, Socket};
 use crate::connection::{Connection, IoState};
 use crate::error::{Deadline, DeadlineReason, Error as Failure};
+use crate::handshake::Response;
 
 #[derive(Debug)]
 pub(super) struct Shared<S> {
@@ -34,6 +35,8 @@ pub(super) struct State<S> {
     pub(super) writes: Waiting<S>,
     /// Writing failed: nothing more leaves.
     pub(super) broken: Option<io::ErrorKind>,
+    /// As that of [`WebSocket`](super::WebSocket).
+    pub(super) response: Option<Response>,
 }
 
 pub(super) type Guard<'a, S> = MutexGuard<'a, State<S>>;
@@ -227,6 +230,7 @@ impl<S> State<S> {
             waiting: 0,
             writes,
             broken: None,
+            response: None,
         }
     }
 

@@ -13,6 +13,7 @@ use crate::close::{CloseCode, Outcome};
 use crate::connection::Connection;
 #[cfg(feature = "deflate")]
 use crate::deflate::Compress;
+use crate::handshake::Response;
 use crate::message::{Fragment, MessageRef, Prepared};
 
 /// The sending half of a [`WebSocket`], for another thread. Clones send on the
@@ -216,6 +217,11 @@ impl<S> Writer<S> {
     /// The subprotocol that the handshake settled.
     pub fn subprotocol(&self) -> Option<String> {
         self.shared.lock().ws.subprotocol().map(Into::into)
+    }
+
+    /// Takes the response, as [`WebSocket::take_response`].
+    pub fn take_response(&mut self) -> Option<Response> {
+        self.shared.lock().response.take()
     }
 
     /// The stream.

@@ -34,9 +34,9 @@ pub(in crate::adapter) async fn connect<T: Transport>(
         .await?;
     }
     let io = secure(io, uri, connector, timeout).await?;
-    let mut ws = WebSocket::client_on(io, request, connector.config())?;
-    ws.await_response().await?;
-    Ok(ws)
+    WebSocket::client_on(io, request, connector.config())?
+        .connect()
+        .await
 }
 
 #[cfg(feature = "rustls")]

@@ -18,6 +18,7 @@ use crate::adapter::{Error, is_last};
 use crate::connection::{Connection, IoState};
 use crate::error::{Error as Failure, SendError};
 use crate::event::Event;
+use crate::handshake::Response;
 use crate::message::{Assembler, Message};
 
 /// A connection over a transport.
@@ -27,6 +28,8 @@ pub(super) struct Driver<T> {
     pub(super) ws: Connection,
     pub(super) incoming: Incoming,
     pub(super) outgoing: Outgoing,
+    /// As a client: what opened the connection, until it is taken.
+    pub(super) response: Option<Response>,
     /// How many bytes answer what the peer sent and may be unsent, and the
     /// position in the output after them.
     answers_len: u64,
@@ -66,6 +69,7 @@ impl<T: Transport> Driver<T> {
             ws,
             incoming: Incoming::default(),
             outgoing,
+            response: None,
             answers_len: 0,
             answers_end: 0,
             control_end: 0,
@@ -90,6 +94,7 @@ impl<T: Transport> Driver<T> {
                     let response = request.accept();
                     self.ws.respond(response, self.outgoing.out())?;
                 }
+                Some(Event::Open(response)) => self.response = Some(response),
                 Some(Event::Refused(response)) => {
                     return Poll::Ready(Err(Error::Refused(response)));
                 }
@@ -163,7 +168,10 @@ impl<T: Transport> Driver<T> {
 
     /// Heap bytes held, those of the transport left out.
     pub(super) fn held_bytes(&self) -> usize {
-        self.ws.held_bytes() + self.incoming.held_bytes() + self.outgoing.held_bytes()
+        self.ws.held_bytes()
+            + self.incoming.held_bytes()
+            + self.outgoing.held_bytes()
+            + self.response.as_ref().map_or(0, Response::held_bytes)
     }
 
     /// The next event in what was read.

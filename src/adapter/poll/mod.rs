@@ -16,6 +16,7 @@ mod commands;
 pub(super) mod connect;
 mod driver;
 mod ending;
+mod handshake;
 mod outgoing;
 mod sending;
 mod split;
@@ -32,6 +33,7 @@ use std::vec::Vec;
 use futures_core::Stream;
 use futures_sink::Sink;
 
+pub(super) use handshake::opened;
 pub use split::{Reader, ReuniteError, Writer};
 pub use tls::MaybeTls;
 #[cfg(feature = "rustls")]
@@ -46,10 +48,10 @@ use crate::config::Config;
 use crate::connection::Connection;
 #[cfg(feature = "deflate")]
 use crate::deflate::Compress;
-use crate::error::{HandshakeError, SendError};
+use crate::error::SendError;
 use crate::event::Event;
 use crate::frame::Role;
-use crate::handshake::{Agreement, Answer, ClientRequest, Request};
+use crate::handshake::{Agreement, ClientRequest};
 use crate::message::{Message, MessageRef, Prepared};
 use driver::Driver;
 use tasks::{Side, Sides};
@@ -132,43 +134,6 @@ impl<T: Transport> WebSocket<T> {
         }
         polled
     }
-
-    /// Does the opening handshake as a server, and returns whether it opened the
-    /// connection. By reference, as a future holds what is moved into it twice.
-    pub(super) async fn answer_request(
-        &mut self,
-        answer: impl FnOnce(&Request) -> Answer,
-    ) -> Result<bool, Error> {
-        match self.next_event().await? {
-            Some(Event::Request(request)) => self.respond(answer(&request)).await?,
-            Some(Event::Rejected(rejection)) => {
-                // The answer is on its way until the failure comes.
-                while let Ok(Some(_)) = self.next_event().await {}
-                return Err(Error::Rejected(rejection));
-            }
-            _ => {}
-        }
-        if self.driver.ws.is_open() {
-            return Ok(true);
-        }
-        // The answer was a page or a refusal: it leaves before the end.
-        while self.next_event().await?.is_some() {}
-        Ok(false)
-    }
-
-    /// Does the opening handshake as a client.
-    pub(super) async fn await_response(&mut self) -> Result<(), Error> {
-        match self.next_event().await? {
-            Some(Event::Refused(response)) => Err(Error::Refused(response)),
-            Some(_) => Ok(()),
-            None => Err(crate::Error::UnexpectedEof.into()),
-        }
-    }
-}
-
-/// A request that asked for no WebSocket was refused.
-pub(super) fn opened<T>(ws: Option<T>) -> Result<T, Error> {
-    ws.ok_or_else(|| crate::Error::from(HandshakeError::NotAnUpgrade).into())
 }
 
 /// Receive.
@@ -336,17 +301,6 @@ impl<T: Transport> WebSocket<T> {
             })
         })
         .await
-    }
-
-    /// Answers the request that [`next_event`](Self::next_event) brought.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if there was none, and those of [`flush`](Self::flush).
-    pub async fn respond(&mut self, answer: Answer) -> Result<(), Error> {
-        let Driver { ws, outgoing, .. } = &mut self.driver;
-        ws.respond(answer, outgoing.out())?;
-        self.flush().await
     }
 
     /// Splits into owned halves for two tasks. The opening handshake must be

@@ -26,6 +26,7 @@ use crate::close::{CloseCode, Outcome};
 #[cfg(feature = "deflate")]
 use crate::deflate::Compress;
 use crate::event::Event;
+use crate::handshake::Response;
 use crate::message::{Message, MessageRef, Prepared};
 
 /// The receiving half of a [`WebSocket`](super::WebSocket), for one task.
@@ -109,6 +110,12 @@ impl<T: Transport> Reader<T> {
     /// The subprotocol that the handshake settled.
     pub fn subprotocol(&self) -> Option<String> {
         self.shared.subprotocol()
+    }
+
+    /// Takes the response with which the server opened the connection, as
+    /// [`WebSocket::take_response`](super::WebSocket::take_response).
+    pub fn take_response(&mut self) -> Option<Response> {
+        self.shared.lock().response.take()
     }
 
     /// Makes one socket of the two halves again. Other clones of the writer
@@ -253,6 +260,11 @@ impl<T: Transport> Writer<T> {
     /// The subprotocol that the handshake settled.
     pub fn subprotocol(&self) -> Option<String> {
         self.shared.subprotocol()
+    }
+
+    /// Takes the response, as [`Reader::take_response`].
+    pub fn take_response(&mut self) -> Option<Response> {
+        self.shared.lock().response.take()
     }
 
     /// Whether nothing more can be sent: a close frame was sent or received, or
