@@ -84,6 +84,7 @@
 //! | tungstenite `Message::text(..)`, `into_data()`, `into_text()` | `Message::from(..)`, `into_bytes()`, `as_text()` |
 //! | tokio-tungstenite `split()` of a `Stream` | `split`, the reader first: halves that need no lock of yours; or `StreamExt::split` |
 //! | tokio-tungstenite `read.try_filter(..).forward(write)`, `send_all`, `select!` | the same: `Stream<Item = Result<Message, Error>>` and `Sink<Message>` |
+//! | tokio-tungstenite `client_async(request, stream)`, `client_async_tls` | `tokio::connect_on` |
 //! | tokio-tungstenite `MaybeTlsStream`, `Connector` | `adapter::poll::MaybeTls`, `adapter::Connector` |
 //! | fastwebsockets `upgrade::upgrade(&mut request)` | `hyper::upgrade(&mut request, &config, answer)` |
 //! | fastwebsockets `FragmentCollector`, `read_frame` | `next`; or [`Delivery::Fragments`]; or [`frame::Decoder`] |

@@ -279,9 +279,7 @@ fn alpn_is_http_1_1_and_sessions_resume() {
             ws.close_and_drain(1000, "").unwrap();
         });
         let mut ws = connect(&url, &Config::new());
-        let Stream::Tls(tls) = ws.stream() else {
-            panic!("no TLS")
-        };
+        let tls = ws.stream().tls().expect("TLS");
         let (alpn, kind) = tls.with_session(|session| {
             (
                 session.alpn_protocol().map(Vec::from),

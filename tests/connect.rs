@@ -3,16 +3,15 @@
 
 #![cfg(all(feature = "tokio", feature = "futures", feature = "rustls"))]
 
+#[path = "common/clients.rs"]
+mod clients;
+
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::{Arc, LazyLock};
 use std::thread::{self, JoinHandle};
-use std::time::Duration;
 
-use rcgen::{CertifiedKey, KeyPair, generate_simple_self_signed};
-use rustls::crypto::ring::default_provider;
-use rustls::pki_types::PrivateKeyDer;
-use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
+use clients::{SERVER, connector, echo, echo_in_tls, head, impatient, step_of};
+use rustls::{ServerConnection, StreamOwned};
 use sansocket::adapter::{ConnectStep, Connector, Error, Tls};
 use sansocket::{Config, DeadlineReason, Message, RedirectError, blocking, futures};
 
@@ -85,66 +84,6 @@ fn serve(
         }
     });
     (addr, thread)
-}
-
-fn echo(stream: impl Read + Write) {
-    let mut ws = blocking::WebSocket::server(stream, &Config::new());
-    while let Ok(Some(message)) = ws.next() {
-        if ws.send(message).is_err() {
-            break;
-        }
-    }
-}
-
-fn echo_in_tls(stream: TcpStream) {
-    let session = ServerConnection::new(SERVER.0.clone()).unwrap();
-    echo(StreamOwned::new(session, stream));
-}
-
-/// A server for `localhost`, and who trusts it.
-static SERVER: LazyLock<(Arc<ServerConfig>, Tls)> = LazyLock::new(|| {
-    let CertifiedKey { cert, signing_key } =
-        generate_simple_self_signed(["localhost".to_owned()]).unwrap();
-    let signing_key: KeyPair = signing_key;
-    let key = PrivateKeyDer::try_from(signing_key.serialize_der()).unwrap();
-    let config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
-        .with_safe_default_protocol_versions()
-        .unwrap()
-        .with_no_client_auth()
-        .with_single_cert(vec![cert.der().clone()], key)
-        .unwrap();
-    let mut roots = RootCertStore::empty();
-    roots.add(cert.der().clone()).unwrap();
-    (Arc::new(config), Tls::roots(roots).unwrap())
-});
-
-/// Soon enough for a test; nothing is asserted of how soon.
-fn impatient() -> Connector {
-    Connector::new(&Config::new().handshake_timeout(Duration::from_millis(100)))
-}
-
-fn connector() -> Connector {
-    Connector::new(&Config::new()).tls(SERVER.1.clone())
-}
-
-fn step_of(outcome: Outcome) -> Option<(ConnectStep, ErrorKind)> {
-    match outcome {
-        Err(Error::Connect { step, error }) => Some((step, error.kind())),
-        _ => None,
-    }
-}
-
-/// Reads a head and tells it.
-fn head(stream: &mut TcpStream) -> String {
-    let mut head = Vec::new();
-    while !head.ends_with(b"\r\n\r\n") {
-        let mut byte = [0];
-        if stream.read(&mut byte).unwrap_or(0) == 0 {
-            break;
-        }
-        head.push(byte[0]);
-    }
-    String::from_utf8(head).unwrap()
 }
 
 // Requirement 38: by name, by address, by bracketed IPv6; without delay.
@@ -331,7 +270,7 @@ fn silent_peer_ends_at_the_deadline_of_the_step() {
 // Requirement 15: the caller's own way to connect has a deadline too.
 #[test]
 fn dial_that_never_ends_ends_at_the_deadline() {
-    let outcome = smol::block_on(async {
+    let outcome: Outcome = smol::block_on(async {
         let dial = |_, _| std::future::pending::<std::io::Result<smol::net::TcpStream>>();
         let sleep = |duration| async move {
             smol::Timer::after(duration).await;

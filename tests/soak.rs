@@ -18,7 +18,7 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use std::{env, io};
 
-use sansocket::tokio::{Error, Reader, WebSocket, Writer, accept, connect_on};
+use sansocket::tokio::{Error, Reader, WebSocket, Writer, accept};
 use sansocket::{ClientRequest, Config, Event, Message};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
@@ -229,7 +229,8 @@ async fn client(addr: SocketAddr, mut noise: Noise, until: Instant, account: &Ac
     let request = ClientRequest::to("ws://localhost/").unwrap();
     while Instant::now() < until {
         let stream = dial(addr, &mut noise).await;
-        let ws = connect_on(stream, &request, &config).await.unwrap();
+        let ws = WebSocket::client(stream, &request, &config).unwrap();
+        let ws = ws.connect().await.unwrap();
         let manner = noise.manner();
         let span = Duration::from_millis(200 + noise.next(3000));
         let own = Noise(noise.next(u64::MAX) | 1);

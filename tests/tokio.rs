@@ -13,7 +13,7 @@ use std::time::Duration;
 use common::{config, frames, wire};
 use futures_util::{SinkExt, StreamExt};
 use sansocket::frame::Opcode;
-use sansocket::tokio::{Error, Io, Tunnel, WebSocket, accept_on, connect_on};
+use sansocket::tokio::{Error, Io, Tunnel, WebSocket, accept_on};
 use sansocket::{
     Agreement, ClientRequest, CloseCode, Config, DeadlineReason, Event, Message, OriginPolicy,
     Prepared, ProtocolError, Request, Role, SendError,
@@ -35,7 +35,9 @@ async fn both(config: &Config) -> (WebSocket<DuplexStream>, WebSocket<DuplexStre
     let request = ClientRequest::to("ws://example.com/").unwrap();
     let (server, client) = tokio::join!(
         accept_on(ours, config, Request::accept),
-        connect_on(theirs, &request, config)
+        WebSocket::client(theirs, &request, config)
+            .unwrap()
+            .connect()
     );
     (server.unwrap().unwrap(), client.unwrap())
 }

@@ -183,7 +183,7 @@ impl Hops {
         request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
         connector: &Connector,
     ) -> Result<Self, Error> {
-        let request = supported(request.try_into().map_err(Into::into)?)?;
+        let request = sendable(request)?;
         let max = connector.max_redirects;
         Ok(Self {
             request,
@@ -216,6 +216,12 @@ impl Hops {
 }
 
 /// A request that can be sent: known before anything is dialled.
+pub(super) fn sendable(
+    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
+) -> Result<ClientRequest, Error> {
+    supported(request.try_into().map_err(Into::into)?)
+}
+
 fn supported(request: ClientRequest) -> Result<ClientRequest, Error> {
     #[cfg(not(feature = "rustls"))]
     if request.uri().is_secure() {

@@ -38,7 +38,7 @@ use std::vec::Vec;
 use futures_io::{AsyncRead, AsyncWrite};
 
 pub use super::Error;
-use super::connector::Hops;
+use super::connector::{Hops, sendable};
 use super::poll::{self, MaybeTls, Transport, opened};
 use super::{ConnectStep, Connector};
 use crate::config::Config;
@@ -61,7 +61,8 @@ pub type Writer<S> = poll::Writer<Io<S>>;
 /// The binary messages of a [`WebSocket`] as a stream of bytes.
 pub type Tunnel<S> = poll::Tunnel<Io<S>>;
 
-/// A client's [`WebSocket`], in TLS or not: what [`connect_with`] makes.
+/// A client's [`WebSocket`], in TLS or not: what [`connect_with`] and
+/// [`connect_on`] return.
 pub type Client<S> = poll::WebSocket<MaybeTls<Io<S>>>;
 
 /// A stream of futures-io, and the caller's timer.
@@ -214,15 +215,41 @@ where
             let deadline = timeout.map(|timeout| sleep.clone()(timeout));
             let stream = limited(deadline, dial(host.into(), port)).await;
             let stream = stream.map_err(|error| ConnectStep::Tcp.failed(error))?;
-            let mut io = Io::new(stream);
-            io.timer = Some(Timer::new(sleep.clone()));
-            poll::connect::connect(io, &hops.request, connector).await
+            connect_on(stream, &hops.request, connector, sleep.clone()).await
         };
         let attempt = attempt.await;
         if let Some(result) = hops.follow(attempt) {
             return result;
         }
     }
+}
+
+/// As [`connect_with`], over a stream of the caller's own: a Unix socket, a pipe
+/// in memory, one that was dialled before. It leads to the server or, if the
+/// connector has one, to the proxy; what follows is done here, each step within
+/// its deadline: the tunnel through the proxy, TLS for `wss://`, and the opening
+/// handshake. Redirects are not followed, as there is no other stream.
+///
+/// To use TLS of another library, see [`WebSocket::client`] and
+/// [`connect`](poll::WebSocket::connect).
+///
+/// # Errors
+///
+/// As `connect_with`; a redirect is [`Error::Refused`].
+pub async fn connect_on<S, F>(
+    stream: S,
+    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
+    connector: &Connector,
+    sleep: impl FnMut(Duration) -> F + Send + 'static,
+) -> Result<Client<S>, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let request = sendable(request)?;
+    let mut io = Io::new(stream);
+    io.timer = Some(Timer::new(sleep));
+    poll::connect::connect(io, &request, connector).await
 }
 
 /// What `work` returns, unless the deadline comes first.

@@ -36,8 +36,8 @@ use ::tokio::net::{TcpStream, lookup_host};
 use ::tokio::time::{Instant, Sleep};
 
 pub use super::Error;
-use super::connector::Hops;
 use super::connector::race::{Attempt, race};
+use super::connector::{Hops, sendable};
 use super::poll::{self, MaybeTls, Transport, opened};
 use super::{ConnectStep, Connector};
 use crate::config::Config;
@@ -60,8 +60,9 @@ pub type Writer<S> = poll::Writer<Io<S>>;
 /// The binary messages of a [`WebSocket`] as a stream of bytes.
 pub type Tunnel<S> = poll::Tunnel<Io<S>>;
 
-/// A client's [`WebSocket`] over TCP, in TLS or not: what [`connect`] makes.
-pub type Client = poll::WebSocket<MaybeTls<Io<TcpStream>>>;
+/// A client's [`WebSocket`], in TLS or not, over TCP or another stream: what
+/// [`connect`] and [`connect_on`] return.
+pub type Client<S = TcpStream> = poll::WebSocket<MaybeTls<Io<S>>>;
 
 /// A stream of tokio's, and its timer.
 #[derive(Debug)]
@@ -230,7 +231,40 @@ async fn open(request: &ClientRequest, connector: &Connector) -> Result<Client, 
     let addresses = within(timeout, ConnectStep::Resolve, lookup_host((host, port))).await?;
     let stream = dial(addresses, timeout).await?;
     stream.set_nodelay(true)?;
-    poll::connect::connect(Io::new(stream), request, connector).await
+    connect_on(stream, request, connector).await
+}
+
+/// As [`connect_with`], over a stream of the caller's own: one that was dialled
+/// in another way, a Unix socket, a pipe in memory. It leads to the server or,
+/// if the connector has one, to the proxy; what follows is done here, each step
+/// within its deadline: the tunnel through the proxy, TLS for `wss://`, and the
+/// opening handshake. Redirects are not followed, as there is no other stream.
+///
+/// To use TLS of another library, see [`WebSocket::client`] and
+/// [`connect`](poll::WebSocket::connect).
+///
+/// # Errors
+///
+/// As `connect_with`; a redirect is [`Error::Refused`].
+///
+/// ```no_run
+/// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
+/// use sansocket::{Config, adapter::Connector, tokio};
+///
+/// let stream = ::tokio::net::UnixStream::connect("/run/chat.sock").await?;
+/// let connector = Connector::new(&Config::new());
+/// let mut ws = tokio::connect_on(stream, "ws://localhost/", &connector).await?;
+/// ws.send("hello").await?;
+/// # Ok(())
+/// # }
+/// ```
+pub async fn connect_on<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
+    connector: &Connector,
+) -> Result<Client<S>, Error> {
+    let request = sendable(request)?;
+    poll::connect::connect(Io::new(stream), &request, connector).await
 }
 
 /// The first address that answers.
@@ -285,20 +319,6 @@ impl Client {
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.tcp().peer_addr()
     }
-}
-
-/// Does the opening handshake as a client, on any stream.
-///
-/// # Errors
-///
-/// [`Error::Refused`] with the response of a server that refuses,
-/// [`Error::Failed`] if it breaks a rule, [`Error::Io`] if the stream broke.
-pub async fn connect_on<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    request: &ClientRequest,
-    config: &Config,
-) -> Result<WebSocket<S>, Error> {
-    WebSocket::client(stream, request, config)?.connect().await
 }
 
 impl<S> Io<S> {

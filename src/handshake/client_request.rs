@@ -237,6 +237,12 @@ impl ClientRequest {
     }
 }
 
+impl From<&Self> for ClientRequest {
+    fn from(request: &Self) -> Self {
+        request.clone()
+    }
+}
+
 impl TryFrom<&str> for ClientRequest {
     type Error = RequestError;
 

@@ -4,17 +4,22 @@ use std::io::{self, Read, Write};
 use std::net::TcpStream;
 use std::time::{Duration, Instant};
 
+#[cfg(feature = "rustls")]
+use super::TlsStream;
 use super::dial::dial;
-use super::{Error, Socket, Stream, WebSocket};
-use crate::adapter::connector::{Hops, Tunnel};
+use super::{Duplex, Error, Socket, Stream, WebSocket};
+#[cfg(not(feature = "rustls"))]
+use crate::adapter::connector::no_tls;
+use crate::adapter::connector::{Hops, Tunnel, sendable};
 use crate::adapter::{ConnectStep, Connector};
 use crate::config::Config;
 use crate::error::HandshakeError;
 use crate::event::Event;
-use crate::handshake::{Answer, ClientRequest, Request, RequestError};
+use crate::handshake::{Answer, ClientRequest, Request, RequestError, Uri};
 
-/// A client's [`WebSocket`] over TCP, in TLS or not: what [`connect`] returns.
-pub type Client = WebSocket<Stream>;
+/// A client's [`WebSocket`], in TLS or not, over TCP or another stream: what
+/// [`connect`] and [`connect_on`] return.
+pub type Client<S = TcpStream> = WebSocket<Stream<S>>;
 
 /// Connects to a `ws://` or `wss://` URI and does the opening handshake. The
 /// delay of small packets is switched off (`TCP_NODELAY`), all deadlines work.
@@ -113,23 +118,62 @@ pub fn connect_with(
     connector: &Connector,
 ) -> Result<Client, Error> {
     let mut hops = Hops::new(request, connector)?;
+    let timeout = connector.config().settings().timeouts.handshake.duration();
     loop {
-        if let Some(result) = hops.follow(open(&hops.request, connector)) {
+        let attempt = dial(connector.first_hop(hops.request.uri()), timeout)
+            .and_then(|tcp| connect_on(tcp, Socket::tcp(), &hops.request, connector));
+        if let Some(result) = hops.follow(attempt) {
             return result;
         }
     }
 }
 
-fn open(request: &ClientRequest, connector: &Connector) -> Result<Client, Error> {
-    let uri = request.uri();
+/// As [`connect_with`], over a stream of the caller's own: one that was dialled
+/// in another way, a Unix socket, a pipe in memory. It leads to the server or,
+/// if the connector has one, to the proxy; what follows is done here: the tunnel
+/// through the proxy, TLS for `wss://`, and the opening handshake. Redirects are
+/// not followed, as there is no other stream.
+///
+/// The stream must block. Each step ends at its deadline by the timeouts of
+/// `socket`; with `None` there are no deadlines.
+///
+/// To use TLS of another library, or any stream that is no more than `Read` and
+/// `Write`, see [`WebSocket::client`] and [`WebSocket::connect`].
+///
+/// # Errors
+///
+/// As `connect_with`; a redirect is [`Error::Refused`].
+///
+/// ```no_run
+/// # #[cfg(unix)] {
+/// use std::os::unix::net::UnixStream;
+/// use sansocket::{Config, adapter::Connector, blocking::{self, Socket}};
+///
+/// let stream = UnixStream::connect("/run/chat.sock")?;
+/// let connector = Connector::new(&Config::new());
+/// let mut ws = blocking::connect_on(stream, Socket::unix(), "ws://localhost/", &connector)?;
+/// ws.send("hello")?;
+/// # }
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+pub fn connect_on<S: Duplex>(
+    stream: S,
+    socket: impl Into<Option<Socket<S>>>,
+    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
+    connector: &Connector,
+) -> Result<Client<S>, Error> {
+    let (request, socket) = (sendable(request)?, socket.into());
     let timeout = connector.config().settings().timeouts.handshake.duration();
-    let stream = dial(connector.first_hop(uri), timeout)?;
-    if let Some(tunnel) = connector.tunnel(uri) {
-        pass_proxy(&stream, tunnel, timeout)?;
+    if let Some(tunnel) = connector.tunnel(request.uri()) {
+        within(&stream, socket, timeout, |until| pass_proxy(until, tunnel))?;
     }
-    let stream = Stream::secured(stream, uri, connector, timeout)?;
-    let ws = WebSocket::client(stream, request, connector.config())?;
-    ws.with_socket(Socket::stream()).connect()
+    let stream = secured(stream, socket, request.uri(), connector)?;
+    let ws = WebSocket::client(stream, &request, connector.config())?;
+    let ws = match socket {
+        Some(_) => ws.with_socket(Socket::stream()),
+        None => ws,
+    };
+    ws.connect()
 }
 
 impl<S: Read + Write> WebSocket<S> {
@@ -154,52 +198,114 @@ impl<S: Read + Write> WebSocket<S> {
     }
 }
 
-fn pass_proxy(
-    mut stream: &TcpStream,
-    mut tunnel: Tunnel,
-    timeout: Option<Duration>,
-) -> Result<(), Error> {
-    let until = Until::after(timeout);
-    let failed = |error| ConnectStep::Proxy.failed(error);
-    until.arm(stream).map_err(failed)?;
-    stream.write_all(&tunnel.request).map_err(failed)?;
+#[cfg(feature = "rustls")]
+fn secured<S: Duplex>(
+    stream: S,
+    socket: Option<Socket<S>>,
+    uri: &Uri,
+    connector: &Connector,
+) -> Result<Stream<S>, Error> {
+    if !uri.is_secure() {
+        return Ok(Stream::plain(stream, socket));
+    }
+    let timeout = connector.config().settings().timeouts.handshake.duration();
+    let tls = TlsStream::over(stream, socket, connector.session(uri)?);
+    tls.complete_handshake(timeout)
+        .map_err(|error| ConnectStep::Tls.failed(timed_out(error)))?;
+    Ok(tls.into())
+}
+
+#[cfg(not(feature = "rustls"))]
+fn secured<S: Duplex>(
+    stream: S,
+    socket: Option<Socket<S>>,
+    uri: &Uri,
+    _: &Connector,
+) -> Result<Stream<S>, Error> {
+    if uri.is_secure() {
+        return Err(no_tls());
+    }
+    Ok(Stream::plain(stream, socket))
+}
+
+fn pass_proxy<S: Duplex>(until: &Until<'_, S>, mut tunnel: Tunnel) -> Result<(), Error> {
+    let failed = |error| ConnectStep::Proxy.failed(timed_out(error));
+    let mut sent = 0;
+    while let Some(rest @ [_, ..]) = tunnel.request.get(sent..) {
+        until.arm().map_err(failed)?;
+        match retried(|| until.stream.write(rest)).map_err(failed)? {
+            0 => return Err(failed(io::ErrorKind::WriteZero.into())),
+            len => sent += len,
+        }
+    }
+    until.stream.flush().map_err(failed)?;
     let mut buf = [0; 1024];
     loop {
-        until.arm(stream).map_err(failed)?;
-        let len = stream.read(&mut buf).map_err(timed_out).map_err(failed)?;
+        until.arm().map_err(failed)?;
+        let len = retried(|| until.stream.read(&mut buf)).map_err(failed)?;
         if tunnel.receive(buf.get_mut(..len).unwrap_or_default())? {
-            // The timeouts of the steps that follow are theirs.
-            stream.set_read_timeout(None)?;
-            return Ok(stream.set_write_timeout(None)?);
+            return Ok(());
         }
     }
 }
 
-/// When a step must be over.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Until(Option<Instant>);
-
-impl Until {
-    pub(super) fn after(timeout: Option<Duration>) -> Self {
-        // A time that no clock reaches is no deadline.
-        Self(timeout.and_then(|timeout| Instant::now().checked_add(timeout)))
+/// A signal ends a call, not a step.
+fn retried<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+    loop {
+        match call() {
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            done => return done,
+        }
     }
+}
 
+/// A stream, and when a step on it must be over.
+#[derive(Debug)]
+pub(super) struct Until<'s, S> {
+    stream: &'s S,
+    socket: Option<Socket<S>>,
+    at: Option<Instant>,
+}
+
+impl<S> Until<'_, S> {
     /// Makes the next read and write end by then.
-    pub(super) fn arm(self, stream: &TcpStream) -> io::Result<()> {
-        let left = self
-            .0
-            .map(|at| at.saturating_duration_since(Instant::now()));
-        if left.is_some_and(|left| left.is_zero()) {
+    pub(super) fn arm(&self) -> io::Result<()> {
+        let Some(at) = self.at else { return Ok(()) };
+        let left = at.saturating_duration_since(Instant::now());
+        if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
-        stream.set_read_timeout(left)?;
-        stream.set_write_timeout(left)
+        if let Some(socket) = self.socket {
+            (socket.set_read_timeout)(self.stream, Some(left))?;
+            (socket.set_write_timeout)(self.stream, Some(left))?;
+        }
+        Ok(())
     }
+}
+
+/// Does a step within this time, and gives the stream its own timeouts again.
+pub(super) fn within<S, R, E: From<io::Error>>(
+    stream: &S,
+    socket: Option<Socket<S>>,
+    timeout: Option<Duration>,
+    step: impl FnOnce(&Until<'_, S>) -> Result<R, E>,
+) -> Result<R, E> {
+    // A time that no clock reaches is no deadline.
+    let at = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let until = Until { stream, socket, at };
+    let Some(socket) = socket else {
+        return step(&until);
+    };
+    let own_read = (socket.read_timeout)(stream)?;
+    let own_write = (socket.write_timeout)(stream)?;
+    let done = step(&until)?;
+    (socket.set_read_timeout)(stream, own_read)?;
+    (socket.set_write_timeout)(stream, own_write)?;
+    Ok(done)
 }
 
 /// What a socket calls a timeout differs between platforms.
-pub(super) fn timed_out(error: io::Error) -> io::Error {
+fn timed_out(error: io::Error) -> io::Error {
     match error.kind() {
         io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
         _ => error,

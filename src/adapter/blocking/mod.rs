@@ -36,10 +36,10 @@ use std::io::{Read, Write};
 use std::time::Instant;
 use std::vec::Vec;
 
-pub use connect::{Client, accept, accept_with, connect, connect_with};
+pub use connect::{Client, accept, accept_with, connect, connect_on, connect_with};
 pub use reader::Reader;
 pub use socket::Socket;
-pub use stream::Stream;
+pub use stream::{Duplex, Stream};
 #[cfg(feature = "rustls")]
 pub use tls::TlsStream;
 pub use writer::Writer;

@@ -1,150 +1,255 @@
-//! A TCP stream that may be in TLS.
+//! A stream that may be in TLS.
 
 use std::io::{self, IoSlice, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::time::Duration;
 
-use super::{Error, Socket};
-use crate::adapter::Connector;
-use crate::handshake::Uri;
+use super::Socket;
 #[cfg(feature = "rustls")]
-use {super::TlsStream, super::connect::timed_out, crate::adapter::ConnectStep, std::boxed::Box};
+use {super::TlsStream, std::boxed::Box};
 
-/// A TCP stream, in TLS or not. `&Stream` reads and writes too.
+/// A stream that one thread can read while another one writes it, as TCP and Unix
+/// streams allow: for streams of the caller's own in
+/// [`connect_on`](super::connect_on) and `TlsStream`.
+///
+/// ```
+/// use std::io;
+/// use std::net::TcpStream;
+/// use sansocket::blocking::Duplex;
+///
+/// struct Wrapped(TcpStream);
+///
+/// impl Duplex for Wrapped {
+///     fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
+///         self.0.read(buf)
+///     }
+///     fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+///         self.0.write(bytes)
+///     }
+///     fn flush(&self) -> io::Result<()> {
+///         self.0.flush()
+///     }
+/// }
+/// ```
+// Not `for<'a> &'a S: Read + Write`: `&Stream<S>` is such a type itself, and the
+// compiler would look for its implementations without end.
+pub trait Duplex {
+    /// As [`Read::read`].
+    ///
+    /// # Errors
+    ///
+    /// Those of the stream.
+    fn read(&self, buf: &mut [u8]) -> io::Result<usize>;
+
+    /// As [`Write::write`].
+    ///
+    /// # Errors
+    ///
+    /// Those of the stream.
+    fn write(&self, bytes: &[u8]) -> io::Result<usize>;
+
+    /// As [`Write::write_vectored`]; writes the first slice that is not empty
+    /// unless it is implemented.
+    ///
+    /// # Errors
+    ///
+    /// Those of the stream.
+    fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+        let first = slices.iter().find(|slice| !slice.is_empty());
+        self.write(first.map_or(&[], |slice| slice))
+    }
+
+    /// As [`Write::flush`].
+    ///
+    /// # Errors
+    ///
+    /// Those of the stream.
+    fn flush(&self) -> io::Result<()>;
+}
+
+/// By the implementations of the reference.
+macro_rules! duplex {
+    ($stream:ty) => {
+        impl Duplex for $stream {
+            fn read(&self, buf: &mut [u8]) -> io::Result<usize> {
+                let mut stream = self;
+                Read::read(&mut stream, buf)
+            }
+
+            fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+                let mut stream = self;
+                Write::write(&mut stream, bytes)
+            }
+
+            fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
+                let mut stream = self;
+                Write::write_vectored(&mut stream, slices)
+            }
+
+            fn flush(&self) -> io::Result<()> {
+                let mut stream = self;
+                Write::flush(&mut stream)
+            }
+        }
+    };
+}
+
+duplex!(TcpStream);
+#[cfg(unix)]
+duplex!(std::os::unix::net::UnixStream);
+
+/// A stream of a client, in TLS or not. `&Stream` reads and writes too.
 #[derive(Debug)]
-#[non_exhaustive]
-pub enum Stream {
-    /// As it is: `ws`.
-    Plain(TcpStream),
-    /// Within TLS: `wss`.
+pub struct Stream<S = TcpStream>(Kind<S>);
+
+#[derive(Debug)]
+enum Kind<S> {
+    Plain(S, Option<Socket<S>>),
     #[cfg(feature = "rustls")]
-    Tls(Box<TlsStream>),
+    Tls(Box<TlsStream<S>>),
+}
+
+impl<S> Stream<S> {
+    pub(super) const fn plain(stream: S, socket: Option<Socket<S>>) -> Self {
+        Self(Kind::Plain(stream, socket))
+    }
+
+    /// The stream below TLS, if there is any.
+    pub const fn get_ref(&self) -> &S {
+        match &self.0 {
+            Kind::Plain(stream, _) => stream,
+            #[cfg(feature = "rustls")]
+            Kind::Tls(tls) => tls.get_ref(),
+        }
+    }
+
+    /// TLS, if the stream is in it.
+    #[cfg(feature = "rustls")]
+    pub const fn tls(&self) -> Option<&TlsStream<S>> {
+        match &self.0 {
+            Kind::Plain(..) => None,
+            Kind::Tls(tls) => Some(tls),
+        }
+    }
+
+    const fn socket(&self) -> Option<&Socket<S>> {
+        match &self.0 {
+            Kind::Plain(_, socket) => socket.as_ref(),
+            #[cfg(feature = "rustls")]
+            Kind::Tls(tls) => tls.socket(),
+        }
+    }
+
+    /// Calls the socket below, if there is one.
+    fn with_socket<R: Default>(
+        &self,
+        call: impl FnOnce(&Socket<S>, &S) -> io::Result<R>,
+    ) -> io::Result<R> {
+        self.socket()
+            .map_or_else(|| Ok(R::default()), |socket| call(socket, self.get_ref()))
+    }
 }
 
 impl Stream {
     /// The TCP stream, below TLS if there is any.
     pub const fn tcp(&self) -> &TcpStream {
-        match self {
-            Self::Plain(tcp) => tcp,
-            #[cfg(feature = "rustls")]
-            Self::Tls(tls) => tls.tcp(),
-        }
+        self.get_ref()
     }
+}
 
-    #[cfg(feature = "rustls")]
-    pub(super) fn secured(
-        tcp: TcpStream,
-        uri: &Uri,
-        connector: &Connector,
-        timeout: Option<Duration>,
-    ) -> Result<Self, Error> {
-        if !uri.is_secure() {
-            return Ok(Self::Plain(tcp));
-        }
-        let tls = TlsStream::new(tcp, connector.session(uri)?);
-        tls.complete_handshake(timeout)
-            .map_err(|error| ConnectStep::Tls.failed(timed_out(error)))?;
-        Ok(tls.into())
-    }
-
-    /// `wss` was refused before.
-    #[cfg(not(feature = "rustls"))]
-    pub(super) const fn secured(
-        tcp: TcpStream,
-        _: &Uri,
-        _: &Connector,
-        _: Option<Duration>,
-    ) -> Result<Self, Error> {
-        Ok(Self::Plain(tcp))
-    }
-
+impl<S: Duplex> Stream<S> {
     fn shutdown_write(&self) -> io::Result<()> {
-        match self {
-            Self::Plain(tcp) => tcp.shutdown(Shutdown::Write),
+        match &self.0 {
+            Kind::Plain(..) => self.with_socket(|socket, stream| (socket.shutdown_write)(stream)),
             #[cfg(feature = "rustls")]
-            Self::Tls(tls) => tls.shutdown_write(),
+            Kind::Tls(tls) => tls.shutdown_write(),
         }
     }
 
     fn buffered_len(&self) -> usize {
-        match self {
-            Self::Plain(_) => 0,
-            #[cfg(feature = "rustls")]
-            Self::Tls(tls) => tls.sending_len(),
-        }
+        let below = self.with_socket(|socket, stream| Ok((socket.buffered_len)(stream)));
+        #[cfg(feature = "rustls")]
+        let own_len = self.tls().map_or(0, TlsStream::sending_len);
+        #[cfg(not(feature = "rustls"))]
+        let own_len = 0;
+        below.unwrap_or_default().saturating_add(own_len)
     }
 }
 
 impl From<TcpStream> for Stream {
     fn from(tcp: TcpStream) -> Self {
-        Self::Plain(tcp)
+        Self::plain(tcp, Some(Socket::tcp()))
     }
 }
 
 #[cfg(feature = "rustls")]
-impl From<TlsStream> for Stream {
-    fn from(tls: TlsStream) -> Self {
-        Self::Tls(Box::new(tls))
+impl<S> From<TlsStream<S>> for Stream<S> {
+    fn from(tls: TlsStream<S>) -> Self {
+        Self(Kind::Tls(Box::new(tls)))
     }
 }
 
-impl Socket<Stream> {
-    /// Of a TCP stream, in TLS or not.
+impl<S: Duplex> Socket<Stream<S>> {
+    /// Of a stream in TLS or not: that of the stream below.
     pub const fn stream() -> Self {
         Self {
-            read_timeout: |stream| stream.tcp().read_timeout(),
-            write_timeout: |stream| stream.tcp().write_timeout(),
-            set_read_timeout: |stream, timeout| stream.tcp().set_read_timeout(timeout),
-            set_write_timeout: |stream, timeout| stream.tcp().set_write_timeout(timeout),
+            read_timeout: |stream| stream.with_socket(|socket, s| (socket.read_timeout)(s)),
+            write_timeout: |stream| stream.with_socket(|socket, s| (socket.write_timeout)(s)),
+            set_read_timeout: |stream, timeout: Option<Duration>| {
+                stream.with_socket(|socket, s| (socket.set_read_timeout)(s, timeout))
+            },
+            set_write_timeout: |stream, timeout: Option<Duration>| {
+                stream.with_socket(|socket, s| (socket.set_write_timeout)(s, timeout))
+            },
             shutdown_write: Stream::shutdown_write,
             buffered_len: Stream::buffered_len,
         }
     }
 }
 
-impl Read for &Stream {
+impl<S: Duplex> Read for &Stream<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Stream::Plain(tcp) => (&*tcp).read(buf),
+        match &self.0 {
+            Kind::Plain(stream, _) => Duplex::read(stream, buf),
             #[cfg(feature = "rustls")]
-            Stream::Tls(tls) => (&**tls).read(buf),
+            Kind::Tls(tls) => (&**tls).read(buf),
         }
     }
 }
 
-impl Write for &Stream {
+impl<S: Duplex> Write for &Stream<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        match self {
-            Stream::Plain(tcp) => (&*tcp).write(bytes),
+        match &self.0 {
+            Kind::Plain(stream, _) => Duplex::write(stream, bytes),
             #[cfg(feature = "rustls")]
-            Stream::Tls(tls) => (&**tls).write(bytes),
+            Kind::Tls(tls) => (&**tls).write(bytes),
         }
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        match self {
-            Stream::Plain(tcp) => (&*tcp).write_vectored(slices),
+        match &self.0 {
+            Kind::Plain(stream, _) => Duplex::write_vectored(stream, slices),
             #[cfg(feature = "rustls")]
-            Stream::Tls(tls) => (&**tls).write_vectored(slices),
+            Kind::Tls(tls) => (&**tls).write_vectored(slices),
         }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        match self {
-            Stream::Plain(tcp) => (&*tcp).flush(),
+        match &self.0 {
+            Kind::Plain(stream, _) => Duplex::flush(stream),
             #[cfg(feature = "rustls")]
-            Stream::Tls(tls) => (&**tls).flush(),
+            Kind::Tls(tls) => (&**tls).flush(),
         }
     }
 }
 
-impl Read for Stream {
+impl<S: Duplex> Read for Stream<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         (&*self).read(buf)
     }
 }
 
-impl Write for Stream {
+impl<S: Duplex> Write for Stream<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         (&*self).write(bytes)
     }

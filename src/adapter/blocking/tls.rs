@@ -1,16 +1,17 @@
-//! A TCP stream in TLS that two threads can use at once: rustls holds the
+//! A stream in TLS that two threads can use at once: rustls holds the
 //! protocol behind a lock, which nobody holds while waiting for the socket.
 
 use std::io::{self, Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::TcpStream;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::Duration;
 use std::vec::Vec;
 
-use super::connect::Until;
+use super::connect::within;
+use super::{Duplex, Socket};
 
-/// A TCP stream in TLS, of a client or a server. `&TlsStream` reads and writes
+/// A stream in TLS, of a client or a server. `&TlsStream` reads and writes
 /// too, so that one thread can receive while another sends.
 ///
 /// A server:
@@ -32,8 +33,9 @@ use super::connect::Until;
 /// # }
 /// ```
 #[derive(Debug)]
-pub struct TlsStream {
-    tcp: TcpStream,
+pub struct TlsStream<S = TcpStream> {
+    stream: S,
+    socket: Option<Socket<S>>,
     session: Mutex<rustls::Connection>,
     received: Mutex<Received>,
     /// Records that are to be sent.
@@ -64,8 +66,26 @@ impl TlsStream {
     /// A TCP stream with a session that has sent and received nothing. The
     /// first read or write does the TLS handshake.
     pub fn new(tcp: TcpStream, session: impl Into<rustls::Connection>) -> Self {
+        Self::over(tcp, Socket::tcp(), session)
+    }
+
+    /// The TCP stream below.
+    pub const fn tcp(&self) -> &TcpStream {
+        self.get_ref()
+    }
+}
+
+impl<S> TlsStream<S> {
+    /// As [`new`](TlsStream::new), over any stream; without a [`Socket`] it has
+    /// no deadlines.
+    pub fn over(
+        stream: S,
+        socket: impl Into<Option<Socket<S>>>,
+        session: impl Into<rustls::Connection>,
+    ) -> Self {
         Self {
-            tcp,
+            stream,
+            socket: socket.into(),
             session: Mutex::new(session.into()),
             received: Mutex::default(),
             sending: Mutex::default(),
@@ -73,9 +93,13 @@ impl TlsStream {
         }
     }
 
-    /// The TCP stream below.
-    pub const fn tcp(&self) -> &TcpStream {
-        &self.tcp
+    /// The stream below.
+    pub const fn get_ref(&self) -> &S {
+        &self.stream
+    }
+
+    pub(super) const fn socket(&self) -> Option<&Socket<S>> {
+        self.socket.as_ref()
     }
 
     /// Calls `ask` with the session, for the protocol that ALPN chose or the
@@ -84,6 +108,17 @@ impl TlsStream {
         ask(&lock(&self.session))
     }
 
+    /// How many bytes of records are unsent.
+    pub(super) fn sending_len(&self) -> usize {
+        self.sending_len.load(Ordering::Relaxed)
+    }
+
+    fn is_handshaking(&self) -> bool {
+        lock(&self.session).is_handshaking()
+    }
+}
+
+impl<S: Duplex> TlsStream<S> {
     /// Does the TLS handshake within this time.
     ///
     /// # Errors
@@ -91,23 +126,17 @@ impl TlsStream {
     /// `TimedOut`, `InvalidData` if the peer breaks a rule or its certificate
     /// is not trusted, and errors of the stream.
     pub fn complete_handshake(&self, timeout: Option<Duration>) -> io::Result<()> {
-        let until = Until::after(timeout);
-        let mut received = lock(&self.received);
-        while self.is_handshaking() {
-            until.arm(&self.tcp)?;
-            self.send(&mut lock(&self.sending))?;
-            if self.is_handshaking() && self.receive(&mut received)? == 0 {
-                return Err(io::ErrorKind::UnexpectedEof.into());
+        within(&self.stream, self.socket, timeout, |until| {
+            let mut received = lock(&self.received);
+            while self.is_handshaking() {
+                until.arm()?;
+                self.send(&mut lock(&self.sending))?;
+                if self.is_handshaking() && self.receive(&mut received)? == 0 {
+                    return Err(io::ErrorKind::UnexpectedEof.into());
+                }
             }
-        }
-        self.send(&mut lock(&self.sending))?;
-        self.tcp.set_read_timeout(None)?;
-        self.tcp.set_write_timeout(None)
-    }
-
-    /// How many bytes of records are unsent.
-    pub(super) fn sending_len(&self) -> usize {
-        self.sending_len.load(Ordering::Relaxed)
+            self.send(&mut lock(&self.sending))
+        })
     }
 
     /// Sends `close_notify` and ends the outgoing direction.
@@ -119,11 +148,10 @@ impl TlsStream {
             // A peer that does not read will not miss it.
             let _ = self.send(&mut sending);
         }
-        self.tcp.shutdown(Shutdown::Write)
-    }
-
-    fn is_handshaking(&self) -> bool {
-        lock(&self.session).is_handshaking()
+        match self.socket {
+            Some(socket) => (socket.shutdown_write)(&self.stream),
+            None => Ok(()),
+        }
     }
 
     /// Hands records to the session, after a read if there are none. Returns
@@ -131,7 +159,7 @@ impl TlsStream {
     fn receive(&self, received: &mut Received) -> io::Result<usize> {
         if received.start >= received.end {
             received.buf.resize(READ_LEN, 0);
-            received.end = (&self.tcp).read(&mut received.buf)?;
+            received.end = Duplex::read(&self.stream, &mut received.buf)?;
             received.start = 0;
         }
         let mut rest = received
@@ -168,7 +196,7 @@ impl TlsStream {
     fn send_some(&self, sending: &mut Sending) -> io::Result<()> {
         loop {
             if let Some(rest @ [_, ..]) = sending.records.get(sending.start..) {
-                let len = (&self.tcp).write(rest)?;
+                let len = Duplex::write(&self.stream, rest)?;
                 if len == 0 {
                     return Err(io::ErrorKind::WriteZero.into());
                 }
@@ -193,7 +221,7 @@ impl TlsStream {
     }
 }
 
-impl Read for &TlsStream {
+impl<S: Duplex> Read for &TlsStream<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         let mut received = lock(&self.received);
         loop {
@@ -215,7 +243,7 @@ impl Read for &TlsStream {
     }
 }
 
-impl Write for &TlsStream {
+impl<S: Duplex> Write for &TlsStream<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if bytes.is_empty() {
             return Ok(0);
@@ -242,13 +270,13 @@ impl Write for &TlsStream {
     }
 }
 
-impl Read for TlsStream {
+impl<S: Duplex> Read for TlsStream<S> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
         (&*self).read(buf)
     }
 }
 
-impl Write for TlsStream {
+impl<S: Duplex> Write for TlsStream<S> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         (&*self).write(bytes)
     }
