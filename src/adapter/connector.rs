@@ -3,8 +3,8 @@
 
 #[cfg(feature = "tokio")]
 pub(super) mod race;
+mod tunnel;
 
-#[cfg(feature = "rustls")]
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -16,11 +16,12 @@ use std::vec::Vec;
 
 use super::{ConnectStep, Error};
 use crate::config::Config;
-use crate::handshake::proxy::{TunnelReader, basic, write_connect};
-use crate::handshake::{ClientRequest, RedirectError, RequestError, Uri};
-use crate::input::Input;
+use crate::handshake::proxy::basic;
+use crate::handshake::{ClientRequest, RedirectError, RequestError, Uri, UriError};
+pub(super) use tunnel::Tunnel;
 
-/// How to connect to servers.
+/// How to connect to servers: through an HTTP or SOCKS proxy, with which TLS,
+/// following how many redirects.
 ///
 /// ```
 /// use sansocket::{Config, adapter::Connector};
@@ -35,11 +36,31 @@ use crate::input::Input;
 #[derive(Clone, Debug)]
 pub struct Connector {
     config: Config,
-    proxy: Option<Uri>,
-    authorization: Option<String>,
+    proxy: Option<Proxy>,
+    credentials: Option<Credentials>,
     max_redirects: u32,
     #[cfg(feature = "rustls")]
     tls: Option<Tls>,
+}
+
+/// Which proxy, and how it is spoken to.
+#[derive(Clone, Debug)]
+struct Proxy {
+    kind: ProxyKind,
+    uri: Uri,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum ProxyKind {
+    Http,
+    Socks,
+}
+
+/// A user name and a password.
+#[derive(Clone)]
+struct Credentials {
+    user: String,
+    password: String,
 }
 
 /// Whom a client trusts.
@@ -53,28 +74,37 @@ impl Connector {
         Self {
             config: config.clone(),
             proxy: None,
-            authorization: None,
+            credentials: None,
             max_redirects: 0,
             #[cfg(feature = "rustls")]
             tls: None,
         }
     }
 
-    /// Through an HTTP proxy, with CONNECT (RFC 9110 §9.3.6).
+    /// Through a proxy, by the scheme of its URI:
+    ///
+    /// - `http://host:port`, with CONNECT (RFC 9110 §9.3.6). The port defaults
+    ///   to 80.
+    /// - `socks5://host:port`, or `socks5h`, which is the same here (RFC 1928):
+    ///   the proxy resolves the name of the server. The port defaults to 1080.
     ///
     /// # Errors
     ///
-    /// [`RequestError::Uri`] if this is no `http://` URI of a host.
+    /// [`RequestError::Uri`] if this is no such URI of a host.
     pub fn proxy(mut self, uri: &str) -> Result<Self, RequestError> {
-        let rest = uri.strip_prefix("http://").unwrap_or_default();
-        self.proxy = Some(Uri::parse(&std::format!("ws://{rest}"))?);
+        self.proxy = Some(Proxy::parse(uri)?);
         Ok(self)
     }
 
-    /// The credentials that are sent to the proxy (Basic, RFC 7617).
+    /// The credentials that are sent to the proxy: to an HTTP proxy at once
+    /// (Basic, RFC 7617), to a SOCKS proxy if it asks for them (RFC 1929), as
+    /// plain text in both cases.
     #[must_use]
     pub fn proxy_credentials(mut self, user: &str, password: &str) -> Self {
-        self.authorization = Some(basic(user, password));
+        self.credentials = Some(Credentials {
+            user: user.into(),
+            password: password.into(),
+        });
         self
     }
 
@@ -102,20 +132,23 @@ impl Connector {
 
     /// The first host to connect to, on the way to this URI.
     pub(super) fn first_hop<'u>(&'u self, uri: &'u Uri) -> (&'u str, u16) {
-        let hop = self.proxy.as_ref().unwrap_or(uri);
+        let hop = self.proxy.as_ref().map_or(uri, |proxy| &proxy.uri);
         (hop.host(), hop.port())
     }
 
     /// A tunnel to this URI, if there is a proxy.
-    pub(super) fn tunnel(&self, uri: &Uri) -> Option<Tunnel> {
-        self.proxy.as_ref()?;
-        let mut request = Vec::new();
-        write_connect(uri, self.authorization.as_deref(), &mut request);
-        Some(Tunnel {
-            request,
-            reader: TunnelReader::default(),
-            config: self.config.clone(),
-        })
+    pub(super) fn tunnel(&self, uri: &Uri) -> Result<Option<Tunnel>, Error> {
+        let Some(proxy) = &self.proxy else {
+            return Ok(None);
+        };
+        let credentials = self.credentials.as_ref();
+        let credentials = credentials.map(|found| (&*found.user, &*found.password));
+        if proxy.kind == ProxyKind::Socks {
+            return Tunnel::socks(uri, credentials).map(Some);
+        }
+        let authorization = credentials.map(|(user, password)| basic(user, password));
+        let tunnel = Tunnel::http(uri, authorization.as_deref(), &self.config);
+        Ok(Some(tunnel))
     }
 
     /// A TLS session with the URI's host.
@@ -133,34 +166,32 @@ impl Connector {
     }
 }
 
-/// A tunnel that is being asked for.
-#[derive(Debug)]
-pub(super) struct Tunnel {
-    /// What is to be sent first.
-    pub(super) request: Vec<u8>,
-    reader: TunnelReader,
-    config: Config,
+impl Proxy {
+    fn parse(uri: &str) -> Result<Self, RequestError> {
+        let (scheme, rest) = uri.split_once("://").ok_or(UriError::UnknownScheme)?;
+        let kind = match &*scheme.to_ascii_lowercase() {
+            "http" => ProxyKind::Http,
+            "socks5" | "socks5h" => ProxyKind::Socks,
+            _ => return Err(UriError::UnknownScheme.into()),
+        };
+        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        // An IPv6 address in brackets has colons too.
+        let after_address = authority.rsplit(']').next().unwrap_or_default();
+        let port = match kind {
+            ProxyKind::Socks if !after_address.contains(':') => ":1080",
+            _ => "",
+        };
+        let uri = Uri::parse(&std::format!("ws://{authority}{port}/{path}"))?;
+        Ok(Self { kind, uri })
+    }
 }
 
-impl Tunnel {
-    /// Takes what the proxy sent. Returns whether the tunnel is open.
-    pub(super) fn receive(&mut self, bytes: &mut [u8]) -> Result<bool, Error> {
-        let failed = |kind: io::ErrorKind| ConnectStep::Proxy.failed(kind.into());
-        let mut input = Input::new(bytes);
-        if input.is_end_of_stream() {
-            return Err(failed(io::ErrorKind::UnexpectedEof));
-        }
-        let limits = &self.config.settings().handshake.limits;
-        let read = self.reader.read(&mut input, limits);
-        let Some(response) = read.map_err(|_| failed(io::ErrorKind::InvalidData))? else {
-            return Ok(false);
-        };
-        match response.status() {
-            // No server speaks before its client does.
-            200..=299 if input.remaining().is_empty() => Ok(true),
-            200..=299 => Err(failed(io::ErrorKind::InvalidData)),
-            _ => Err(Error::ProxyRefused(response)),
-        }
+/// Without the password: connectors are logged.
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Credentials")
+            .field("user", &self.user)
+            .finish_non_exhaustive()
     }
 }
 
@@ -355,6 +386,44 @@ pub(super) mod tests {
     pub(in crate::adapter) fn unused() -> SocketAddr {
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         listener.local_addr().unwrap()
+    }
+
+    #[test]
+    fn proxies_have_their_own_ports() {
+        let uri = Uri::parse("ws://server.example/").unwrap();
+        for (proxy, expected) in [
+            ("http://p", Some(("p", 80))),
+            ("http://p:3128/", Some(("p", 3128))),
+            ("HTTP://p", Some(("p", 80))),
+            ("socks5://p", Some(("p", 1080))),
+            ("socks5h://p/", Some(("p", 1080))),
+            ("SOCKS5://p:9050", Some(("p", 9050))),
+            ("socks5://p:80", Some(("p", 80))),
+            ("socks5://[::1]", Some(("::1", 1080))),
+            ("socks5://[::1]:9050", Some(("::1", 9050))),
+            ("socks5://", None),
+            ("socks5://p:x", None),
+            ("socks5://user@p", None),
+            ("socks4://p", None),
+            ("https://p", None),
+            ("p:1080", None),
+        ] {
+            let connector = Connector::new(&Config::new()).proxy(proxy);
+            let hop = connector
+                .as_ref()
+                .map(|connector| connector.first_hop(&uri));
+            assert_eq!(hop.ok(), expected, "{proxy}");
+        }
+    }
+
+    #[test]
+    fn password_is_not_shown() {
+        let connector = Connector::new(&Config::new()).proxy_credentials("user", "secret");
+        let shown = std::format!("{connector:?}");
+        assert!(
+            shown.contains("user") && !shown.contains("secret"),
+            "{shown}"
+        );
     }
 
     #[test]

@@ -28,6 +28,7 @@ pub mod poll;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
+pub use crate::handshake::socks::SocksError;
 pub use connector::Connector;
 #[cfg(feature = "rustls")]
 pub use connector::Tls;
@@ -72,9 +73,12 @@ pub enum Error {
         /// [`handshake_timeout`](crate::Config::handshake_timeout).
         error: io::Error,
     },
-    /// The proxy refused the tunnel, with this response (RFC 9110 §9.3.6).
+    /// The HTTP proxy refused the tunnel, with this response (RFC 9110 §9.3.6).
     #[error("proxy refused with HTTP status {}", .0.status())]
     ProxyRefused(Response),
+    /// The SOCKS proxy refused the tunnel (RFC 1928).
+    #[error("SOCKS proxy: {0}")]
+    SocksRefused(SocksError),
     /// A redirect could not be followed.
     #[error("redirect: {0}")]
     Redirect(#[from] RedirectError),

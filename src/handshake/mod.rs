@@ -52,6 +52,8 @@ mod request_error;
 mod request_line;
 mod request_reader;
 mod response;
+#[cfg(feature = "std")]
+pub(crate) mod socks;
 mod status;
 mod uri;
 

@@ -164,7 +164,7 @@ pub fn connect_on<S: Duplex>(
 ) -> Result<Client<S>, Error> {
     let (request, socket) = (sendable(request)?, socket.into());
     let timeout = connector.config().settings().timeouts.handshake.duration();
-    if let Some(tunnel) = connector.tunnel(request.uri()) {
+    if let Some(tunnel) = connector.tunnel(request.uri())? {
         within(&stream, socket, timeout, |until| pass_proxy(until, tunnel))?;
     }
     let stream = secured(stream, socket, request.uri(), connector)?;
@@ -230,17 +230,14 @@ fn secured<S: Duplex>(
 
 fn pass_proxy<S: Duplex>(until: &Until<'_, S>, mut tunnel: Tunnel) -> Result<(), Error> {
     let failed = |error| ConnectStep::Proxy.failed(timed_out(error));
-    let mut sent = 0;
-    while let Some(rest @ [_, ..]) = tunnel.request.get(sent..) {
-        until.arm().map_err(failed)?;
-        match retried(|| until.stream.write(rest)).map_err(failed)? {
-            0 => return Err(failed(io::ErrorKind::WriteZero.into())),
-            len => sent += len,
-        }
-    }
-    until.stream.flush().map_err(failed)?;
     let mut buf = [0; 1024];
     loop {
+        while !tunnel.unsent().is_empty() {
+            until.arm().map_err(failed)?;
+            let written = retried(|| until.stream.write(tunnel.unsent()));
+            written.and_then(|len| tunnel.sent(len)).map_err(failed)?;
+        }
+        until.stream.flush().map_err(failed)?;
         until.arm().map_err(failed)?;
         let len = retried(|| until.stream.read(&mut buf)).map_err(failed)?;
         if tunnel.receive(buf.get_mut(..len).unwrap_or_default())? {

@@ -26,10 +26,9 @@ pub(in crate::adapter) async fn connect<T: Transport>(
 ) -> Result<WebSocket<MaybeTls<T>>, Error> {
     let uri = request.uri();
     let timeout = connector.config().settings().timeouts.handshake.duration();
-    if let Some(mut tunnel) = connector.tunnel(uri) {
-        let mut sent = 0;
+    if let Some(mut tunnel) = connector.tunnel(uri)? {
         within(&mut io, timeout, ConnectStep::Proxy, |io, cx| {
-            poll_tunnel(io, cx, &mut tunnel, &mut sent)
+            poll_tunnel(io, cx, &mut tunnel)
         })
         .await?;
     }
@@ -96,18 +95,16 @@ fn poll_tunnel<T: Transport>(
     io: &mut T,
     cx: &mut Context<'_>,
     tunnel: &mut Tunnel,
-    sent: &mut usize,
 ) -> Poll<Result<(), Error>> {
     let failed = |error| ConnectStep::Proxy.failed(error);
-    while let Some(rest @ [_, ..]) = tunnel.request.get(*sent..) {
-        match ready!(io.poll_write(cx, &[IoSlice::new(rest)])).map_err(failed)? {
-            0 => return Poll::Ready(Err(failed(io::ErrorKind::WriteZero.into()))),
-            len => *sent += len,
-        }
-    }
-    ready!(io.poll_flush(cx)).map_err(failed)?;
     let mut buf = vec![0; 1024];
     loop {
+        while !tunnel.unsent().is_empty() {
+            let slices = [IoSlice::new(tunnel.unsent())];
+            let len = ready!(io.poll_write(cx, &slices)).map_err(failed)?;
+            tunnel.sent(len).map_err(failed)?;
+        }
+        ready!(io.poll_flush(cx)).map_err(failed)?;
         let len = ready!(io.poll_read(cx, &mut buf)).map_err(failed)?;
         if tunnel.receive(buf.get_mut(..len).unwrap_or_default())? {
             return Poll::Ready(Ok(()));

@@ -1,0 +1,99 @@
+//! The dialogue with a proxy, of either kind.
+
+use std::io;
+use std::vec::Vec;
+
+use crate::adapter::{ConnectStep, Error};
+use crate::config::Config;
+use crate::handshake::Uri;
+use crate::handshake::proxy::{TunnelReader, write_connect};
+use crate::handshake::socks::{Socks, SocksFault};
+use crate::input::Input;
+
+/// A tunnel that is being asked for.
+#[derive(Debug)]
+pub(in crate::adapter) struct Tunnel {
+    /// What is to be sent before more is read.
+    out: Vec<u8>,
+    dialogue: Dialogue,
+}
+
+#[derive(Debug)]
+enum Dialogue {
+    Http(TunnelReader, Config),
+    Socks(Socks),
+}
+
+impl Tunnel {
+    /// With CONNECT (RFC 9110 §9.3.6).
+    pub(super) fn http(uri: &Uri, authorization: Option<&str>, config: &Config) -> Self {
+        let mut out = Vec::new();
+        write_connect(uri, authorization, &mut out);
+        let dialogue = Dialogue::Http(TunnelReader::default(), config.clone());
+        Self { out, dialogue }
+    }
+
+    /// With SOCKS (RFC 1928).
+    pub(super) fn socks(uri: &Uri, credentials: Option<(&str, &str)>) -> Result<Self, Error> {
+        let mut out = Vec::new();
+        let socks = Socks::start(uri, credentials, &mut out).map_err(|_| {
+            let error = "name, user or password of 0 or more than 255 bytes";
+            ConnectStep::Proxy.failed(io::Error::new(io::ErrorKind::InvalidInput, error))
+        })?;
+        let dialogue = Dialogue::Socks(socks);
+        Ok(Self { out, dialogue })
+    }
+
+    /// What is to be sent before more is read.
+    pub(in crate::adapter) fn unsent(&self) -> &[u8] {
+        &self.out
+    }
+
+    /// As many bytes of that were sent as a write returned.
+    pub(in crate::adapter) fn sent(&mut self, len: usize) -> io::Result<()> {
+        self.out.drain(..len.min(self.out.len()));
+        match len {
+            0 => Err(io::ErrorKind::WriteZero.into()),
+            _ => Ok(()),
+        }
+    }
+
+    /// Takes what the proxy sent; nothing is the end of the stream. Returns
+    /// whether the tunnel is open.
+    pub(in crate::adapter) fn receive(&mut self, bytes: &mut [u8]) -> Result<bool, Error> {
+        let failed = |kind: io::ErrorKind| ConnectStep::Proxy.failed(kind.into());
+        if bytes.is_empty() {
+            return Err(failed(io::ErrorKind::UnexpectedEof));
+        }
+        match &mut self.dialogue {
+            Dialogue::Http(reader, config) => receive_head(reader, config, bytes),
+            Dialogue::Socks(socks) => {
+                let received = socks.receive(bytes, &mut self.out);
+                received.map_err(|fault| match fault {
+                    SocksFault::Refused(error) => Error::SocksRefused(error),
+                    SocksFault::Malformed => failed(io::ErrorKind::InvalidData),
+                })
+            }
+        }
+    }
+}
+
+fn receive_head(
+    reader: &mut TunnelReader,
+    config: &Config,
+    bytes: &mut [u8],
+) -> Result<bool, Error> {
+    let malformed = || ConnectStep::Proxy.failed(io::ErrorKind::InvalidData.into());
+    let mut input = Input::new(bytes);
+    let limits = &config.settings().handshake.limits;
+    let read = reader.read(&mut input, limits);
+    let Some(response) = read.map_err(|_| malformed())? else {
+        return Ok(false);
+    };
+    match response.status() {
+        // No server speaks before its client does.
+        200..=299 if input.remaining().is_empty() => Ok(true),
+        200..=299 => Err(malformed()),
+        _ => Err(Error::ProxyRefused(response)),
+    }
+}
