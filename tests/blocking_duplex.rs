@@ -332,7 +332,7 @@ fn read_timeout_of_the_caller_is_respected_and_restored() {
         }
         peer.write_all(b"\x81\x01b").unwrap();
         assert_eq!(ws.next().unwrap(), Some("b".into()));
-        let (stream, _) = ws.into_stream();
+        let stream = ws.into_stream().stream;
         assert_eq!(stream.read_timeout().unwrap(), Some(OWN));
     }
     let (stream, _peer) = pair();
@@ -341,7 +341,7 @@ fn read_timeout_of_the_caller_is_respected_and_restored() {
         ws.next_timeout(OWN)
             .is_err_and(|error| error.is_would_block())
     );
-    let (stream, _) = ws.into_stream();
+    let stream = ws.into_stream().stream;
     assert_eq!(stream.read_timeout().unwrap(), None);
     assert_eq!(stream.write_timeout().unwrap(), None);
 }

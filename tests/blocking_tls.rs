@@ -199,7 +199,7 @@ fn close_notify_is_sent_by_client_and_server() {
         let (url, server) = serve(|tcp| {
             let mut ws = WebSocket::server(StreamOwned::new(session(), tcp), &Config::new());
             while let Ok(Some(_)) = ws.next() {}
-            let (mut stream, _) = ws.into_stream();
+            let mut stream = ws.into_stream().stream;
             stream.conn.send_close_notify();
             let _ = stream.flush();
             let _ = stream.sock.shutdown(std::net::Shutdown::Write);
@@ -221,7 +221,7 @@ fn close_notify_is_sent_by_client_and_server() {
     });
     let mut ws = connect(&url, &Config::new());
     assert_eq!(ws.next().unwrap(), None);
-    let (mut stream, _) = ws.into_stream();
+    let mut stream = ws.into_stream().stream;
     assert_eq!(
         stream.read(&mut [0; 100]).map_err(|error| error.kind()),
         Ok(0)

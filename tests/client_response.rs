@@ -92,6 +92,50 @@ fn response_is_kept_until_it_is_taken() {
     thread.join().unwrap();
 }
 
+#[test]
+fn every_handle_knows_the_address_of_the_peer() {
+    let config = Config::new();
+    let (addr, thread) = serve(2);
+    let url = format!("ws://{addr}/");
+    let ws = blocking::connect(&*url, &config).unwrap();
+    assert_eq!(ws.peer_addr().unwrap(), addr);
+    let (mut reader, writer) = ws.split();
+    assert_eq!(reader.peer_addr().unwrap(), addr);
+    assert_eq!(writer.peer_addr().unwrap(), addr);
+    reader.close_and_drain(1000, "").unwrap();
+    reader
+        .close_and_drain(1000, "")
+        .expect("nothing is left to do");
+    assert!(reader.outcome().unwrap().clean);
+    runtime().block_on(async {
+        let ws = sansocket::tokio::connect(&*url, &config).await.unwrap();
+        assert_eq!(ws.peer_addr().unwrap(), addr);
+        let (mut reader, writer) = ws.split();
+        assert_eq!(reader.peer_addr().unwrap(), addr);
+        assert_eq!(writer.peer_addr().unwrap(), addr);
+        reader.close_and_drain(1000, "").await.unwrap();
+        reader
+            .close_and_drain(1000, "")
+            .await
+            .expect("nothing is left to do");
+        assert!(reader.outcome().unwrap().clean);
+    });
+    thread.join().unwrap();
+
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let (near, far) = (
+        std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap(),
+        listener.accept().unwrap().0,
+    );
+    let addr = far.local_addr().unwrap();
+    let (role, agreement) = (sansocket::Role::Server, sansocket::Agreement::default());
+    let ws = blocking::WebSocket::upgraded(near, role, agreement, vec![], &config);
+    assert_eq!(ws.peer_addr().unwrap(), addr);
+    let (reader, writer) = ws.split();
+    assert_eq!(reader.peer_addr().unwrap(), addr);
+    assert_eq!(writer.peer_addr().unwrap(), addr);
+}
+
 // Whoever drives the handshake by events has the response in one of them; who
 // asks for messages only finds it kept.
 #[test]

@@ -183,11 +183,86 @@ fn blocking_stream_has_its_own_timeouts_again() {
     let through = connector().proxy("http://proxy.invalid").unwrap();
     let url = "wss://localhost/";
     let ws = blocking::connect_on(stream, Socket::unix(), url, &through).unwrap();
-    let (stream, _) = ws.into_stream();
+    let stream = ws.into_stream().stream;
     assert_eq!(stream.get_ref().read_timeout().unwrap(), OWN);
     assert_eq!(stream.get_ref().write_timeout().unwrap(), OWN);
     drop(stream);
     thread.join().unwrap();
+}
+
+/// Goes on with the stream below a client, in TLS or not: what was not yet sent
+/// leaves first, and another WebSocket takes the rest.
+macro_rules! goes_on {
+    ($ws:ident, $WebSocket:ty, [$($wait:tt)*]) => {{
+        $ws.feed("unsent") $($wait)* .unwrap();
+        let sansocket::adapter::Parts { mut stream, read_ahead, unsent, .. } = $ws.into_stream();
+        assert!(read_ahead.is_empty());
+        assert_eq!(unsent.len(), 2 + 4 + "unsent".len(), "a masked frame");
+        stream.write_all(&unsent) $($wait)* .unwrap();
+        stream.flush() $($wait)* .unwrap();
+        let (role, agreement) = (sansocket::Role::Client, sansocket::Agreement::default());
+        let config = Config::new();
+        let mut ws = <$WebSocket>::upgraded(stream, role, agreement, read_ahead, &config);
+        assert_eq!(ws.next() $($wait)* .unwrap(), Some("unsent".into()));
+        ws.send("on") $($wait)* .unwrap();
+        assert_eq!(ws.next() $($wait)* .unwrap(), Some("on".into()));
+        ws.close_and_drain(1000, "") $($wait)* .unwrap();
+    }};
+}
+
+#[test]
+fn stream_below_a_client_is_one_as_any_other() {
+    let server = |url: &'static str| {
+        let (stream, thread) = peer(move |stream| match url {
+            "ws://localhost/" => echo(stream),
+            _ => echo_in_tls(stream),
+        });
+        stream.set_nonblocking(true).unwrap();
+        (stream, thread)
+    };
+    for url in ["ws://localhost/", "wss://localhost/"] {
+        let (stream, thread) = server(url);
+        stream.set_nonblocking(false).unwrap();
+        let mut ws = blocking::connect_on(stream, Socket::unix(), url, &connector()).unwrap();
+        assert!(ws.get_ref().get_ref().peer_addr().is_ok());
+        assert!(ws.get_mut().get_mut().local_addr().is_ok());
+        goes_on!(ws, blocking::WebSocket<blocking::Stream<UnixStream>>, []);
+        thread.join().unwrap();
+
+        let (stream, thread) = server(url);
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            use tokio::io::AsyncWriteExt;
+
+            let stream = tokio::net::UnixStream::from_std(stream).unwrap();
+            let mut ws = ours::connect_on(stream, url, &connector()).await.unwrap();
+            assert!(ws.get_ref().get_ref().peer_addr().is_ok());
+            assert!(ws.get_mut().get_mut().local_addr().is_ok());
+            goes_on!(ws, ours::WebSocket<ours::Stream<tokio::net::UnixStream>>, [.await]);
+        });
+        thread.join().unwrap();
+
+        let (stream, thread) = server(url);
+        smol::block_on(async {
+            use futures_util::AsyncWriteExt;
+
+            let stream = smol::Async::new(stream).unwrap();
+            let sleep = |duration| async move {
+                smol::Timer::after(duration).await;
+            };
+            let connector = connector();
+            let ws = sansocket::futures::connect_on(stream, url, &connector, sleep);
+            let mut ws = ws.await.unwrap();
+            assert!(ws.get_ref().get_ref().get_ref().peer_addr().is_ok());
+            assert!(ws.get_mut().get_mut().get_ref().local_addr().is_ok());
+            type Stream = sansocket::futures::Stream<smol::Async<UnixStream>>;
+            goes_on!(ws, sansocket::futures::WebSocket<Stream>, [.await]);
+        });
+        thread.join().unwrap();
+    }
 }
 
 // TLS of another library: no TLS is added to what the caller has secured.

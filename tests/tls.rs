@@ -176,7 +176,7 @@ async fn session_ends_in_order() {
         }
         let ends = tokio::join!(client.next(), server.next());
         assert!(matches!(ends, (Ok(None), Ok(None))), "{ends:?}");
-        let (mut stream, _) = server.into_stream();
+        let mut stream = server.into_stream().stream;
         let mut buf = [0; 1];
         let end = timeout(Duration::from_secs(10), stream.read(&mut buf));
         assert_eq!(end.await.unwrap().unwrap(), 0, "close_notify");

@@ -25,26 +25,25 @@
 //! # }
 //! ```
 
+mod client;
+
 use core::fmt;
-use core::pin::{Pin, pin};
+use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::boxed::Box;
-use std::future::poll_fn;
 use std::io::{self, IoSlice};
-use std::string::String;
 use std::time::{Duration, Instant};
 use std::vec::Vec;
 
 use futures_io::{AsyncRead, AsyncWrite};
 
-pub use super::Error;
-use super::connector::{Hops, sendable};
-use super::poll::{self, MaybeTls, Transport, opened};
-use super::{ConnectStep, Connector};
+use super::poll::{self, Transport, opened};
+pub use super::{Error, Parts};
 use crate::config::Config;
 use crate::error::SendError;
 use crate::frame::Role;
-use crate::handshake::{Agreement, Answer, ClientRequest, Request, RequestError};
+use crate::handshake::{Agreement, Answer, ClientRequest, Request};
+pub use client::{Client, Stream, connect_on, connect_with};
 
 /// A WebSocket over a stream of futures-io.
 ///
@@ -60,10 +59,6 @@ pub type Writer<S> = poll::Writer<Io<S>>;
 
 /// The binary messages of a [`WebSocket`] as a stream of bytes.
 pub type Tunnel<S> = poll::Tunnel<Io<S>>;
-
-/// A client's [`WebSocket`], in TLS or not: what [`connect_with`] and
-/// [`connect_on`] return.
-pub type Client<S> = poll::WebSocket<MaybeTls<Io<S>>>;
 
 /// A stream of futures-io, and the caller's timer.
 #[derive(Debug)]
@@ -152,7 +147,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         &self.io().stream
     }
 
-    /// As [`stream`](Self::stream), by the name that other libraries use.
+    /// As [`stream`](Self::stream), by the name that other libraries use. The
+    /// address of the peer, for example, is `get_ref().peer_addr()`.
     pub const fn get_ref(&self) -> &S {
         self.stream()
     }
@@ -163,113 +159,16 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         &mut self.io_mut().stream
     }
 
-    /// The stream and the bytes that were read from it and not taken: those
-    /// after a plain HTTP request, for example.
-    pub fn into_stream(self) -> (S, Vec<u8>) {
-        let (io, rest) = self.into_parts();
-        (io.stream, rest)
-    }
-}
-
-/// Connects to a `ws://` or `wss://` URI and does the opening handshake, over
-/// a stream that `dial` opens to a host and port: several addresses, and the
-/// delay of small packets, are up to it. Deadlines are kept with `sleep`: each
-/// step, `dial` too, has [`handshake_timeout`](Config::handshake_timeout).
-///
-/// # Errors
-///
-/// [`Error::Request`] if the URI is none, [`Error::Connect`] with the step that
-/// failed, [`Error::Refused`] with the response of a server that refuses or
-/// redirects, [`Error::ProxyRefused`], [`Error::Redirect`], and
-/// [`Error::Failed`] if a rule is broken.
-///
-/// ```no_run
-/// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
-/// use sansocket::{Config, adapter::Connector, futures};
-/// use smol::net::TcpStream;
-///
-/// let connector = Connector::new(&Config::new());
-/// let dial = |host, port| TcpStream::connect((host, port));
-/// let sleep = |duration| async move { smol::Timer::after(duration).await; };
-/// let mut ws = futures::connect_with("ws://localhost:9001", &connector, dial, sleep).await?;
-/// ws.send("hello").await?;
-/// # Ok(())
-/// # }
-/// ```
-pub async fn connect_with<S, D, F>(
-    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
-    connector: &Connector,
-    mut dial: impl FnMut(String, u16) -> D,
-    sleep: impl FnMut(Duration) -> F + Clone + Send + 'static,
-) -> Result<Client<S>, Error>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-    D: Future<Output = io::Result<S>>,
-    F: Future<Output = ()> + Send + 'static,
-{
-    let mut hops = Hops::new(request, connector)?;
-    loop {
-        let (host, port) = connector.first_hop(hops.request.uri());
-        let attempt = async {
-            let timeout = connector.config().settings().timeouts.handshake.duration();
-            let deadline = timeout.map(|timeout| sleep.clone()(timeout));
-            let stream = limited(deadline, dial(host.into(), port)).await;
-            let stream = stream.map_err(|error| ConnectStep::Tcp.failed(error))?;
-            connect_on(stream, &hops.request, connector, sleep.clone()).await
-        };
-        let attempt = attempt.await;
-        if let Some(result) = hops.follow(attempt) {
-            return result;
+    /// The stream, the bytes that were read from it and not taken, as those
+    /// after a plain HTTP request, and those that were not yet written.
+    pub fn into_stream(self) -> Parts<S> {
+        let parts = self.into_parts();
+        Parts {
+            stream: parts.stream.stream,
+            read_ahead: parts.read_ahead,
+            unsent: parts.unsent,
         }
     }
-}
-
-/// As [`connect_with`], over a stream of the caller's own: a Unix socket, a pipe
-/// in memory, one that was dialled before. It leads to the server or, if the
-/// connector has one, to the proxy; what follows is done here, each step within
-/// its deadline: the tunnel through the proxy, TLS for `wss://`, and the opening
-/// handshake. Redirects are not followed, as there is no other stream.
-///
-/// To use TLS of another library, see [`WebSocket::client`] and
-/// [`connect`](poll::WebSocket::connect).
-///
-/// # Errors
-///
-/// As `connect_with`; a redirect is [`Error::Refused`].
-pub async fn connect_on<S, F>(
-    stream: S,
-    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
-    connector: &Connector,
-    sleep: impl FnMut(Duration) -> F + Send + 'static,
-) -> Result<Client<S>, Error>
-where
-    S: AsyncRead + AsyncWrite + Unpin,
-    F: Future<Output = ()> + Send + 'static,
-{
-    let request = sendable(request)?;
-    let mut io = Io::new(stream);
-    io.timer = Some(Timer::new(sleep));
-    poll::connect::connect(io, &request, connector).await
-}
-
-/// What `work` returns, unless the deadline comes first.
-async fn limited<R>(
-    deadline: Option<impl Future<Output = ()>>,
-    work: impl Future<Output = io::Result<R>>,
-) -> io::Result<R> {
-    let (mut deadline, mut work) = (pin!(deadline), pin!(work));
-    poll_fn(|cx| {
-        if let Poll::Ready(done) = work.as_mut().poll(cx) {
-            return Poll::Ready(done);
-        }
-        match deadline.as_mut().as_pin_mut() {
-            None => Poll::Pending,
-            Some(deadline) => deadline
-                .poll(cx)
-                .map(|()| Err(io::ErrorKind::TimedOut.into())),
-        }
-    })
-    .await
 }
 
 impl<S> Io<S> {

@@ -23,6 +23,7 @@ pub mod http;
 #[cfg(feature = "hyper")]
 pub mod hyper;
 mod incoming;
+mod parts;
 #[cfg(any(feature = "futures", feature = "tokio"))]
 pub mod poll;
 #[cfg(feature = "tokio")]
@@ -32,6 +33,7 @@ pub use crate::handshake::socks::SocksError;
 pub use connector::Connector;
 #[cfg(feature = "rustls")]
 pub use connector::Tls;
+pub use parts::Parts;
 
 use std::io;
 

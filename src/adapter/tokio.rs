@@ -23,6 +23,8 @@
 //! # }
 //! ```
 
+mod client;
+
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::boxed::Box;
@@ -32,18 +34,16 @@ use std::time::Duration;
 use std::vec::Vec;
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use ::tokio::net::{TcpStream, lookup_host};
+use ::tokio::net::TcpStream;
 use ::tokio::time::{Instant, Sleep};
 
-pub use super::Error;
-use super::connector::race::{Attempt, race};
-use super::connector::{Hops, sendable};
-use super::poll::{self, MaybeTls, Transport, opened};
-use super::{ConnectStep, Connector};
+use super::poll::{self, Transport, opened};
+pub use super::{Error, Parts};
 use crate::config::Config;
 use crate::error::SendError;
 use crate::frame::Role;
-use crate::handshake::{Agreement, Answer, ClientRequest, Request, RequestError};
+use crate::handshake::{Agreement, Answer, ClientRequest, Request};
+pub use client::{Client, Stream, connect, connect_on, connect_with};
 
 /// A WebSocket over a stream of tokio's.
 ///
@@ -59,10 +59,6 @@ pub type Writer<S> = poll::Writer<Io<S>>;
 
 /// The binary messages of a [`WebSocket`] as a stream of bytes.
 pub type Tunnel<S> = poll::Tunnel<Io<S>>;
-
-/// A client's [`WebSocket`], in TLS or not, over TCP or another stream: what
-/// [`connect`] and [`connect_on`] return.
-pub type Client<S = TcpStream> = poll::WebSocket<MaybeTls<Io<S>>>;
 
 /// A stream of tokio's, and its timer.
 #[derive(Debug)]
@@ -118,11 +114,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         &mut self.io_mut().stream
     }
 
-    /// The stream and the bytes that were read from it and not taken: those
-    /// after a plain HTTP request, for example.
-    pub fn into_stream(self) -> (S, Vec<u8>) {
-        let (io, rest) = self.into_parts();
-        (io.stream, rest)
+    /// The stream, the bytes that were read from it and not taken, as those
+    /// after a plain HTTP request, and those that were not yet written.
+    pub fn into_stream(self) -> Parts<S> {
+        let parts = self.into_parts();
+        Parts {
+            stream: parts.stream.stream,
+            read_ahead: parts.read_ahead,
+            unsent: parts.unsent,
+        }
     }
 }
 
@@ -136,6 +136,27 @@ impl WebSocket<TcpStream> {
         self.stream().peer_addr()
     }
 }
+
+/// Of the halves, of servers and clients.
+macro_rules! peer_addr {
+    ($half:ty, $io:ident => $tcp:expr) => {
+        impl $half {
+            /// The address of the peer, or of a client's proxy.
+            ///
+            /// # Errors
+            ///
+            /// If the socket is not connected any more.
+            pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+                self.with_io(|$io| $tcp.peer_addr())
+            }
+        }
+    };
+}
+
+peer_addr!(Reader<TcpStream>, io => io.stream);
+peer_addr!(Writer<TcpStream>, io => io.stream);
+peer_addr!(poll::Reader<Stream>, io => io.get_ref());
+peer_addr!(poll::Writer<Stream>, io => io.get_ref());
 
 /// Does the opening handshake as a server on a TCP connection, and accepts
 /// every upgrade that [`Config`] allows. The delay of small packets is
@@ -178,147 +199,6 @@ pub async fn accept_on<S: AsyncRead + AsyncWrite + Unpin>(
 ) -> Result<Option<WebSocket<S>>, Error> {
     let mut ws = WebSocket::server(stream, config);
     Ok(ws.answer_request(answer).await?.then_some(ws))
-}
-
-/// Connects to a `ws://` or `wss://` URI and does the opening handshake. The
-/// delay of small packets is switched off (`TCP_NODELAY`), all deadlines work,
-/// and each step has [`handshake_timeout`](Config::handshake_timeout).
-///
-/// # Errors
-///
-/// [`Error::Request`] if the URI is none, [`Error::Connect`] with the step that
-/// failed, [`Error::Refused`] with the response of a server that refuses or
-/// redirects, [`Error::Failed`] if it breaks a rule.
-///
-/// ```no_run
-/// # async fn connect() -> Result<(), sansocket::tokio::Error> {
-/// use sansocket::{Config, tokio};
-///
-/// let mut ws = tokio::connect("ws://localhost:9001", &Config::new()).await?;
-/// ws.send("hello").await?;
-/// println!("{:?}", ws.next().await?);
-/// # Ok(())
-/// # }
-/// ```
-pub async fn connect(
-    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
-    config: &Config,
-) -> Result<Client, Error> {
-    connect_with(request, &Connector::new(config)).await
-}
-
-/// As [`connect`], with a proxy, roots of trust, or redirects.
-///
-/// # Errors
-///
-/// As `connect`, [`Error::ProxyRefused`] and [`Error::Redirect`].
-pub async fn connect_with(
-    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
-    connector: &Connector,
-) -> Result<Client, Error> {
-    let mut hops = Hops::new(request, connector)?;
-    loop {
-        let attempt = open(&hops.request, connector).await;
-        if let Some(result) = hops.follow(attempt) {
-            return result;
-        }
-    }
-}
-
-async fn open(request: &ClientRequest, connector: &Connector) -> Result<Client, Error> {
-    let (host, port) = connector.first_hop(request.uri());
-    let timeout = connector.config().settings().timeouts.handshake.duration();
-    let addresses = within(timeout, ConnectStep::Resolve, lookup_host((host, port))).await?;
-    let stream = dial(addresses, timeout).await?;
-    stream.set_nodelay(true)?;
-    connect_on(stream, request, connector).await
-}
-
-/// As [`connect_with`], over a stream of the caller's own: one that was dialled
-/// in another way, a Unix socket, a pipe in memory. It leads to the server or,
-/// if the connector has one, to the proxy; what follows is done here, each step
-/// within its deadline: the tunnel through the proxy, TLS for `wss://`, and the
-/// opening handshake. Redirects are not followed, as there is no other stream.
-///
-/// To use TLS of another library, see [`WebSocket::client`] and
-/// [`connect`](poll::WebSocket::connect).
-///
-/// # Errors
-///
-/// As `connect_with`; a redirect is [`Error::Refused`].
-///
-/// ```no_run
-/// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
-/// use sansocket::{Config, adapter::Connector, tokio};
-///
-/// let stream = ::tokio::net::UnixStream::connect("/run/chat.sock").await?;
-/// let connector = Connector::new(&Config::new());
-/// let mut ws = tokio::connect_on(stream, "ws://localhost/", &connector).await?;
-/// ws.send("hello").await?;
-/// # Ok(())
-/// # }
-/// ```
-pub async fn connect_on<S: AsyncRead + AsyncWrite + Unpin>(
-    stream: S,
-    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
-    connector: &Connector,
-) -> Result<Client<S>, Error> {
-    let request = sendable(request)?;
-    poll::connect::connect(Io::new(stream), &request, connector).await
-}
-
-/// The first address that answers.
-async fn dial(
-    addresses: impl Iterator<Item = SocketAddr>,
-    timeout: Option<Duration>,
-) -> Result<TcpStream, Error> {
-    let connect =
-        |address| -> Attempt<TcpStream> { Box::pin(limited(timeout, TcpStream::connect(address))) };
-    let sleep = |duration| -> Attempt<()> {
-        Box::pin(async move {
-            ::tokio::time::sleep(duration).await;
-            Ok(())
-        })
-    };
-    let connected = race(addresses, connect, sleep).await;
-    connected.map_err(|error| ConnectStep::Tcp.failed(error))
-}
-
-async fn within<R>(
-    timeout: Option<Duration>,
-    step: ConnectStep,
-    work: impl Future<Output = io::Result<R>>,
-) -> Result<R, Error> {
-    let done = limited(timeout, work).await;
-    done.map_err(|error| step.failed(error))
-}
-
-async fn limited<R>(
-    timeout: Option<Duration>,
-    work: impl Future<Output = io::Result<R>>,
-) -> io::Result<R> {
-    match timeout {
-        None => work.await,
-        Some(timeout) => ::tokio::time::timeout(timeout, work)
-            .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
-    }
-}
-
-impl Client {
-    /// The TCP stream, below TLS if there is any.
-    pub const fn tcp(&self) -> &TcpStream {
-        &self.io().io().stream
-    }
-
-    /// The address of the peer, or of its proxy.
-    ///
-    /// # Errors
-    ///
-    /// If the socket is not connected any more.
-    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.tcp().peer_addr()
-    }
 }
 
 impl<S> Io<S> {
@@ -414,40 +294,5 @@ impl<T: Transport + Unpin> AsyncWrite for poll::Tunnel<T> {
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.poll_end(cx)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::adapter::connector::tests::{black_hole, unused};
-
-    #[::tokio::test]
-    async fn address_that_does_not_answer_costs_a_quarter_of_a_second() {
-        // It has a runtime of its own, which must not be dropped within this one.
-        let (silent, _full) = std::thread::spawn(black_hole).join().unwrap();
-        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-        let open = listener.local_addr().unwrap();
-        let unused = unused();
-        for (addresses, delay) in [
-            (std::vec![unused, open, silent], 0),
-            (std::vec![silent, open], 250),
-            (std::vec![silent, unused, silent, open], 500),
-        ] {
-            let start = Instant::now();
-            let timeout = Some(Duration::from_secs(3));
-            let stream = dial(addresses.into_iter(), timeout).await.unwrap();
-            assert_eq!(stream.peer_addr().unwrap(), open);
-            let (took, delay) = (start.elapsed(), Duration::from_millis(delay));
-            assert!(
-                took >= delay && took < delay + Duration::from_millis(240),
-                "{took:?}"
-            );
-        }
-        let timeout = Some(Duration::from_millis(100));
-        let failed = dial([silent].into_iter(), timeout).await;
-        assert!(
-            matches!(failed, Err(Error::Connect { error, .. }) if error.kind() == io::ErrorKind::TimedOut)
-        );
     }
 }

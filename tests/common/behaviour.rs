@@ -333,8 +333,30 @@ fn plain_request_hands_back_the_stream_and_its_bytes() {
         (request.is_upgrade(), request.method(), request.target()),
         (false, "POST", "/form")
     );
-    let (_, rest) = ws.into_stream();
-    assert_eq!(rest, b"a=42");
+    let parts = ws.into_stream();
+    assert_eq!(parts.read_ahead, b"a=42");
+    assert_eq!(parts.unsent, b"");
+}
+
+#[test]
+fn unsent_bytes_are_handed_over_with_the_stream() {
+    let expected = wire(Role::Server)
+        .text("first")
+        .binary(&[7; 100_000])
+        .text("last")
+        .bytes();
+    for capacity in [0, 1, 10, 50_000, expected.len() - 1, expected.len()] {
+        let stream = Duplex::default();
+        stream.set(|ends| ends.capacity = capacity);
+        let mut ws = server(&stream, &config().max_unsent_len(1 << 20));
+        ws.feed("first").unwrap();
+        ws.feed_prepared(&Prepared::new(vec![7; 100_000])).unwrap();
+        ws.feed("last").unwrap();
+        assert_eq!(ws.flush().is_ok(), capacity == expected.len());
+        let parts = ws.into_stream();
+        assert_eq!(stream.written().len(), capacity);
+        assert!([stream.written(), parts.unsent].concat() == expected);
+    }
 }
 
 #[test]

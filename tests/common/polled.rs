@@ -13,7 +13,7 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::task::{Context, Poll, Wake, Waker};
 
 use sansocket::adapter::{
-    Error,
+    Error, Parts,
     poll::{self, Transport},
 };
 use sansocket::{
@@ -108,7 +108,7 @@ pub(crate) trait Start: Transport + Sized {
         config: &Config,
     ) -> poll::WebSocket<Self>;
 
-    fn into_stream(ws: poll::WebSocket<Self>) -> (Duplex, Vec<u8>);
+    fn into_stream(ws: poll::WebSocket<Self>) -> Parts<Duplex>;
 }
 
 macro_rules! start {
@@ -136,7 +136,7 @@ macro_rules! start {
                 poll::WebSocket::<Self>::upgraded(stream, role, agreement, read_ahead, config)
             }
 
-            fn into_stream(ws: poll::WebSocket<Self>) -> (Duplex, Vec<u8>) {
+            fn into_stream(ws: poll::WebSocket<Self>) -> Parts<Duplex> {
                 ws.into_stream()
             }
         }
@@ -349,7 +349,7 @@ impl<T: Start, const TASKS: u8> Polled<T, TASKS> {
         self.outcome.as_ref()
     }
 
-    pub(crate) fn into_stream(mut self) -> (Duplex, Vec<u8>) {
+    pub(crate) fn into_stream(mut self) -> Parts<Duplex> {
         self.whole();
         match self.handle {
             Some(Handle::Whole(ws)) => T::into_stream(*ws),

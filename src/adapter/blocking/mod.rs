@@ -32,7 +32,8 @@ mod transfer;
 mod writer;
 
 use std::boxed::Box;
-use std::io::{Read, Write};
+use std::io::{self, Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
 use std::vec::Vec;
 
@@ -44,8 +45,8 @@ pub use stream::{Duplex, Stream};
 pub use tls::TlsStream;
 pub use writer::Writer;
 
-pub use super::Error;
 use super::incoming::Incoming;
+pub use super::{Error, Parts};
 use crate::close::Outcome;
 use crate::config::Config;
 use crate::connection::Connection;
@@ -228,11 +229,40 @@ impl<S> WebSocket<S> {
         &mut self.stream
     }
 
-    /// The stream, with the timeouts that it had, and the bytes that were read
-    /// from it and not taken: those after a plain HTTP request, for example.
-    pub fn into_stream(self) -> (S, Vec<u8>) {
+    /// The stream, with the timeouts that it had, the bytes that were read from
+    /// it and not taken, as those after a plain HTTP request, and those that were
+    /// not yet written.
+    pub fn into_stream(self) -> Parts<S> {
         self.reads.restore(&self.stream);
         self.writes.restore(&self.stream);
-        (self.stream, self.incoming.into_rest())
+        Parts {
+            stream: self.stream,
+            read_ahead: self.incoming.into_rest(),
+            unsent: self.outgoing.pieces().concat(),
+        }
     }
 }
+
+/// Of a socket, a client, and their halves.
+macro_rules! peer_addr {
+    ($handle:ty, $this:ident => $tcp:expr) => {
+        impl $handle {
+            /// The address of the peer, or of a client's proxy.
+            ///
+            /// # Errors
+            ///
+            /// If the socket is not connected any more.
+            pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+                let $this = self;
+                $tcp.peer_addr()
+            }
+        }
+    };
+}
+
+peer_addr!(WebSocket<TcpStream>, this => this.stream);
+peer_addr!(Reader<TcpStream>, this => this.get_ref());
+peer_addr!(Writer<TcpStream>, this => this.get_ref());
+peer_addr!(Client, this => this.stream.tcp());
+peer_addr!(Reader<Stream>, this => this.get_ref().tcp());
+peer_addr!(Writer<Stream>, this => this.get_ref().tcp());

@@ -17,7 +17,8 @@ use super::transfer::read;
 use super::{Error, WebSocket, Writer};
 use crate::adapter::incoming::Incoming;
 use crate::adapter::is_last;
-use crate::close::Outcome;
+use crate::close::{CloseCode, Outcome};
+use crate::error::SendError;
 use crate::event::Event;
 use crate::handshake::Response;
 use crate::input::Input;
@@ -133,6 +134,28 @@ where
                 self.fill()?;
             }
         }
+    }
+
+    /// Closes the connection and waits until it is closed, as
+    /// [`WebSocket::close_and_drain`].
+    ///
+    /// # Errors
+    ///
+    /// As `WebSocket::close_and_drain`.
+    pub fn close_and_drain(
+        &mut self,
+        code: impl Into<CloseCode>,
+        reason: &str,
+    ) -> Result<(), Error> {
+        let mut state = self.shared.lock();
+        let State { ws, outgoing, .. } = &mut *state;
+        match ws.close(code, reason, outgoing.out()) {
+            Ok(()) | Err(SendError::Closed) => {}
+            Err(error) => return Err(error.into()),
+        }
+        drop(state);
+        while self.next()?.is_some() {}
+        Ok(())
     }
 
     /// The next event in what was read, and whether it is the last.

@@ -123,6 +123,15 @@ impl<S> Stream<S> {
         }
     }
 
+    /// As [`get_ref`](Self::get_ref), to change its options.
+    pub const fn get_mut(&mut self) -> &mut S {
+        match &mut self.0 {
+            Kind::Plain(stream, _) => stream,
+            #[cfg(feature = "rustls")]
+            Kind::Tls(tls) => tls.get_mut(),
+        }
+    }
+
     /// TLS, if the stream is in it.
     #[cfg(feature = "rustls")]
     pub const fn tls(&self) -> Option<&TlsStream<S>> {

@@ -98,6 +98,11 @@ impl<S> TlsStream<S> {
         &self.stream
     }
 
+    /// The stream below, to change its options.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.stream
+    }
+
     pub(super) const fn socket(&self) -> Option<&Socket<S>> {
         self.socket.as_ref()
     }

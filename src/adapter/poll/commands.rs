@@ -8,7 +8,7 @@ use std::vec::Vec;
 use super::driver::Driver;
 use super::tasks::Side;
 use super::transport::Transport;
-use super::{WebSocket, Writer};
+use super::{Reader, WebSocket, Writer};
 use crate::adapter::Error;
 use crate::close::CloseCode;
 use crate::connection::Connection;
@@ -150,6 +150,25 @@ impl<T: Transport> WebSocket<T> {
         reason: &str,
     ) -> Result<(), Error> {
         self.with(|ws, out| ws.close(code, reason, out))?;
+        while self.next().await?.is_some() {}
+        Ok(())
+    }
+}
+
+/// Less often.
+impl<T: Transport> Reader<T> {
+    /// Closes the connection and waits until it is closed, as
+    /// [`WebSocket::close_and_drain`](super::WebSocket::close_and_drain).
+    ///
+    /// # Errors
+    ///
+    /// As `WebSocket::close_and_drain`.
+    pub async fn close_and_drain(
+        &mut self,
+        code: impl Into<CloseCode>,
+        reason: &str,
+    ) -> Result<(), Error> {
+        self.change(|driver| driver.with(|ws, out| ws.close(code, reason, out)))?;
         while self.next().await?.is_some() {}
         Ok(())
     }

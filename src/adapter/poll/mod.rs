@@ -43,6 +43,7 @@ pub use tunnel::Tunnel;
 
 use super::Error;
 use super::incoming::Incoming;
+use super::parts::Parts;
 use crate::close::{CloseCode, Outcome};
 use crate::config::Config;
 use crate::connection::Connection;
@@ -354,8 +355,12 @@ impl<T: Transport> WebSocket<T> {
         self.driver.ws.release();
     }
 
-    pub(super) fn into_parts(self) -> (T, Vec<u8>) {
-        (self.driver.io, self.driver.incoming.into_rest())
+    pub(super) fn into_parts(self) -> Parts<T> {
+        Parts {
+            stream: self.driver.io,
+            read_ahead: self.driver.incoming.into_rest(),
+            unsent: self.driver.outgoing.into_unsent(),
+        }
     }
 
     /// The transport.

@@ -77,6 +77,16 @@ impl Outgoing {
         self.shared.push_back(bytes);
     }
 
+    /// What waits to leave.
+    pub(super) fn into_unsent(self) -> Vec<u8> {
+        let mut unsent = Vec::with_capacity(self.len());
+        for bytes in &self.shared {
+            unsent.extend_from_slice(bytes);
+        }
+        unsent.extend_from_slice(&self.out);
+        unsent
+    }
+
     /// Forgets all: nothing more leaves.
     pub(super) fn clear(&mut self) {
         *self = Self::default();

@@ -153,6 +153,19 @@ impl<T: Transport> Reader<T> {
         }
     }
 
+    /// Asks the stream.
+    #[cfg(feature = "tokio")]
+    pub(in crate::adapter) fn with_io<R>(&self, ask: impl FnOnce(&T) -> R) -> R {
+        ask(&self.shared.lock().io)
+    }
+
+    /// Changes the connection: what is new to send leaves by whoever waits.
+    pub(super) fn change<R>(&self, change: impl FnOnce(&mut Driver<T>) -> R) -> R {
+        let result = change(&mut self.shared.lock());
+        self.place.wake_others();
+        result
+    }
+
     fn poll<R>(
         &self,
         cx: &mut Context<'_>,
@@ -292,6 +305,12 @@ impl<T: Transport> Writer<T> {
     /// How many bytes wait to leave.
     pub fn unsent(&self) -> usize {
         self.shared.lock().outgoing.len()
+    }
+
+    /// Asks the stream.
+    #[cfg(feature = "tokio")]
+    pub(in crate::adapter) fn with_io<R>(&self, ask: impl FnOnce(&T) -> R) -> R {
+        ask(&self.shared.lock().io)
     }
 
     /// Waits for room, and uses it before anybody else can.

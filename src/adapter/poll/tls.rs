@@ -12,9 +12,11 @@ use {
     std::vec::Vec,
 };
 
+use super::WebSocket;
 #[cfg(feature = "rustls")]
 use super::buffers;
 use super::transport::Transport;
+use crate::adapter::parts::Parts;
 
 /// A transport, in TLS or not.
 #[derive(Debug)]
@@ -59,6 +61,40 @@ impl<T> MaybeTls<T> {
             #[cfg(feature = "rustls")]
             Self::Tls(tls) => &tls.io,
         }
+    }
+
+    /// The transport below.
+    pub(in crate::adapter) const fn io_mut(&mut self) -> &mut T {
+        match self {
+            Self::Plain(io) => io,
+            #[cfg(feature = "rustls")]
+            Self::Tls(tls) => &mut tls.io,
+        }
+    }
+}
+
+/// The stream of a client.
+impl<T: Transport> WebSocket<MaybeTls<T>> {
+    /// The stream, in TLS or not.
+    pub const fn stream(&self) -> &MaybeTls<T> {
+        self.io()
+    }
+
+    /// As [`stream`](Self::stream), by the name that other libraries use.
+    pub const fn get_ref(&self) -> &MaybeTls<T> {
+        self.io()
+    }
+
+    /// The stream, to be configured: bytes that are read or written past the
+    /// WebSocket break the connection.
+    pub const fn get_mut(&mut self) -> &mut MaybeTls<T> {
+        self.io_mut()
+    }
+
+    /// The stream, which can be read and written as any other, the bytes that
+    /// were read from it and not taken, and those that were not yet written.
+    pub fn into_stream(self) -> Parts<MaybeTls<T>> {
+        self.into_parts()
     }
 }
 

@@ -1,0 +1,165 @@
+//! Clients: from a URI, or a stream, to an open WebSocket.
+
+use core::pin::{Pin, pin};
+use core::task::{Context, Poll};
+use std::future::poll_fn;
+use std::io::{self, IoSlice};
+use std::string::String;
+use std::time::Duration;
+
+use futures_io::{AsyncRead, AsyncWrite};
+
+use super::{Io, Timer};
+use crate::adapter::connector::{Hops, sendable};
+use crate::adapter::poll::{self, MaybeTls, Transport};
+use crate::adapter::{ConnectStep, Connector, Error};
+use crate::handshake::{ClientRequest, RequestError};
+
+/// A client's [`WebSocket`](super::WebSocket), in TLS or not: what [`connect_with`] and
+/// [`connect_on`] return.
+pub type Client<S> = poll::WebSocket<MaybeTls<Io<S>>>;
+
+/// The stream of a [`Client`], in TLS or not.
+pub type Stream<S> = MaybeTls<Io<S>>;
+
+/// Connects to a `ws://` or `wss://` URI and does the opening handshake, over
+/// a stream that `dial` opens to a host and port: several addresses, and the
+/// delay of small packets, are up to it. Deadlines are kept with `sleep`: each
+/// step, `dial` too, has [`handshake_timeout`](crate::Config::handshake_timeout).
+///
+/// # Errors
+///
+/// [`Error::Request`] if the URI is none, [`Error::Connect`] with the step that
+/// failed, [`Error::Refused`] with the response of a server that refuses or
+/// redirects, [`Error::ProxyRefused`], [`Error::Redirect`], and
+/// [`Error::Failed`] if a rule is broken.
+///
+/// ```no_run
+/// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
+/// use sansocket::{Config, adapter::Connector, futures};
+/// use smol::net::TcpStream;
+///
+/// let connector = Connector::new(&Config::new());
+/// let dial = |host, port| TcpStream::connect((host, port));
+/// let sleep = |duration| async move { smol::Timer::after(duration).await; };
+/// let mut ws = futures::connect_with("ws://localhost:9001", &connector, dial, sleep).await?;
+/// ws.send("hello").await?;
+/// # Ok(())
+/// # }
+/// ```
+pub async fn connect_with<S, D, F>(
+    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
+    connector: &Connector,
+    mut dial: impl FnMut(String, u16) -> D,
+    sleep: impl FnMut(Duration) -> F + Clone + Send + 'static,
+) -> Result<Client<S>, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    D: Future<Output = io::Result<S>>,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let mut hops = Hops::new(request, connector)?;
+    loop {
+        let (host, port) = connector.first_hop(hops.request.uri());
+        let attempt = async {
+            let timeout = connector.config().settings().timeouts.handshake.duration();
+            let deadline = timeout.map(|timeout| sleep.clone()(timeout));
+            let stream = limited(deadline, dial(host.into(), port)).await;
+            let stream = stream.map_err(|error| ConnectStep::Tcp.failed(error))?;
+            connect_on(stream, &hops.request, connector, sleep.clone()).await
+        };
+        let attempt = attempt.await;
+        if let Some(result) = hops.follow(attempt) {
+            return result;
+        }
+    }
+}
+
+/// As [`connect_with`], over a stream of the caller's own: a Unix socket, a pipe
+/// in memory, one that was dialled before. It leads to the server or, if the
+/// connector has one, to the proxy; what follows is done here, each step within
+/// its deadline: the tunnel through the proxy, TLS for `wss://`, and the opening
+/// handshake. Redirects are not followed, as there is no other stream.
+///
+/// To use TLS of another library, see [`WebSocket::client`](super::WebSocket::client) and
+/// [`connect`](poll::WebSocket::connect).
+///
+/// # Errors
+///
+/// As `connect_with`; a redirect is [`Error::Refused`].
+pub async fn connect_on<S, F>(
+    stream: S,
+    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
+    connector: &Connector,
+    sleep: impl FnMut(Duration) -> F + Send + 'static,
+) -> Result<Client<S>, Error>
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+    F: Future<Output = ()> + Send + 'static,
+{
+    let request = sendable(request)?;
+    let mut io = Io::new(stream);
+    io.timer = Some(Timer::new(sleep));
+    poll::connect::connect(io, &request, connector).await
+}
+
+/// What `work` returns, unless the deadline comes first.
+async fn limited<R>(
+    deadline: Option<impl Future<Output = ()>>,
+    work: impl Future<Output = io::Result<R>>,
+) -> io::Result<R> {
+    let (mut deadline, mut work) = (pin!(deadline), pin!(work));
+    poll_fn(|cx| {
+        if let Poll::Ready(done) = work.as_mut().poll(cx) {
+            return Poll::Ready(done);
+        }
+        match deadline.as_mut().as_pin_mut() {
+            None => Poll::Pending,
+            Some(deadline) => deadline
+                .poll(cx)
+                .map(|()| Err(io::ErrorKind::TimedOut.into())),
+        }
+    })
+    .await
+}
+
+impl<S> Stream<S> {
+    /// The stream below TLS, if there is any: the address of the peer, for
+    /// example, is `ws.stream().get_ref().peer_addr()`.
+    pub const fn get_ref(&self) -> &S {
+        &self.io().stream
+    }
+
+    /// As [`get_ref`](Self::get_ref), to be configured.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.io_mut().stream
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Transport::poll_read(&mut *self, cx, buf)
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Transport::poll_write(&mut *self, cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Transport::poll_flush(&mut *self, cx)
+    }
+
+    fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Transport::poll_shutdown(&mut *self, cx)
+    }
+}

@@ -1,0 +1,250 @@
+//! Clients: from a URI, or a stream, to an open WebSocket.
+
+use core::pin::Pin;
+use core::task::{Context, Poll, ready};
+use std::boxed::Box;
+use std::io::{self, IoSlice};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use ::tokio::net::{TcpStream, lookup_host};
+
+use super::Io;
+use crate::adapter::connector::race::{Attempt, race};
+use crate::adapter::connector::{Hops, sendable};
+use crate::adapter::poll::{self, MaybeTls, Transport};
+use crate::adapter::{ConnectStep, Connector, Error};
+use crate::config::Config;
+use crate::handshake::{ClientRequest, RequestError};
+
+/// A client's [`WebSocket`](super::WebSocket), in TLS or not, over TCP or another stream: what
+/// [`connect`] and [`connect_on`] return.
+pub type Client<S = TcpStream> = poll::WebSocket<MaybeTls<Io<S>>>;
+
+/// The stream of a [`Client`], in TLS or not.
+pub type Stream<S = TcpStream> = MaybeTls<Io<S>>;
+
+/// Connects to a `ws://` or `wss://` URI and does the opening handshake. The
+/// delay of small packets is switched off (`TCP_NODELAY`), all deadlines work,
+/// and each step has [`handshake_timeout`](Config::handshake_timeout).
+///
+/// # Errors
+///
+/// [`Error::Request`] if the URI is none, [`Error::Connect`] with the step that
+/// failed, [`Error::Refused`] with the response of a server that refuses or
+/// redirects, [`Error::Failed`] if it breaks a rule.
+///
+/// ```no_run
+/// # async fn connect() -> Result<(), sansocket::tokio::Error> {
+/// use sansocket::{Config, tokio};
+///
+/// let mut ws = tokio::connect("ws://localhost:9001", &Config::new()).await?;
+/// ws.send("hello").await?;
+/// println!("{:?}", ws.next().await?);
+/// # Ok(())
+/// # }
+/// ```
+pub async fn connect(
+    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
+    config: &Config,
+) -> Result<Client, Error> {
+    connect_with(request, &Connector::new(config)).await
+}
+
+/// As [`connect`], with a proxy, roots of trust, or redirects.
+///
+/// # Errors
+///
+/// As `connect`, [`Error::ProxyRefused`] and [`Error::Redirect`].
+pub async fn connect_with(
+    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
+    connector: &Connector,
+) -> Result<Client, Error> {
+    let mut hops = Hops::new(request, connector)?;
+    loop {
+        let attempt = open(&hops.request, connector).await;
+        if let Some(result) = hops.follow(attempt) {
+            return result;
+        }
+    }
+}
+
+async fn open(request: &ClientRequest, connector: &Connector) -> Result<Client, Error> {
+    let (host, port) = connector.first_hop(request.uri());
+    let timeout = connector.config().settings().timeouts.handshake.duration();
+    let addresses = within(timeout, ConnectStep::Resolve, lookup_host((host, port))).await?;
+    let stream = dial(addresses, timeout).await?;
+    stream.set_nodelay(true)?;
+    connect_on(stream, request, connector).await
+}
+
+/// As [`connect_with`], over a stream of the caller's own: one that was dialled
+/// in another way, a Unix socket, a pipe in memory. It leads to the server or,
+/// if the connector has one, to the proxy; what follows is done here, each step
+/// within its deadline: the tunnel through the proxy, TLS for `wss://`, and the
+/// opening handshake. Redirects are not followed, as there is no other stream.
+///
+/// To use TLS of another library, see [`WebSocket::client`](super::WebSocket::client) and
+/// [`connect`](poll::WebSocket::connect).
+///
+/// # Errors
+///
+/// As `connect_with`; a redirect is [`Error::Refused`].
+///
+/// ```no_run
+/// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
+/// use sansocket::{Config, adapter::Connector, tokio};
+///
+/// let stream = ::tokio::net::UnixStream::connect("/run/chat.sock").await?;
+/// let connector = Connector::new(&Config::new());
+/// let mut ws = tokio::connect_on(stream, "ws://localhost/", &connector).await?;
+/// ws.send("hello").await?;
+/// # Ok(())
+/// # }
+/// ```
+pub async fn connect_on<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
+    connector: &Connector,
+) -> Result<Client<S>, Error> {
+    let request = sendable(request)?;
+    poll::connect::connect(Io::new(stream), &request, connector).await
+}
+
+/// The first address that answers.
+async fn dial(
+    addresses: impl Iterator<Item = SocketAddr>,
+    timeout: Option<Duration>,
+) -> Result<TcpStream, Error> {
+    let connect =
+        |address| -> Attempt<TcpStream> { Box::pin(limited(timeout, TcpStream::connect(address))) };
+    let sleep = |duration| -> Attempt<()> {
+        Box::pin(async move {
+            ::tokio::time::sleep(duration).await;
+            Ok(())
+        })
+    };
+    let connected = race(addresses, connect, sleep).await;
+    connected.map_err(|error| ConnectStep::Tcp.failed(error))
+}
+
+async fn within<R>(
+    timeout: Option<Duration>,
+    step: ConnectStep,
+    work: impl Future<Output = io::Result<R>>,
+) -> Result<R, Error> {
+    let done = limited(timeout, work).await;
+    done.map_err(|error| step.failed(error))
+}
+
+async fn limited<R>(
+    timeout: Option<Duration>,
+    work: impl Future<Output = io::Result<R>>,
+) -> io::Result<R> {
+    match timeout {
+        None => work.await,
+        Some(timeout) => ::tokio::time::timeout(timeout, work)
+            .await
+            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
+    }
+}
+
+impl Client {
+    /// The TCP stream, below TLS if there is any.
+    pub const fn tcp(&self) -> &TcpStream {
+        self.stream().get_ref()
+    }
+
+    /// The address of the peer, or of its proxy.
+    ///
+    /// # Errors
+    ///
+    /// If the socket is not connected any more.
+    pub fn peer_addr(&self) -> io::Result<SocketAddr> {
+        self.tcp().peer_addr()
+    }
+}
+
+impl<S> Stream<S> {
+    /// The stream below TLS, if there is any.
+    pub const fn get_ref(&self) -> &S {
+        &self.io().stream
+    }
+
+    /// As [`get_ref`](Self::get_ref), to be configured.
+    pub const fn get_mut(&mut self) -> &mut S {
+        &mut self.io_mut().stream
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncRead for Stream<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let len = ready!(Transport::poll_read(
+            &mut *self,
+            cx,
+            buf.initialize_unfilled()
+        ))?;
+        buf.advance(len);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Stream<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Transport::poll_write(&mut *self, cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Transport::poll_flush(&mut *self, cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Transport::poll_shutdown(&mut *self, cx)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ::tokio::time::Instant;
+
+    use super::*;
+    use crate::adapter::connector::tests::{black_hole, unused};
+
+    #[::tokio::test]
+    async fn address_that_does_not_answer_costs_a_quarter_of_a_second() {
+        // It has a runtime of its own, which must not be dropped within this one.
+        let (silent, _full) = std::thread::spawn(black_hole).join().unwrap();
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let open = listener.local_addr().unwrap();
+        let unused = unused();
+        for (addresses, delay) in [
+            (std::vec![unused, open, silent], 0),
+            (std::vec![silent, open], 250),
+            (std::vec![silent, unused, silent, open], 500),
+        ] {
+            let start = Instant::now();
+            let timeout = Some(Duration::from_secs(3));
+            let stream = dial(addresses.into_iter(), timeout).await.unwrap();
+            assert_eq!(stream.peer_addr().unwrap(), open);
+            let (took, delay) = (start.elapsed(), Duration::from_millis(delay));
+            assert!(
+                took >= delay && took < delay + Duration::from_millis(240),
+                "{took:?}"
+            );
+        }
+        let timeout = Some(Duration::from_millis(100));
+        let failed = dial([silent].into_iter(), timeout).await;
+        assert!(
+            matches!(failed, Err(Error::Connect { error, .. }) if error.kind() == io::ErrorKind::TimedOut)
+        );
+    }
+}
