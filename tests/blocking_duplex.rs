@@ -249,7 +249,7 @@ fn blocked_writer_ends_after_the_pong_deadline_has_passed() {
 
 #[test]
 fn blocked_writer_ends_with_the_reader_without_a_write_deadline() {
-    let (stream, _peer) = pair();
+    let (stream, mut peer) = pair();
     let config = Config::new()
         .ping_interval(ms(50))
         .pong_timeout(ms(100))
@@ -257,7 +257,8 @@ fn blocked_writer_ends_with_the_reader_without_a_write_deadline() {
         .close_timeout(ms(200));
     let (mut reader, mut writer) = upgraded(stream, Role::Client, &config).split();
     let reading = thread::spawn(move || (timeout_of(reader.next()), reader));
-    thread::sleep(ms(70));
+    // The ping has left before the message, or its deadline would not run.
+    peer.read_exact(&mut [0; 2]).unwrap();
     let writing = thread::spawn(move || writer.send(vec![0; 32 << 20]));
     let (read, written) = within(Duration::from_secs(5), move || {
         (reading.join().unwrap(), writing.join().unwrap())

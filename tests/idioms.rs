@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use futures_util::{Sink, SinkExt, Stream, StreamExt, TryStreamExt, future, stream};
+use sansocket::adapter::Connector;
 use sansocket::tokio::{self as ws, Error, WebSocket};
 use sansocket::{Close, CloseCode, Config, Event, Message, MessageRef, Request};
 use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
@@ -178,10 +179,9 @@ async fn streams_and_halves_may_be_boxed() {
         }
         Ok::<_, Error>(())
     });
-    let request = "ws://localhost/".try_into().unwrap();
-    let mut client = ws::connect_on(near, &request, &Config::new())
-        .await
-        .unwrap();
+    let connector = Connector::new(&Config::new());
+    let connecting = ws::connect_on(near, "ws://localhost/", &connector);
+    let mut client = connecting.await.unwrap();
     client.send("boxed").await.unwrap();
     assert_eq!(client.next().await.unwrap(), Some("boxed".into()));
     client.close_and_drain(1000, "").await.unwrap();

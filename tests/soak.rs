@@ -10,10 +10,11 @@
 
 mod common;
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 use std::{env, io};
@@ -24,14 +25,20 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
+/// How long the closing handshake may take.
+const MAX_CLOSING: Duration = Duration::from_secs(300);
+
 /// What happened on all connections together.
 #[derive(Debug, Default)]
 struct Account {
     connections: AtomicU64,
+    aborted: AtomicU64,
     sent: AtomicU64,
     echoed: AtomicU64,
     /// Sent on connections that were aborted, and so perhaps not echoed.
     lost: AtomicU64,
+    /// How often the server saw each error.
+    errors: Mutex<BTreeMap<String, u64>>,
 }
 
 /// What a client does.
@@ -224,8 +231,9 @@ async fn exchange(
 }
 
 async fn client(addr: SocketAddr, mut noise: Noise, until: Instant, account: &Account) {
-    // What the server owes when the client closes may take a busy machine long.
-    let config = Config::new().close_timeout(Duration::from_secs(60));
+    // What the server owes to all clients when they close may take a busy machine
+    // minutes.
+    let config = Config::new().close_timeout(MAX_CLOSING);
     let request = ClientRequest::to("ws://localhost/").unwrap();
     while Instant::now() < until {
         let stream = dial(addr, &mut noise).await;
@@ -235,10 +243,7 @@ async fn client(addr: SocketAddr, mut noise: Noise, until: Instant, account: &Ac
         let span = Duration::from_millis(200 + noise.next(3000));
         let own = Noise(noise.next(u64::MAX) | 1);
         let end = until.min(Instant::now() + span);
-        let exchanged = timeout(
-            Duration::from_secs(90),
-            exchange(ws.split(), (manner, own), end),
-        );
+        let exchanged = timeout(2 * MAX_CLOSING, exchange(ws.split(), (manner, own), end));
         let (sent, echoed) = exchanged
             .await
             .unwrap_or_else(|_| panic!("{manner:?} hangs"));
@@ -246,6 +251,9 @@ async fn client(addr: SocketAddr, mut noise: Noise, until: Instant, account: &Ac
         account.sent.fetch_add(sent, Relaxed);
         account.echoed.fetch_add(echoed, Relaxed);
         account.lost.fetch_add(sent - echoed, Relaxed);
+        if let Manner::Abort(_) = manner {
+            account.aborted.fetch_add(1, Relaxed);
+        }
         if let Manner::Steady | Manner::SlowReader = manner {
             assert_eq!(sent, echoed, "{manner:?}: each message comes back");
         }
@@ -257,16 +265,21 @@ async fn every_message_is_accounted_for() {
     let (seconds, connections) = (setting("SOAK_SECONDS", 5), setting("SOAK_CONNECTIONS", 50));
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let addr = listener.local_addr().unwrap();
+    let account = Arc::<Account>::default();
+    let served = account.clone();
     tokio::spawn(async move {
         let config = Config::new();
         for number in 0_u64.. {
             let (stream, _) = listener.accept().await.unwrap();
-            let config = config.clone();
-            // Clients that abort are errors here.
-            tokio::spawn(async move { serve(stream, &config, number % 2 == 0).await.is_ok() });
+            let (config, account) = (config.clone(), served.clone());
+            tokio::spawn(async move {
+                if let Err(error) = serve(stream, &config, number % 2 == 0).await {
+                    let mut errors = account.errors.lock().unwrap();
+                    *errors.entry(error.to_string()).or_default() += 1;
+                }
+            });
         }
     });
-    let account = Arc::<Account>::default();
     let until = Instant::now() + Duration::from_secs(seconds);
     let clients: Vec<_> = (1..=connections)
         .map(|number| {
@@ -285,4 +298,7 @@ async fn every_message_is_accounted_for() {
         echoed.load(Relaxed) + lost.load(Relaxed)
     );
     assert!(account.connections.load(Relaxed) >= connections);
+    // Only clients that abort are errors of the server.
+    let errors: u64 = account.errors.lock().unwrap().values().sum();
+    assert!(errors <= account.aborted.load(Relaxed));
 }
