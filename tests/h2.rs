@@ -246,7 +246,8 @@ async fn connection_that_breaks_is_an_error() {
     let mut ws = connect(&client, &chat(), &config()).await.unwrap();
     relay.abort();
     let error = ws.next().await.unwrap_err();
-    assert!(matches!(error, Error::Io(_)), "{error}");
+    let cut = matches!(error, Error::Failed(Failure::UnexpectedEof));
+    assert!(cut, "as over TCP: {error:?}");
     assert!(!ws.outcome().unwrap().clean);
 }
 

@@ -3,14 +3,14 @@
 
 #[cfg(feature = "tokio")]
 pub(super) mod race;
+#[cfg(feature = "rustls")]
+mod tls;
 mod tunnel;
 
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::string::String;
-#[cfg(feature = "rustls")]
-use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 use std::vec::Vec;
 
@@ -18,6 +18,8 @@ use super::{ConnectStep, Error};
 use crate::config::Config;
 use crate::handshake::proxy::basic;
 use crate::handshake::{ClientRequest, RedirectError, RequestError, Uri, UriError};
+#[cfg(feature = "rustls")]
+pub use tls::Tls;
 pub(super) use tunnel::Tunnel;
 
 /// How to connect to servers: through an HTTP or SOCKS proxy, with which TLS,
@@ -43,6 +45,12 @@ pub struct Connector {
     tls: Option<Tls>,
 }
 
+/// The protocols of RFC 9112 and RFC 9113, as ALPN names them (RFC 9113 §3.1).
+#[cfg(any(feature = "futures", feature = "rustls", feature = "tokio"))]
+pub(super) const HTTP_1_1: &[u8] = b"http/1.1";
+#[cfg(feature = "h2")]
+pub(super) const HTTP_2: &[u8] = b"h2";
+
 /// Which proxy, and how it is spoken to.
 #[derive(Clone, Debug)]
 struct Proxy {
@@ -62,11 +70,6 @@ struct Credentials {
     user: String,
     password: String,
 }
-
-/// Whom a client trusts.
-#[cfg(feature = "rustls")]
-#[derive(Clone)]
-pub struct Tls(Arc<rustls::ClientConfig>);
 
 impl Connector {
     /// Directly, with the platform's roots for `wss`, following no redirect.
@@ -149,20 +152,6 @@ impl Connector {
         let authorization = credentials.map(|(user, password)| basic(user, password));
         let tunnel = Tunnel::http(uri, authorization.as_deref(), &self.config);
         Ok(Some(tunnel))
-    }
-
-    /// A TLS session with the URI's host.
-    #[cfg(feature = "rustls")]
-    pub(super) fn session(&self, uri: &Uri) -> Result<rustls::ClientConnection, Error> {
-        let failed = |error| ConnectStep::Tls.failed(error);
-        let tls = match &self.tls {
-            Some(tls) => tls.clone(),
-            None => Tls::platform().map_err(failed)?,
-        };
-        let host = rustls::pki_types::ServerName::try_from(String::from(uri.host()))
-            .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
-        rustls::ClientConnection::new_with_alpn(tls.0, host, std::vec![b"http/1.1".to_vec()])
-            .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidInput, error)))
     }
 }
 
@@ -287,73 +276,6 @@ pub(super) fn interleaved(addresses: impl Iterator<Item = SocketAddr>) -> Vec<So
 pub(super) fn no_tls() -> Error {
     let error = io::Error::new(io::ErrorKind::Unsupported, "built without rustls");
     ConnectStep::Tls.failed(error)
-}
-
-#[cfg(feature = "rustls")]
-impl Tls {
-    /// Whom the platform trusts. Its roots are loaded once for each process,
-    /// and all connections share the sessions that can be resumed.
-    ///
-    /// # Errors
-    ///
-    /// If its roots cannot be read.
-    pub fn platform() -> io::Result<Self> {
-        use rustls_platform_verifier::BuilderVerifierExt;
-
-        static PLATFORM: OnceLock<Tls> = OnceLock::new();
-        if let Some(tls) = PLATFORM.get() {
-            return Ok(tls.clone());
-        }
-        let builder = builder()?
-            .with_platform_verifier()
-            .map_err(io::Error::other)?;
-        let tls = Self(Arc::new(builder.with_no_client_auth()));
-        // If two threads load them at once, one result is kept.
-        Ok(PLATFORM.get_or_init(|| tls).clone())
-    }
-
-    /// Whom Mozilla trusts: roots that are part of the program.
-    ///
-    /// # Errors
-    ///
-    /// If the crypto provider is unavailable.
-    pub fn bundled() -> io::Result<Self> {
-        let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
-        Self::roots(roots)
-    }
-
-    /// These and no others.
-    ///
-    /// # Errors
-    ///
-    /// As [`bundled`](Self::bundled).
-    pub fn roots(roots: rustls::RootCertStore) -> io::Result<Self> {
-        let builder = builder()?.with_root_certificates(roots);
-        Ok(Self(Arc::new(builder.with_no_client_auth())))
-    }
-}
-
-#[cfg(feature = "rustls")]
-fn builder() -> io::Result<rustls::ConfigBuilder<rustls::ClientConfig, rustls::WantsVerifier>> {
-    let provider = Arc::new(rustls::crypto::ring::default_provider());
-    rustls::ClientConfig::builder_with_provider(provider)
-        .with_safe_default_protocol_versions()
-        .map_err(io::Error::other)
-}
-
-#[cfg(feature = "rustls")]
-impl From<Arc<rustls::ClientConfig>> for Tls {
-    /// The caller's own.
-    fn from(config: Arc<rustls::ClientConfig>) -> Self {
-        Self(config)
-    }
-}
-
-#[cfg(feature = "rustls")]
-impl fmt::Debug for Tls {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Tls").finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@
 //! # }
 //! ```
 
-mod client;
+pub(super) mod client;
 
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};

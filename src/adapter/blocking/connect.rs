@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use super::TlsStream;
 use super::dial::dial;
 use super::{Duplex, Error, Socket, Stream, WebSocket};
+#[cfg(feature = "rustls")]
+use crate::adapter::connector::HTTP_1_1;
 #[cfg(not(feature = "rustls"))]
 use crate::adapter::connector::no_tls;
 use crate::adapter::connector::{Hops, Tunnel, sendable};
@@ -209,7 +211,7 @@ fn secured<S: Duplex>(
         return Ok(Stream::plain(stream, socket));
     }
     let timeout = connector.config().settings().timeouts.handshake.duration();
-    let tls = TlsStream::over(stream, socket, connector.session(uri)?);
+    let tls = TlsStream::over(stream, socket, connector.session(uri, HTTP_1_1)?);
     tls.complete_handshake(timeout)
         .map_err(|error| ConnectStep::Tls.failed(timed_out(error)))?;
     Ok(tls.into())

@@ -13,61 +13,74 @@ use super::tls::TlsIo;
 use super::transport::Transport;
 #[cfg(not(feature = "rustls"))]
 use crate::adapter::connector::no_tls;
-use crate::adapter::connector::{Connector, Tunnel};
+use crate::adapter::connector::{Connector, HTTP_1_1, Tunnel};
 use crate::adapter::{ConnectStep, Error};
 use crate::handshake::{ClientRequest, Uri};
 
 /// Goes through the proxy, does the TLS handshake, and opens the WebSocket:
 /// each step within the time of a handshake.
 pub(in crate::adapter) async fn connect<T: Transport>(
-    mut io: T,
+    io: T,
     request: &ClientRequest,
     connector: &Connector,
 ) -> Result<WebSocket<MaybeTls<T>>, Error> {
-    let uri = request.uri();
-    let timeout = connector.config().settings().timeouts.handshake.duration();
-    if let Some(mut tunnel) = connector.tunnel(uri)? {
-        within(&mut io, timeout, ConnectStep::Proxy, |io, cx| {
-            poll_tunnel(io, cx, &mut tunnel)
-        })
-        .await?;
-    }
-    let io = secure(io, uri, connector, timeout).await?;
+    let io = reach(io, request.uri(), HTTP_1_1, connector).await?;
     WebSocket::client_on(io, request, connector.config())?
         .connect()
         .await
+}
+
+/// Goes through the proxy and does the TLS handshake, for this protocol.
+pub(in crate::adapter) async fn reach<T: Transport>(
+    mut io: T,
+    uri: &Uri,
+    alpn: &[u8],
+    connector: &Connector,
+) -> Result<MaybeTls<T>, Error> {
+    let timeout = connector.config().settings().timeouts.handshake.duration();
+    if let Some(mut tunnel) = connector.tunnel(uri)? {
+        // RFC 9113 §3.4: a server of HTTP/2 may speak before its client does, so
+        // nothing may be read that the proxy did not send. In TLS, and with
+        // HTTP/1.1, what follows is an error.
+        let speaks_first = alpn != HTTP_1_1 && !uri.is_secure();
+        let mut buf = vec![0; if speaks_first { 1 } else { 1024 }];
+        within(&mut io, timeout, ConnectStep::Proxy, |io, cx| {
+            poll_tunnel(io, cx, &mut tunnel, &mut buf)
+        })
+        .await?;
+    }
+    if !uri.is_secure() {
+        return Ok(MaybeTls::Plain(io));
+    }
+    #[cfg(feature = "rustls")]
+    return secure(io, uri, alpn, connector).await;
+    #[cfg(not(feature = "rustls"))]
+    Err(no_tls())
 }
 
 #[cfg(feature = "rustls")]
 async fn secure<T: Transport>(
     io: T,
     uri: &Uri,
+    alpn: &[u8],
     connector: &Connector,
-    timeout: Option<Duration>,
 ) -> Result<MaybeTls<T>, Error> {
-    if !uri.is_secure() {
-        return Ok(MaybeTls::Plain(io));
-    }
-    let mut tls = TlsIo::new(io, connector.session(uri)?);
+    let timeout = connector.config().settings().timeouts.handshake.duration();
+    let mut tls = TlsIo::new(io, connector.session(uri, alpn)?);
     within(&mut tls, timeout, ConnectStep::Tls, |tls, cx| {
         tls.poll_handshake(cx)
             .map_err(|error| ConnectStep::Tls.failed(error))
     })
     .await?;
-    Ok(MaybeTls::Tls(std::boxed::Box::new(tls)))
-}
-
-#[cfg(not(feature = "rustls"))]
-async fn secure<T: Transport>(
-    io: T,
-    uri: &Uri,
-    _: &Connector,
-    _: Option<Duration>,
-) -> Result<MaybeTls<T>, Error> {
-    if uri.is_secure() {
-        return Err(no_tls());
+    // A server without ALPN speaks HTTP/1.1, and no other (RFC 9113 §3.2).
+    if alpn != HTTP_1_1 && tls.alpn() != Some(alpn) {
+        let error = io::Error::new(
+            io::ErrorKind::Unsupported,
+            "the server speaks HTTP/1.1 only",
+        );
+        return Err(ConnectStep::Tls.failed(error));
     }
-    Ok(MaybeTls::Plain(io))
+    Ok(MaybeTls::Tls(std::boxed::Box::new(tls)))
 }
 
 /// A step, or that it took too long.
@@ -95,9 +108,9 @@ fn poll_tunnel<T: Transport>(
     io: &mut T,
     cx: &mut Context<'_>,
     tunnel: &mut Tunnel,
+    buf: &mut [u8],
 ) -> Poll<Result<(), Error>> {
     let failed = |error| ConnectStep::Proxy.failed(error);
-    let mut buf = vec![0; 1024];
     loop {
         while !tunnel.unsent().is_empty() {
             let slices = [IoSlice::new(tunnel.unsent())];
@@ -105,7 +118,7 @@ fn poll_tunnel<T: Transport>(
             tunnel.sent(len).map_err(failed)?;
         }
         ready!(io.poll_flush(cx)).map_err(failed)?;
-        let len = ready!(io.poll_read(cx, &mut buf)).map_err(failed)?;
+        let len = ready!(io.poll_read(cx, buf)).map_err(failed)?;
         if tunnel.receive(buf.get_mut(..len).unwrap_or_default())? {
             return Poll::Ready(Ok(()));
         }

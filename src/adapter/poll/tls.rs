@@ -160,6 +160,11 @@ impl<T: Transport> TlsIo<T> {
         }
     }
 
+    /// The protocol that the server chose (RFC 7301).
+    pub(super) fn alpn(&self) -> Option<&[u8]> {
+        self.session.alpn_protocol()
+    }
+
     /// Does the TLS handshake.
     pub(super) fn poll_handshake(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.session.is_handshaking() {

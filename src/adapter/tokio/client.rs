@@ -11,6 +11,8 @@ use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::net::{TcpStream, lookup_host};
 
 use super::Io;
+#[cfg(feature = "h2")]
+use crate::adapter::connector::HTTP_2;
 use crate::adapter::connector::race::{Attempt, race};
 use crate::adapter::connector::{Hops, sendable};
 use crate::adapter::poll::{self, MaybeTls, Transport};
@@ -71,12 +73,31 @@ pub async fn connect_with(
 }
 
 async fn open(request: &ClientRequest, connector: &Connector) -> Result<Client, Error> {
+    let stream = dial(request, connector).await?;
+    connect_on(stream, request, connector).await
+}
+
+/// A TCP connection to the server, or to the proxy.
+pub(in crate::adapter) async fn dial(
+    request: &ClientRequest,
+    connector: &Connector,
+) -> Result<TcpStream, Error> {
     let (host, port) = connector.first_hop(request.uri());
     let timeout = connector.config().settings().timeouts.handshake.duration();
     let addresses = within(timeout, ConnectStep::Resolve, lookup_host((host, port))).await?;
-    let stream = dial(addresses, timeout).await?;
+    let stream = first_to_answer(addresses, timeout).await?;
     stream.set_nodelay(true)?;
-    connect_on(stream, request, connector).await
+    Ok(stream)
+}
+
+/// Goes through the proxy and does TLS on this stream, for HTTP/2.
+#[cfg(feature = "h2")]
+pub(in crate::adapter) async fn reach<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    request: &ClientRequest,
+    connector: &Connector,
+) -> Result<Stream<S>, Error> {
+    poll::connect::reach(Io::new(stream), request.uri(), HTTP_2, connector).await
 }
 
 /// As [`connect_with`], over a stream of the caller's own: one that was dialled
@@ -113,7 +134,7 @@ pub async fn connect_on<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// The first address that answers.
-async fn dial(
+async fn first_to_answer(
     addresses: impl Iterator<Item = SocketAddr>,
     timeout: Option<Duration>,
 ) -> Result<TcpStream, Error> {
@@ -233,7 +254,9 @@ mod tests {
         ] {
             let start = Instant::now();
             let timeout = Some(Duration::from_secs(3));
-            let stream = dial(addresses.into_iter(), timeout).await.unwrap();
+            let stream = first_to_answer(addresses.into_iter(), timeout)
+                .await
+                .unwrap();
             assert_eq!(stream.peer_addr().unwrap(), open);
             let (took, delay) = (start.elapsed(), Duration::from_millis(delay));
             assert!(
@@ -242,7 +265,7 @@ mod tests {
             );
         }
         let timeout = Some(Duration::from_millis(100));
-        let failed = dial([silent].into_iter(), timeout).await;
+        let failed = first_to_answer([silent].into_iter(), timeout).await;
         assert!(
             matches!(failed, Err(Error::Connect { error, .. }) if error.kind() == io::ErrorKind::TimedOut)
         );

@@ -1,0 +1,97 @@
+//! TLS of clients: whom they trust.
+
+use std::fmt;
+use std::io;
+use std::string::String;
+use std::sync::{Arc, OnceLock};
+
+use super::Connector;
+use crate::adapter::{ConnectStep, Error};
+use crate::handshake::Uri;
+
+/// Whom a client trusts.
+#[derive(Clone)]
+pub struct Tls(Arc<rustls::ClientConfig>);
+
+impl Tls {
+    /// Whom the platform trusts. Its roots are loaded once for each process,
+    /// and all connections share the sessions that can be resumed.
+    ///
+    /// # Errors
+    ///
+    /// If its roots cannot be read.
+    pub fn platform() -> io::Result<Self> {
+        use rustls_platform_verifier::BuilderVerifierExt;
+
+        static PLATFORM: OnceLock<Tls> = OnceLock::new();
+        if let Some(tls) = PLATFORM.get() {
+            return Ok(tls.clone());
+        }
+        let builder = builder()?
+            .with_platform_verifier()
+            .map_err(io::Error::other)?;
+        let tls = Self(Arc::new(builder.with_no_client_auth()));
+        // If two threads load them at once, one result is kept.
+        Ok(PLATFORM.get_or_init(|| tls).clone())
+    }
+
+    /// Whom Mozilla trusts: roots that are part of the program.
+    ///
+    /// # Errors
+    ///
+    /// If the crypto provider is unavailable.
+    pub fn bundled() -> io::Result<Self> {
+        let roots = webpki_roots::TLS_SERVER_ROOTS.iter().cloned().collect();
+        Self::roots(roots)
+    }
+
+    /// These and no others.
+    ///
+    /// # Errors
+    ///
+    /// As [`bundled`](Self::bundled).
+    pub fn roots(roots: rustls::RootCertStore) -> io::Result<Self> {
+        let builder = builder()?.with_root_certificates(roots);
+        Ok(Self(Arc::new(builder.with_no_client_auth())))
+    }
+}
+
+fn builder() -> io::Result<rustls::ConfigBuilder<rustls::ClientConfig, rustls::WantsVerifier>> {
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    rustls::ClientConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .map_err(io::Error::other)
+}
+
+impl From<Arc<rustls::ClientConfig>> for Tls {
+    /// The caller's own.
+    fn from(config: Arc<rustls::ClientConfig>) -> Self {
+        Self(config)
+    }
+}
+
+impl fmt::Debug for Tls {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Tls").finish_non_exhaustive()
+    }
+}
+
+impl Connector {
+    /// A TLS session with the URI's host, in which this protocol is spoken
+    /// (ALPN, RFC 7301).
+    pub(in crate::adapter) fn session(
+        &self,
+        uri: &Uri,
+        alpn: &[u8],
+    ) -> Result<rustls::ClientConnection, Error> {
+        let failed = |error| ConnectStep::Tls.failed(error);
+        let tls = match &self.tls {
+            Some(tls) => tls.clone(),
+            None => Tls::platform().map_err(failed)?,
+        };
+        let host = rustls::pki_types::ServerName::try_from(String::from(uri.host()))
+            .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidInput, error)))?;
+        rustls::ClientConnection::new_with_alpn(tls.0, host, std::vec![alpn.to_vec()])
+            .map_err(|error| failed(io::Error::new(io::ErrorKind::InvalidInput, error)))
+    }
+}

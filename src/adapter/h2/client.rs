@@ -1,0 +1,227 @@
+//! Clients: from a URI, a stream, or a connection of HTTP/2, to an open
+//! WebSocket.
+
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::Poll;
+use std::vec::Vec;
+
+use ::h2::client::{Connection, SendRequest};
+use ::h2::ext::Protocol;
+use ::h2::{Ping, RecvStream, SendStream};
+use ::tokio::io::{AsyncRead, AsyncWrite};
+use ::tokio::net::TcpStream;
+use ::tokio::time::timeout;
+use bytes::Bytes;
+
+use super::stream::is_end_of_connection;
+use super::{MAX_WINDOW, Stream, WebSocket, io_error, upgraded};
+use crate::adapter::connector::{Hops, sendable};
+use crate::adapter::tokio::client::{dial, reach};
+use crate::adapter::{Connector, Error, http, tokio};
+use crate::config::Config;
+use crate::error::{DeadlineReason, Error as Failure};
+use crate::frame::Role;
+use crate::handshake::{ClientRequest, RequestError};
+use crate::upgrade::Offer;
+
+/// Connects to a `ws://` or `wss://` URI by a connection of HTTP/2 of its own:
+/// over TCP, through the proxy and in TLS as [`tokio::connect_with`], with
+/// `h2` by ALPN or, for `ws://`, with prior knowledge (RFC 9113 §3.3), and
+/// follows redirects alike. The connection is a future that must be polled, in
+/// a task of its own; it is over once the WebSocket is.
+///
+/// For many WebSockets over one connection, see [`handshake`] and [`connect`].
+///
+/// # Errors
+///
+/// As `tokio::connect_with`, and [`Error::Connect`] of kind `Unsupported` in the
+/// step `Tls` if the server does not speak HTTP/2, [`Error::Io`] of kind
+/// `Unsupported` if it allows no extended CONNECT.
+pub async fn connect_with(
+    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
+    connector: &Connector,
+) -> Result<(WebSocket, Connection<tokio::Stream>), Error> {
+    let mut hops = Hops::new(request, connector)?;
+    loop {
+        let attempt = open(&hops.request, connector).await;
+        if let Some(result) = hops.follow(attempt) {
+            return result;
+        }
+    }
+}
+
+async fn open(
+    request: &ClientRequest,
+    connector: &Connector,
+) -> Result<(WebSocket, Connection<tokio::Stream>), Error> {
+    let stream: TcpStream = dial(request, connector).await?;
+    connect_on(stream, request, connector).await
+}
+
+/// As [`connect_with`], over a stream of the caller's own, as
+/// [`tokio::connect_on`]: it leads to the server or, if the connector has one,
+/// to the proxy. Redirects are not followed, as there is no other stream.
+///
+/// # Errors
+///
+/// As `connect_with`; a redirect is [`Error::Refused`].
+pub async fn connect_on<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
+    connector: &Connector,
+) -> Result<(WebSocket, Connection<tokio::Stream<S>>), Error> {
+    let request = sendable(request)?;
+    let stream = reach(stream, &request, connector).await?;
+    let (client, mut connection) = handshake(stream, connector.config()).await?;
+    let asking = connect(&client, &request, connector.config());
+    let ws = driving(&mut connection, asking).await?;
+    Ok((ws, connection))
+}
+
+/// What `work` returns, while the connection is driven.
+async fn driving<S: AsyncRead + AsyncWrite + Unpin, R>(
+    connection: &mut Connection<S>,
+    work: impl Future<Output = R>,
+) -> R {
+    let (mut work, mut is_over) = (pin!(work), false);
+    poll_fn(|cx| {
+        // Its end is an error of the work.
+        is_over = is_over || Pin::new(&mut *connection).poll(cx).is_ready();
+        work.as_mut().poll(cx)
+    })
+    .await
+}
+
+/// As `h2::client::handshake`, with [`MAX_WINDOW`], and waits for the server's
+/// settings, which say whether it allows extended CONNECTs, within
+/// [`handshake_timeout`](Config::handshake_timeout). The connection is a future
+/// that must be polled, in a task of its own.
+///
+/// # Errors
+///
+/// [`Error::Io`], and [`Error::Failed`] if the server is silent.
+pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
+    stream: S,
+    config: &Config,
+) -> Result<(SendRequest<Bytes>, Connection<S>), Error> {
+    let handshake = async {
+        let handshake = ::h2::client::Builder::new()
+            .initial_connection_window_size(MAX_WINDOW)
+            .handshake(stream);
+        let (client, mut connection) = handshake.await.map_err(failed)?;
+        settled(&mut connection).await?;
+        Ok((client, connection))
+    };
+    within(config, handshake).await
+}
+
+/// Does a step of the handshake before its deadline.
+async fn within<R>(
+    config: &Config,
+    step: impl Future<Output = Result<R, Error>>,
+) -> Result<R, Error> {
+    match config.settings().timeouts.handshake.duration() {
+        None => step.await,
+        Some(limit) => timeout(limit, step)
+            .await
+            .unwrap_or_else(|_| Err(Failure::Timeout(DeadlineReason::Handshake).into())),
+    }
+}
+
+/// RFC 9113 §3.4: settings come first, and so before the answer to a ping.
+async fn settled<S: AsyncRead + AsyncWrite + Unpin>(
+    connection: &mut Connection<S>,
+) -> Result<(), Error> {
+    let Some(mut pings) = connection.ping_pong() else {
+        return Ok(());
+    };
+    pings.send_ping(Ping::opaque()).map_err(failed)?;
+    poll_fn(|cx| {
+        if let Poll::Ready(end) = Pin::new(&mut *connection).poll(cx) {
+            end.map_err(failed)?;
+            return Poll::Ready(Err(Failure::UnexpectedEof.into()));
+        }
+        pings.poll_pong(cx).map_ok(|_| ()).map_err(failed)
+    })
+    .await
+}
+
+/// Opens a WebSocket by an extended CONNECT, on a connection that may carry
+/// many, within [`handshake_timeout`](Config::handshake_timeout).
+///
+/// # Errors
+///
+/// [`Error::Refused`] with the response of a server that refuses,
+/// [`Error::Failed`] if it breaks a rule or is silent, [`Error::Io`] of kind
+/// `Unsupported` if it allows no extended CONNECT, and of others if the stream
+/// or the connection broke.
+pub async fn connect(
+    client: &SendRequest<Bytes>,
+    request: &ClientRequest,
+    config: &Config,
+) -> Result<WebSocket, Error> {
+    let asking = ask(client.clone(), request, config);
+    let (response, send, offer) = within(config, asking).await?;
+    match http::check(&offer, &response) {
+        Ok(agreement) => {
+            let opening = http::opening(&response, &agreement);
+            let stream = Stream::new(send, response.into_body());
+            Ok(upgraded(stream, Role::Client, agreement, config).with_response(opening))
+        }
+        Err(error) => {
+            let (head, mut body) = response.into_parts();
+            let body = read_body(&mut body, config).await;
+            Err(http::refused(error, &head, body))
+        }
+    }
+}
+
+/// The body of a refusal, and whether it is incomplete: longer than the limit,
+/// broken off, or late.
+async fn read_body(body: &mut RecvStream, config: &Config) -> (Vec<u8>, bool) {
+    let max_len = config.settings().handshake.limits.max_body_len;
+    let mut bytes = Vec::new();
+    let reading = async {
+        while let Some(data) = body.data().await {
+            let data = data.map_err(io_error)?;
+            let room = data.len().min(max_len - bytes.len());
+            bytes.extend_from_slice(data.get(..room).unwrap_or_default());
+            let released = body.flow_control().release_capacity(data.len());
+            released.map_err(io_error)?;
+            if room < data.len() {
+                return Ok(false);
+            }
+        }
+        Ok(true)
+    };
+    let is_whole = within(config, reading).await.unwrap_or(false);
+    (bytes, !is_whole)
+}
+
+async fn ask(
+    client: SendRequest<Bytes>,
+    request: &ClientRequest,
+    config: &Config,
+) -> Result<(::http::Response<RecvStream>, SendStream<Bytes>, Offer), Error> {
+    let mut client = client.ready().await.map_err(failed)?;
+    if !client.is_extended_connect_protocol_enabled() {
+        // RFC 8441 §3: it must not be sent.
+        return Err(io::Error::from(io::ErrorKind::Unsupported).into());
+    }
+    let (mut head, offer) = http::offer_extended_connect(request, config);
+    head.extensions_mut()
+        .insert(Protocol::from_static("websocket"));
+    let (response, send) = client.send_request(head, false).map_err(failed)?;
+    let response = response.await.map_err(failed)?;
+    Ok((response, send, offer))
+}
+
+/// The end of the connection is that of the stream below it, as over TCP.
+fn failed(error: ::h2::Error) -> Error {
+    if is_end_of_connection(&error) {
+        return Failure::UnexpectedEof.into();
+    }
+    io_error(error).into()
+}

@@ -1,0 +1,130 @@
+//! A stream of HTTP/2 as one of bytes.
+
+use std::io::{self, IoSlice};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use ::h2::{Reason, RecvStream, SendStream};
+use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use bytes::{Buf, Bytes, BytesMut};
+
+use super::io_error;
+
+/// A stream of HTTP/2 as one of bytes. What it takes to be written is no more
+/// than the peer's window has room for.
+#[derive(Debug)]
+pub struct Stream {
+    send: SendStream<Bytes>,
+    receive: RecvStream,
+    /// What was not read yet of the last frame.
+    unread: Bytes,
+}
+
+impl Stream {
+    /// Of the two halves that `h2` hands out.
+    pub const fn new(send: SendStream<Bytes>, receive: RecvStream) -> Self {
+        Self {
+            send,
+            receive,
+            unread: Bytes::new(),
+        }
+    }
+
+    /// Room in the window, for at most this many bytes.
+    fn poll_capacity(&mut self, cx: &mut Context<'_>, len: usize) -> Poll<io::Result<usize>> {
+        self.send.reserve_capacity(len);
+        while self.send.capacity() == 0 {
+            match ready!(self.send.poll_capacity(cx)) {
+                Some(capacity) => capacity.map_err(io_error)?,
+                None => return self.poll_broken(cx).map(Err),
+            };
+        }
+        Poll::Ready(Ok(self.send.capacity().min(len)))
+    }
+
+    /// Why nothing can be written any more.
+    fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+        let reason = ready!(self.send.poll_reset(cx));
+        Poll::Ready(match reason {
+            Ok(Reason::NO_ERROR) => io::ErrorKind::BrokenPipe.into(),
+            Ok(reason) => io_error(reason.into()),
+            Err(error) => io_error(error),
+        })
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        while self.unread.is_empty() {
+            match ready!(self.receive.poll_data(cx)) {
+                Some(Ok(data)) => self.unread = data,
+                // The end of the connection is that of its streams, as over TCP.
+                Some(Err(error)) if is_end_of_connection(&error) => return Poll::Ready(Ok(())),
+                Some(Err(error)) => return Poll::Ready(Err(io_error(error))),
+                None => return Poll::Ready(Ok(())),
+            }
+        }
+        let len = self.unread.len().min(buf.remaining());
+        buf.put_slice(self.unread.get(..len).unwrap_or_default());
+        self.unread.advance(len);
+        // The peer may send as much again.
+        let released = self.receive.flow_control().release_capacity(len);
+        Poll::Ready(released.map_err(io_error))
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        self.poll_write_vectored(cx, &[IoSlice::new(bytes)])
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        slices: &[IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let len = slices.iter().map(|slice| slice.len()).sum();
+        if len == 0 {
+            return Poll::Ready(Ok(0));
+        }
+        let len = ready!(self.poll_capacity(cx, len))?;
+        let mut data = BytesMut::with_capacity(len);
+        for slice in slices {
+            let rest = slice.len().min(len - data.len());
+            data.extend_from_slice(slice.get(..rest).unwrap_or_default());
+        }
+        let sent = self.send.send_data(data.freeze(), false);
+        Poll::Ready(sent.map(|()| len).map_err(io_error))
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        true
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        // The connection's own task writes.
+        Poll::Ready(Ok(()))
+    }
+
+    /// Ends the stream (`END_STREAM`).
+    fn poll_shutdown(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let ended = self.send.send_data(Bytes::new(), true);
+        Poll::Ready(ended.map_err(io_error))
+    }
+}
+
+/// Whether the connection was at its end, without a reason, before the stream
+/// was: to the library that is a pipe that broke.
+pub(super) fn is_end_of_connection(error: &::h2::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, UnexpectedEof};
+    let error = error.get_io();
+    error.is_some_and(|error| matches!(error.kind(), BrokenPipe | UnexpectedEof))
+}
