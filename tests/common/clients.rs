@@ -3,8 +3,10 @@
 #![allow(dead_code, unreachable_pub)]
 
 use std::io::{ErrorKind, Read, Write};
+#[cfg(unix)]
 use std::os::unix::net::UnixStream;
 use std::sync::{Arc, LazyLock};
+#[cfg(unix)]
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -13,21 +15,27 @@ use rustls::crypto::ring::default_provider;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::{RootCertStore, ServerConfig, ServerConnection, StreamOwned};
 use sansocket::adapter::{ConnectStep, Connector, Error, Tls};
+#[cfg(unix)]
 use sansocket::blocking::Socket;
-use sansocket::{Config, blocking, futures};
+#[cfg(unix)]
+use sansocket::futures;
+use sansocket::{Config, blocking};
 
+#[cfg(unix)]
 /// Connects over a stream, says hello, and returns the answer.
 pub type OverStream = (
     &'static str,
     fn(UnixStream, &str, &Connector) -> Result<String, Error>,
 );
 
+#[cfg(unix)]
 pub const OVER_STREAM: [OverStream; 3] = [
     ("blocking", blocking_over),
     ("tokio", tokio_over),
     ("futures", futures_over),
 ];
 
+#[cfg(unix)]
 fn blocking_over(stream: UnixStream, url: &str, connector: &Connector) -> Result<String, Error> {
     let mut ws = blocking::connect_on(stream, Socket::unix(), url, connector)?;
     ws.send("hello")?;
@@ -36,6 +44,7 @@ fn blocking_over(stream: UnixStream, url: &str, connector: &Connector) -> Result
     Ok(message.as_text().expect("text").into())
 }
 
+#[cfg(unix)]
 fn tokio_over(stream: UnixStream, url: &str, connector: &Connector) -> Result<String, Error> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -52,6 +61,7 @@ fn tokio_over(stream: UnixStream, url: &str, connector: &Connector) -> Result<St
     })
 }
 
+#[cfg(unix)]
 fn futures_over(stream: UnixStream, url: &str, connector: &Connector) -> Result<String, Error> {
     smol::block_on(async {
         let stream = smol::Async::new(stream).unwrap();
@@ -66,6 +76,7 @@ fn futures_over(stream: UnixStream, url: &str, connector: &Connector) -> Result<
     })
 }
 
+#[cfg(unix)]
 /// A stream whose other end is served by a thread.
 pub fn peer<R: Send + 'static>(
     serve: impl FnOnce(UnixStream) -> R + Send + 'static,
@@ -74,6 +85,7 @@ pub fn peer<R: Send + 'static>(
     (ours, thread::spawn(move || serve(theirs)))
 }
 
+#[cfg(unix)]
 /// Reads and says nothing, until the end.
 pub fn silent(mut stream: UnixStream) {
     let _ = stream.read_to_end(&mut Vec::new());

@@ -87,6 +87,20 @@ where
 /// # Errors
 ///
 /// As `connect_with`; a redirect is [`Error::Refused`].
+///
+/// ```no_run
+/// # #[cfg(unix)]
+/// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
+/// use sansocket::{Config, adapter::Connector, futures};
+///
+/// let stream = smol::net::unix::UnixStream::connect("/run/chat.sock").await?;
+/// let connector = Connector::new(&Config::new());
+/// let sleep = |duration| async move { smol::Timer::after(duration).await; };
+/// let mut ws = futures::connect_on(stream, "ws://localhost/", &connector, sleep).await?;
+/// ws.send("hello").await?;
+/// # Ok(())
+/// # }
+/// ```
 pub async fn connect_on<S, F>(
     stream: S,
     request: impl TryInto<ClientRequest, Error: Into<RequestError>>,

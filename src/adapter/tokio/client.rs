@@ -114,6 +114,7 @@ pub(in crate::adapter) async fn reach<S: AsyncRead + AsyncWrite + Unpin>(
 /// As `connect_with`; a redirect is [`Error::Refused`].
 ///
 /// ```no_run
+/// # #[cfg(unix)]
 /// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
 /// use sansocket::{Config, adapter::Connector, tokio};
 ///
