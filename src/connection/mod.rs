@@ -11,14 +11,15 @@ use crate::config::Config;
 #[cfg(feature = "deflate")]
 use crate::deflate::Codec;
 use crate::entropy::MaskingKeys;
-use crate::error::{Error, SendError};
+use crate::error::SendError;
 use crate::frame::{ControlRate, Decoder, Mask, Opcode, Role};
-use crate::handshake::{Agreement, Answer, ClientRequest, RequestReader, ResponseReader};
+use crate::handshake::{Agreement, ClientRequest, RequestReader, ResponseReader};
 use crate::message::{MessageKind, Receiver};
 use crate::timer::Timer;
 use counters::{Passed, PassedRarely};
-use life::{End, Life, Stage};
+use life::{Life, Stage};
 
+mod closing;
 #[cfg(feature = "deflate")]
 mod compression;
 mod counters;
@@ -352,66 +353,6 @@ impl Connection {
     #[cfg(feature = "std")]
     pub(crate) const fn config(&self) -> &Config {
         &self.config
-    }
-
-    /// Ends the connection and appends what the peer is to be told. The first
-    /// failure counts, and none after the closing handshake does.
-    fn fail(&mut self, error: Error, out: &mut Vec<u8>) {
-        if self.life.end().is_some() {
-            return;
-        }
-        let mut sent = None;
-        match self.life.take() {
-            Some(Stage::Request(_) | Stage::Answer { .. }) => self.answer_failure(error, out),
-            Some(Stage::Closing { sent: close, .. }) => sent = Some(close),
-            None => self.send_close_for(error, out),
-            _ => {}
-        }
-        self.end(Outcome::failed(error, sent), Some(error));
-    }
-
-    /// The HTTP response that a server owes a client that was too slow. What
-    /// else is wrong with a request, its rejection answers.
-    fn answer_failure(&mut self, error: Error, out: &mut Vec<u8>) {
-        let before = out.len();
-        if let Error::Timeout(_) = error {
-            Answer::new(408).write(false, out);
-        }
-        self.count_sent(before, out);
-    }
-
-    /// The outcome is certain. No message will be received or sent, so what was
-    /// held for them is given back.
-    fn end(&mut self, outcome: Outcome, failure: Option<Error>) {
-        let can_wait = self.config.settings().timeouts.close.is_set();
-        let is_multiplexed = self
-            .agreement
-            .as_ref()
-            .is_some_and(|agreement| agreement.is_multiplexed());
-        let ending = match Ending::after(self.role, outcome.cause) {
-            // RFC 6455 §7.1.1 spares servers TIME_WAIT, which only TCP has.
-            Ending::AwaitEnd if is_multiplexed => Ending::Drop,
-            // Nothing would end the wait for a peer that failed us.
-            _ if outcome.cause.is_some() && !can_wait => Ending::Drop,
-            ending => ending,
-        };
-        self.life = Life::at(Stage::Ended(End {
-            outcome,
-            ending,
-            output_end: self.sent.bytes,
-            is_stalled: false,
-            event: None,
-            failure,
-        }));
-        #[cfg(feature = "deflate")]
-        {
-            self.codec = None;
-        }
-        self.receiver.discard();
-        if let Some(rare) = &mut self.rare {
-            rare.control = Vec::new();
-        }
-        self.lends = false;
     }
 }
 

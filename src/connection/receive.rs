@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 
 use super::life::Stage;
 use super::{Connection, Frame};
-use crate::close::{Close, Initiator, Outcome};
 use crate::error::{Error, HandshakeError, ProtocolError};
 use crate::event::Event;
 use crate::frame::{Header, Mask, Opcode, Part, Rules, WholeFrame};
@@ -360,20 +359,6 @@ impl Connection {
                 Ok(Event::Pong(payload))
             }
         }
-    }
-
-    fn finish_close<'i>(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<Event<'i>, Error> {
-        let close = Close::parse(payload)?;
-        let mut initiator = Initiator::Local;
-        if self.life.is_open() {
-            // RFC 6455 §5.5.1: an endpoint that has not sent a close frame
-            // "MUST send a Close frame in response".
-            self.write_close(&close.answer(), out)
-                .map_err(|_| Error::NoEntropy)?;
-            initiator = Initiator::Peer;
-        }
-        self.end(Outcome::closed(close.clone(), initiator), None);
-        Ok(Event::Close(close))
     }
 
     /// Fails the connection and reports it at once.

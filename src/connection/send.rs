@@ -5,12 +5,12 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::life::{Life, Stage};
+use super::life::Stage;
 use super::{Connection, Sending};
-use crate::close::{Close, CloseCode, Outcome};
+use crate::close::Outcome;
 #[cfg(feature = "deflate")]
 use crate::deflate::Compress;
-use crate::error::{Error, SendError};
+use crate::error::SendError;
 use crate::frame::encoder::{self, Start};
 use crate::frame::{Header, MaskingKey, Opcode, Role};
 use crate::handshake::Answer;
@@ -222,51 +222,6 @@ impl Connection {
         self.send_control(Opcode::Pong, payload, out)
     }
 
-    /// Begins the closing handshake (§7.1.2). What the peer still sends is
-    /// received until its close frame comes. Does nothing if the connection is
-    /// closing or closed.
-    ///
-    /// A reason longer than 123 bytes is cut between two characters. With
-    /// [`CloseCode::NO_STATUS`] and no reason, an empty close frame is sent.
-    ///
-    /// # Errors
-    ///
-    /// If the code must not be sent, or the connection was never open.
-    pub fn close(
-        &mut self,
-        code: impl Into<CloseCode>,
-        reason: &str,
-        out: &mut Vec<u8>,
-    ) -> Result<(), SendError> {
-        let close = Close::to_send(code.into(), reason)?;
-        match self.check_open() {
-            Err(SendError::Closed) => return Ok(()),
-            open => open?,
-        }
-        self.write_close(&close, out)?;
-        self.life = Life::at(Stage::Closing {
-            sent: close,
-            end: self.sent.bytes,
-        });
-        Ok(())
-    }
-
-    /// The close frame that reports a failure, if there is one for it.
-    pub(super) fn send_close_for(&mut self, error: Error, out: &mut Vec<u8>) {
-        if let Some(code) = error.close_code() {
-            // Without a key there is no frame; the outcome still reports.
-            let _ = self.write_close(&Close::without_reason(code), out);
-        }
-    }
-
-    pub(super) fn write_close(
-        &mut self,
-        close: &Close,
-        out: &mut Vec<u8>,
-    ) -> Result<(), SendError> {
-        self.write_control(Opcode::Close, &close.payload(), out)
-    }
-
     /// RFC 6455 §5.3: a fresh key for each frame of a client.
     #[inline]
     pub(super) fn masking_key(&mut self) -> Result<Option<MaskingKey>, SendError> {
@@ -422,7 +377,7 @@ impl Connection {
     }
 
     #[inline]
-    fn check_open(&self) -> Result<(), SendError> {
+    pub(super) fn check_open(&self) -> Result<(), SendError> {
         if self.life.is_open() {
             return Ok(());
         }
