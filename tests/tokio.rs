@@ -354,6 +354,18 @@ async fn tunnel_passes_bytes_and_ends() {
         .unwrap();
 }
 
+// After a failure the peer is waited for, but no longer than for a close frame.
+#[tokio::test(start_paused = true)]
+async fn failure_comes_though_the_peer_never_ends_the_stream() {
+    let (mut ws, mut peer) = pair(4096, &config());
+    let start = Instant::now();
+    peer.write_all(b"\x81\x00").await.unwrap();
+    let failed = timeout(Duration::from_secs(3600), ws.next()).await;
+    let error = failed.expect("at the close deadline").unwrap_err();
+    assert!(matches!(error, Error::Failed(Failure::Protocol(_))));
+    assert_eq!(start.elapsed().as_secs(), 5);
+}
+
 // What was written before leaves first, and what the peer still sends is read
 // to its end.
 #[tokio::test]

@@ -59,7 +59,12 @@ impl<T: Transport> Driver<T> {
                 let _ = self.poll_deadline(cx, false);
                 return yield_now(cx);
             } else {
-                ready!(self.poll_deadline(cx, true));
+                let late = self.poll_deadline(cx, true);
+                // At the end of the wait there is no deadline that would wake.
+                let has_waited = waits && !self.ws.is_lingering();
+                if !has_waited {
+                    ready!(late);
+                }
             }
         }
         Poll::Ready(())
