@@ -4,7 +4,7 @@
 //! §7.1.1: the server closes the transport first, so that it, not the client,
 //! holds the connection in TIME_WAIT. A transport that is dropped with unread
 //! bytes is reset, and the peer may lose the close frame: a server whose peer may
-//! still be sending therefore lingers.
+//! still be sending therefore lingers, after a failure or a late close frame.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -239,6 +239,15 @@ impl Outcome {
             reason,
             initiator,
             cause: None,
+        }
+    }
+
+    /// The connection failed while the peer's close frame waited for its answer.
+    pub(crate) fn unanswered(cause: Error, peer: Close) -> Self {
+        Self {
+            clean: false,
+            cause: Some(cause),
+            ..Self::closed(peer, Initiator::Peer)
         }
     }
 

@@ -230,7 +230,9 @@ impl Config {
     }
 
     /// How long the peer may take to finish the closing handshake, from the
-    /// moment the close frame has left. Default 5 s.
+    /// moment the close frame has left. Default 5 s. Where
+    /// [`auto_close`](crate::Connection::auto_close) is off, each received byte
+    /// restarts it.
     #[must_use]
     pub fn close_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
         self.with(|settings| settings.timeouts.close = timeout.into().into())

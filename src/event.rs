@@ -41,7 +41,8 @@ pub enum Event<'i> {
     Ping(Cow<'i, [u8]>),
     /// A pong with its payload, at most 125 bytes.
     Pong(Cow<'i, [u8]>),
-    /// The peer's close frame. It has already been answered. No message follows.
+    /// The peer's close frame. It has already been answered unless
+    /// [`auto_close`](crate::Connection::auto_close) is off. No message follows.
     Close(Close),
     /// The connection failed. The last event: the frame or HTTP answer that tells
     /// the peer is in `out` already.

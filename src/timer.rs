@@ -11,7 +11,7 @@
 //! | ping | while open and the driver reads, from the last received byte | any received byte | a ping is sent |
 //! | pong | from the moment that ping has left, while the driver reads | any received byte | fails, 1011 |
 //! | idle | while open and the driver reads, from the last received byte | any received byte | fails, 1001 |
-//! | close | from the moment the close frame has left | the peer's close frame, then the end of the stream | the transport may be dropped |
+//! | close | from the moment the close frame has left | the peer's close frame, then the end of the stream; while draining, any received byte | the transport may be dropped |
 //! | write stall | while bytes are unsent, in every phase | bytes leaving, at the minimum rate if there is one | fails, unsent bytes are dropped |
 //!
 //! A deadline that fails the connection takes effect at a call that comes a
@@ -93,6 +93,8 @@ pub(crate) enum Phase {
     Open,
     /// The peer's close frame, or the end of the stream, is awaited.
     Closing,
+    /// The close frame was sent, and the peer may send the rest before its own.
+    Draining,
     /// The transport may be dropped, once the output has left.
     Closed,
 }
@@ -110,6 +112,17 @@ pub(crate) struct Observed {
     pub(crate) unsent: u64,
     /// The position in the output after the last close frame.
     pub(crate) close_end: u64,
+}
+
+impl Phase {
+    /// Whether received bytes show that the peer goes on.
+    const fn counts_silence(self) -> bool {
+        matches!(self, Self::Open | Self::Draining)
+    }
+
+    const fn is_closing(self) -> bool {
+        matches!(self, Self::Closing | Self::Draining)
+    }
 }
 
 impl Observed {
@@ -159,8 +172,8 @@ pub(crate) struct Timer {
     /// The position in the output after a ping that is queued, or when it had
     /// left.
     ping_mark: u64,
-    /// When the phase began, the last byte was received while open, or the
-    /// close frame had left.
+    /// When the phase began, the last byte was received while open or draining,
+    /// or the close frame had left.
     since: Nanos,
     /// Bytes received and appended, as of the last call.
     received: u64,
@@ -270,11 +283,7 @@ impl Timer {
     pub(crate) fn next(&self, now: Duration, timeouts: &Timeouts) -> Option<Deadline> {
         let (reason, mut at) = self.first(timeouts)?;
         if at <= nanos(now) {
-            let last = match reason {
-                DeadlineReason::Pong | DeadlineReason::Idle => self.reading_calls.last,
-                _ => self.calls.last,
-            };
-            at = last.saturating_add(GRACE);
+            at = self.calls_for(reason).last.saturating_add(GRACE);
         }
         let at = Duration::from_nanos(at);
         Some(Deadline { at, reason })
@@ -308,7 +317,7 @@ impl Timer {
     fn skip_pause(&mut self, now: Nanos) {
         let pause = now.saturating_sub(self.called_at);
         self.called_at = now;
-        if self.is_reading || self.phase != Phase::Open {
+        if self.is_reading || !self.phase.counts_silence() {
             return;
         }
         self.since = self.since.saturating_add(pause);
@@ -325,8 +334,8 @@ impl Timer {
             (self.written, self.written_at) = (left, now);
         }
         (self.appended, self.has_unsent) = (observed.appended, observed.unsent > 0);
-        let is_closing = self.phase == Phase::Closing && !self.close_has_left;
-        if is_closing && left >= observed.close_end {
+        let is_leaving = self.phase.is_closing() && !self.close_has_left;
+        if is_leaving && left >= observed.close_end {
             (self.close_has_left, self.since) = (true, now);
         }
     }
@@ -337,7 +346,7 @@ impl Timer {
         if is_alive {
             self.ping_is_awaited = false;
         }
-        if is_alive && self.phase == Phase::Open {
+        if is_alive && self.phase.counts_silence() {
             self.since = now;
         }
         match self.ping {
@@ -356,14 +365,22 @@ impl Timer {
         }
     }
 
-    /// Whether a deadline had passed at a call before this one. What ends with
-    /// received bytes takes a call of a driver that reads.
+    /// Whether a deadline had passed at a call before this one.
     const fn takes_effect(&self, reason: DeadlineReason, at: Nanos, now: Nanos) -> bool {
         match reason {
             // An early ping does no harm.
             DeadlineReason::Ping => at <= now,
-            DeadlineReason::Pong | DeadlineReason::Idle => at <= self.reading_calls.before,
-            _ => at <= self.calls.before,
+            _ => at <= self.calls_for(reason).before,
+        }
+    }
+
+    /// The calls that a deadline is measured by. What ends with received bytes
+    /// takes a call of a driver that reads.
+    const fn calls_for(&self, reason: DeadlineReason) -> &Calls {
+        match (reason, self.phase) {
+            (DeadlineReason::Pong | DeadlineReason::Idle, _)
+            | (DeadlineReason::Close, Phase::Draining) => &self.reading_calls,
+            _ => &self.calls,
         }
     }
 
@@ -389,7 +406,8 @@ impl Timer {
     }
 
     fn close_since(&self) -> Option<Nanos> {
-        self.close_has_left.then_some(self.since)
+        let is_paused = self.phase == Phase::Draining && !self.is_reading;
+        (self.close_has_left && !is_paused).then_some(self.since)
     }
 
     fn unsent_since(&self) -> Option<Nanos> {

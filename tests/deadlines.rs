@@ -886,6 +886,107 @@ fn failure_is_an_event_until_it_was_received() {
     assert!(clocked.error().is_some() && !clocked.ws.has_event());
 }
 
+/// One that leaves the answer to a close frame to the application.
+fn without_auto_close(role: Role, config: &Config) -> Clocked {
+    let mut ws = open(role, config);
+    ws.auto_close(false);
+    Clocked::new(ws)
+}
+
+// The peer sends the rest for as long as it takes; then it is silent.
+#[test]
+fn close_deadline_runs_from_the_last_byte_without_auto_close() {
+    let piece = |role| wire(peer_of(role)).binary(b"more").bytes();
+    for role in ROLES {
+        let mut end = without_auto_close(role, &config());
+        end.ws.close(1000, "", &mut end.out).unwrap();
+        end.written();
+        for _ in 0..100 {
+            end.pass(secs(4));
+            end.receive(&piece(role));
+        }
+        assert_eq!(end.events.len(), 100);
+        assert_eq!(end.wait(), (DeadlineReason::Close, secs(5)));
+        assert_eq!(end.error(), Some(Error::Timeout(DeadlineReason::Close)));
+        assert!(end.ws.is_closed());
+
+        // With it, the whole handshake has that time.
+        let mut end = Clocked::open(role, &config());
+        end.ws.close(1000, "", &mut end.out).unwrap();
+        end.written();
+        end.pass(secs(4));
+        end.receive(&piece(role));
+        assert_eq!(end.wait(), (DeadlineReason::Close, secs(1)));
+    }
+}
+
+#[test]
+fn silent_peer_is_given_up_though_it_may_send_the_rest() {
+    for role in ROLES {
+        let mut end = without_auto_close(role, &config());
+        end.ws.close(1000, "", &mut end.out).unwrap();
+        // The close frame has not left yet.
+        end.pass(secs(3));
+        assert_eq!(end.wait(), (DeadlineReason::Close, secs(5)));
+        let error = end.error();
+        assert_eq!(error, Some(Error::Timeout(DeadlineReason::Close)));
+        assert!(end.ws.is_closed() && !end.ws.is_lingering());
+    }
+}
+
+// What the driver does not read, nobody can have sent.
+#[test]
+fn close_deadline_waits_while_the_rest_is_not_read() {
+    for role in ROLES {
+        let mut end = without_auto_close(role, &config());
+        end.ws.close(1000, "", &mut end.out).unwrap();
+        end.written();
+        end.io = IoState::paused();
+        assert_eq!(end.tick(), None);
+        end.pass(secs(100));
+        end.io = IoState::reading();
+        end.tick();
+        end.pass(secs(4));
+        assert_eq!(end.error(), None);
+        assert_eq!(end.wait(), (DeadlineReason::Close, secs(1)));
+    }
+}
+
+// An application that never closes its direction, and a peer that is gone.
+#[test]
+fn half_closed_connection_is_pinged_and_ended() {
+    for role in ROLES {
+        let close = wire(peer_of(role)).close(4001, "bye").bytes();
+        let mut end = without_auto_close(role, &config());
+        end.receive(&close);
+        end.pass(secs(20));
+        assert_eq!(frames(&end.written())[0].0.opcode, Opcode::Ping);
+        // The pong counts, though nothing is received after a close frame.
+        end.pass(secs(10));
+        end.receive(&wire(peer_of(role)).pong(b"\0\0\0\x01").bytes());
+        end.pass(secs(15));
+        assert_eq!(end.error(), None, "the ping was answered");
+        let (reason, _) = end.wait();
+        assert_eq!(reason, DeadlineReason::Pong);
+        end.error();
+        let outcome = end.ws.outcome().unwrap();
+        let cause = Error::Timeout(DeadlineReason::Pong);
+        assert_eq!((outcome.clean, outcome.cause), (false, Some(cause)));
+        assert_eq!(outcome.code, 4001.into(), "that of the peer's close frame");
+
+        let mut end = without_auto_close(role, &config().idle_timeout(secs(7)));
+        end.receive(&close);
+        end.pass(secs(8));
+        let close = &frames(&end.out)[0];
+        assert_eq!(close.1, 1001_u16.to_be_bytes(), "the answer tells it");
+        assert_eq!(
+            end.error(),
+            Some(Error::Timeout(DeadlineReason::Idle)),
+            "{role:?}"
+        );
+    }
+}
+
 #[test]
 fn extreme_times_do_not_panic() {
     let always = config()

@@ -196,10 +196,16 @@ proptest! {
         acts in vec(act(), 0..6),
         changes in changes(),
         cuts in cuts(),
+        auto_close in any::<bool>(),
     ) {
         let frames = acts.iter().fold(wire(peer_of(role)), write);
         let bytes = mutate(frames.bytes(), &changes);
-        let (whole, cut) = whole_and_cut(|| open(role, &config), &bytes, &cuts);
+        let start = || {
+            let mut ws = open(role, &config);
+            ws.auto_close(auto_close);
+            ws
+        };
+        let (whole, cut) = whole_and_cut(start, &bytes, &cuts);
         prop_assert_eq!(whole, cut);
     }
 

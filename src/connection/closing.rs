@@ -7,13 +7,62 @@ use super::life::{End, Life, Stage};
 use crate::close::{Close, CloseCode, Ending, Initiator, Outcome};
 use crate::error::{Error, SendError};
 use crate::event::Event;
-use crate::frame::Opcode;
+use crate::frame::{Opcode, Role};
 use crate::handshake::Answer;
 
 impl Connection {
+    /// Whether the peer's close frame is answered at once (§5.5.1). Default yes:
+    /// it ends both directions.
+    ///
+    /// When switched off, a close frame ends the direction of its sender alone,
+    /// like the FIN of TCP. After [`Event::Close`], the connection
+    /// [`is_half_closed`](Self::is_half_closed): messages can still be sent, and
+    /// the application owes the answer, [`close`](Self::close), which echoes the
+    /// peer's code. An endpoint that closed first still receives messages until
+    /// the peer's close frame, and its
+    /// [`close_timeout`](crate::Config::close_timeout) runs from the last
+    /// received byte, while the driver reads: only a silent peer is given up.
+    ///
+    /// Both endpoints must do so. §5.5.1 allows a peer to ignore what it receives
+    /// after its close frame, and most end the connection within seconds.
+    ///
+    /// An application that never closes is ended by the keepalive or the
+    /// [idle timeout](crate::Config::idle_timeout), which run on while the driver
+    /// reads, or by the peer, whose close timeout runs while it receives nothing.
+    /// Only the application can bound the time of a peer that keeps sending.
+    ///
+    /// ```
+    /// use sansocket::{Agreement, Config, Connection, Event, Input, Role};
+    ///
+    /// let config = Config::new();
+    /// let mut ws = Connection::upgraded(Role::Client, Agreement::default(), &config);
+    /// ws.auto_close(false);
+    /// let (mut close, mut out) = (*b"\x88\x02\x03\xe8", Vec::new());
+    /// let event = ws.receive(&mut Input::new(&mut close), &mut out);
+    /// assert!(matches!(event, Some(Event::Close(_))) && out.is_empty());
+    /// # if cfg!(feature = "std") {
+    /// ws.send("the rest", &mut out)?;
+    /// ws.close(1000, "", &mut out)?;
+    /// # }
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
+    pub fn auto_close(&mut self, on: bool) {
+        if on != self.answers_close() {
+            self.rare().owes_close = !on;
+        }
+    }
+
+    pub(super) fn answers_close(&self) -> bool {
+        self.rare.as_ref().is_none_or(|rare| !rare.owes_close)
+    }
+
     /// Begins the closing handshake (§7.1.2). What the peer still sends is
     /// received until its close frame comes. Does nothing if the connection is
     /// closing or closed.
+    ///
+    /// Where the peer's close frame waits for its answer, see
+    /// [`auto_close`](Self::auto_close), this sends it, with the peer's code
+    /// instead of `code` and without a reason.
     ///
     /// A reason longer than 123 bytes is cut between two characters. With
     /// [`CloseCode::NO_STATUS`] and no reason, an empty close frame is sent.
@@ -32,11 +81,27 @@ impl Connection {
             Err(SendError::Closed) => return Ok(()),
             open => open?,
         }
+        if let Some(Stage::HalfClosed { received }) = self.life.stage() {
+            let received = received.clone();
+            return self.answer_close(received, out);
+        }
         self.write_close(&close, out)?;
         self.life = Life::at(Stage::Closing {
             sent: close,
             end: self.sent.bytes,
         });
+        Ok(())
+    }
+
+    /// Answers the peer's close frame after having sent the rest.
+    fn answer_close(&mut self, received: Close, out: &mut Vec<u8>) -> Result<(), SendError> {
+        self.write_close(&received.answer(), out)?;
+        self.end(Outcome::closed(received, Initiator::Peer), None);
+        let lingers = self.role == Role::Server && self.can_wait() && !self.is_multiplexed();
+        if let Some(end) = self.life.end_mut().filter(|_| lingers) {
+            // Pings may have been sent since, whose pongs are still to come.
+            end.ending = Ending::Linger;
+        }
         Ok(())
     }
 
@@ -47,6 +112,14 @@ impl Connection {
     ) -> Result<Event<'i>, Error> {
         let close = Close::parse(payload)?;
         let mut initiator = Initiator::Local;
+        if self.life.is_open() && !self.answers_close() {
+            // RFC 6455 §5.5.1: "An endpoint MAY delay sending a Close frame until
+            // its current message is sent".
+            self.receiver.discard();
+            let received = close.clone();
+            self.life = Life::at(Stage::HalfClosed { received });
+            return Ok(Event::Close(close));
+        }
         if self.life.is_open() {
             // RFC 6455 §5.5.1: an endpoint that has not sent a close frame
             // "MUST send a Close frame in response".
@@ -76,14 +149,18 @@ impl Connection {
         if self.life.end().is_some() {
             return;
         }
-        let mut sent = None;
+        let mut outcome = Outcome::failed(error, None);
         match self.life.take() {
             Some(Stage::Request(_) | Stage::Answer { .. }) => self.answer_failure(error, out),
-            Some(Stage::Closing { sent: close, .. }) => sent = Some(close),
+            Some(Stage::Closing { sent, .. }) => outcome = Outcome::failed(error, Some(sent)),
+            Some(Stage::HalfClosed { received }) => {
+                self.send_close_for(error, out);
+                outcome = Outcome::unanswered(error, received);
+            }
             None => self.send_close_for(error, out),
             _ => {}
         }
-        self.end(Outcome::failed(error, sent), Some(error));
+        self.end(outcome, Some(error));
     }
 
     /// The HTTP response that a server owes a client that was too slow. What
@@ -99,16 +176,11 @@ impl Connection {
     /// The outcome is certain. No message will be received or sent, so what was
     /// held for them is given back.
     pub(super) fn end(&mut self, outcome: Outcome, failure: Option<Error>) {
-        let can_wait = self.config.settings().timeouts.close.is_set();
-        let is_multiplexed = self
-            .agreement
-            .as_ref()
-            .is_some_and(|agreement| agreement.is_multiplexed());
         let ending = match Ending::after(self.role, outcome.cause) {
             // RFC 6455 §7.1.1 spares servers TIME_WAIT, which only TCP has.
-            Ending::AwaitEnd if is_multiplexed => Ending::Drop,
+            Ending::AwaitEnd if self.is_multiplexed() => Ending::Drop,
             // Nothing would end the wait for a peer that failed us.
-            _ if outcome.cause.is_some() && !can_wait => Ending::Drop,
+            _ if outcome.cause.is_some() && !self.can_wait() => Ending::Drop,
             ending => ending,
         };
         self.life = Life::at(Stage::Ended(End {
@@ -128,5 +200,16 @@ impl Connection {
             rare.control = Vec::new();
         }
         self.lends = false;
+    }
+
+    /// Whether the transport is one stream of many.
+    fn is_multiplexed(&self) -> bool {
+        let agreement = self.agreement.as_ref();
+        agreement.is_some_and(|agreement| agreement.is_multiplexed())
+    }
+
+    /// Whether a deadline would end a wait for the peer.
+    fn can_wait(&self) -> bool {
+        self.config.settings().timeouts.close.is_set()
     }
 }

@@ -135,7 +135,7 @@ impl Connection {
             io.buffered_len.saturating_add(out_len) as u64
         };
         Observed {
-            phase: self.life.phase(),
+            phase: self.life.phase(self.answers_close()),
             is_reading: io.is_reading,
             received: self.received.bytes,
             appended: self.sent.bytes,

@@ -6,6 +6,9 @@
 //!                                ├──► Open ──────► Closing ──────► Ended
 //!  client   Response ────────────┘     close() sends    the peer's close frame
 //!                                      a close frame
+//!                                     Open ──────► HalfClosed ───► Ended
+//!                       the peer's close frame,         close() answers it
+//!                       if it is not answered at once
 //!  any stage but Ended ─────────────────────────────────────────────► Ended
 //!            failure, deadline, end of the stream, the peer's close frame
 //! ```
@@ -36,6 +39,9 @@ pub(super) enum Stage {
     /// This endpoint sent a close frame, which ends at this position in the
     /// output; the peer's has not come.
     Closing { sent: Close, end: u64 },
+    /// The peer's close frame came, and this endpoint goes on sending until the
+    /// application closes.
+    HalfClosed { received: Close },
     /// The outcome is certain.
     Ended(End),
 }
@@ -97,19 +103,26 @@ impl Life {
         }
     }
 
+    /// Whether messages may be sent.
+    pub(super) fn may_send(&self) -> bool {
+        matches!(self.stage(), None | Some(Stage::HalfClosed { .. }))
+    }
+
     /// Whether frames are received.
     #[inline]
     pub(super) fn receives_frames(&self) -> bool {
         matches!(self.stage(), None | Some(Stage::Closing { .. }))
     }
 
-    /// What the deadlines depend on.
-    pub(super) fn phase(&self) -> Phase {
+    /// What the deadlines depend on. Without automatic answers to close frames,
+    /// the peer may take its time to send the rest.
+    pub(super) fn phase(&self, answers_close: bool) -> Phase {
         match self.stage() {
             Some(Stage::Request(_) | Stage::Response(_)) => Phase::Handshake,
             Some(Stage::Answer { .. }) => Phase::Deciding,
-            None => Phase::Open,
-            Some(Stage::Closing { .. }) => Phase::Closing,
+            None | Some(Stage::HalfClosed { .. }) => Phase::Open,
+            Some(Stage::Closing { .. }) if answers_close => Phase::Closing,
+            Some(Stage::Closing { .. }) => Phase::Draining,
             Some(Stage::Ended(end)) => match end.ending {
                 Ending::AwaitEnd | Ending::Linger => Phase::Closing,
                 Ending::Drop => Phase::Closed,
@@ -134,7 +147,9 @@ impl Life {
             Stage::Request(reader) => reader.held_bytes(),
             Stage::Response(reader) => reader.held_bytes(),
             Stage::Answer { .. } => 0,
-            Stage::Closing { sent, .. } => sent.reason.capacity(),
+            Stage::Closing { sent: close, .. } | Stage::HalfClosed { received: close } => {
+                close.reason.capacity()
+            }
             Stage::Ended(end) => end.held_bytes(),
         };
         size_of::<Stage>() + held

@@ -45,6 +45,7 @@ pub use deadlines::IoState;
 ///   [`send_prepared`](Self::send_prepared), [`ping`](Self::ping),
 ///   [`pong`](Self::pong), [`close`](Self::close). They append to `out` or
 ///   return a [`SendError`], and then nothing was appended.
+///   [`auto_close`](Self::auto_close) is a switch.
 /// - *Time*: [`handle_timeout`](Self::handle_timeout).
 /// - *Questions*: [`is_open`](Self::is_open), [`is_closed`](Self::is_closed),
 ///   [`outcome`](Self::outcome), [`latency`](Self::latency),
@@ -94,9 +95,12 @@ pub use deadlines::IoState;
 /// Either side calls [`close`](Self::close) or receives
 /// [`Event::Close`](crate::Event::Close), which is answered automatically. A
 /// server is closed once both close frames have passed or the connection
-/// failed; after a failure it may [linger](Self::is_lingering). A client waits
+/// failed; then it may [linger](Self::is_lingering). A client waits
 /// for the server to end the stream (§7.1.1), at most until its close deadline.
 /// [`outcome`](Self::outcome) returns the result.
+///
+/// With [`auto_close(false)`](Self::auto_close) each side closes its own
+/// direction, and can go on sending after the peer has closed the other.
 ///
 /// # Time
 ///
@@ -178,7 +182,8 @@ struct Sending {
     compressed: bool,
 }
 
-/// What a connection holds once a control frame or a fragment has passed.
+/// What a connection holds once a control frame or a fragment has passed, or
+/// `auto_close` was switched off.
 #[derive(Debug, Default)]
 struct Rare {
     control_rate: ControlRate,
@@ -186,6 +191,8 @@ struct Rare {
     control: Vec<u8>,
     received: PassedRarely,
     sent: PassedRarely,
+    /// Whether the application answers the peer's close frame.
+    owes_close: bool,
 }
 
 impl Connection {
@@ -273,10 +280,17 @@ impl Connection {
         }
     }
 
-    /// Whether messages may be sent: the opening handshake is over and no
-    /// close frame was sent or received.
-    pub const fn is_open(&self) -> bool {
-        self.life.is_open()
+    /// Whether messages may be sent: the opening handshake is over, and no
+    /// close frame was sent, or received unless
+    /// [`auto_close`](Self::auto_close) is off.
+    pub fn is_open(&self) -> bool {
+        self.life.may_send()
+    }
+
+    /// Whether the peer's close frame was received and waits for its answer,
+    /// [`close`](Self::close), see [`auto_close`](Self::auto_close).
+    pub fn is_half_closed(&self) -> bool {
+        matches!(self.life.stage(), Some(Stage::HalfClosed { .. }))
     }
 
     /// Whether the transport may be dropped, see [Closing](#closing). Write

@@ -92,11 +92,26 @@ impl Connection {
         let event = match self.life.stage() {
             None | Some(Stage::Closing { .. }) => self.receive_frames(input, out),
             Some(Stage::Ended(_)) => self.receive_after_end(input),
+            Some(Stage::HalfClosed { .. }) => self.receive_half_closed(input, out),
             Some(_) => self.receive_handshake(input, out),
         };
         self.received.bytes += (before - input.remaining().len()) as u64;
         self.lends = self.may_lend();
         event
+    }
+
+    /// RFC 6455 §5.5.1: there is no data after a close frame. What comes, such as
+    /// pongs, shows that the peer is alive.
+    fn receive_half_closed<'i>(
+        &mut self,
+        input: &mut Input<'_>,
+        out: &mut Vec<u8>,
+    ) -> Option<Event<'i>> {
+        input.take(usize::MAX);
+        if !input.is_end_of_stream() {
+            return None;
+        }
+        self.fail_now(Error::UnexpectedEof, out)
     }
 
     /// RFC 6455 §1.4: what follows a close frame or a failure is discarded.

@@ -381,14 +381,15 @@ impl Connection {
         if self.life.is_open() {
             return Ok(());
         }
-        Err(self.closed_or_not_open())
+        self.check_half_closed()
     }
 
     #[cold]
-    fn closed_or_not_open(&self) -> SendError {
+    fn check_half_closed(&self) -> Result<(), SendError> {
         match self.life.stage() {
-            Some(Stage::Closing { .. } | Stage::Ended(_)) => SendError::Closed,
-            _ => SendError::NotOpen,
+            Some(Stage::HalfClosed { .. }) => Ok(()),
+            Some(Stage::Closing { .. } | Stage::Ended(_)) => Err(SendError::Closed),
+            _ => Err(SendError::NotOpen),
         }
     }
 }

@@ -38,3 +38,37 @@ impl<S: AsyncWrite + Unpin> futures_util::AsyncWrite for Compat<S> {
         Pin::new(&mut self.0).poll_shutdown(cx)
     }
 }
+
+/// A stream of futures-io as one of tokio.
+#[allow(dead_code)]
+pub(crate) struct Uncompat<S>(pub(crate) S);
+
+impl<S: futures_util::AsyncRead + Unpin> AsyncRead for Uncompat<S> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        let len = ready!(Pin::new(&mut self.0).poll_read(cx, buf.initialize_unfilled()))?;
+        buf.advance(len);
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl<S: futures_util::AsyncWrite + Unpin> AsyncWrite for Uncompat<S> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Pin::new(&mut self.0).poll_write(cx, bytes)
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_flush(cx)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.0).poll_close(cx)
+    }
+}

@@ -83,7 +83,9 @@ where
     /// As [`WebSocket::next`].
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Message>, Error> {
-        while let Some(event) = self.next_event()? {
+        while !self.is_half_closed()
+            && let Some(event) = self.next_event()?
+        {
             if let Some(message) = event.into_message(&mut self.begun) {
                 return Ok(Some(message));
             }
@@ -321,6 +323,10 @@ where
 }
 
 impl<S> Reader<S> {
+    fn is_half_closed(&self) -> bool {
+        self.shared.lock().ws.is_half_closed()
+    }
+
     /// How the connection ended, once that is certain.
     pub fn outcome(&self) -> Option<Outcome> {
         self.shared.lock().ws.outcome().cloned()

@@ -25,7 +25,9 @@ impl<S: Read + Write> WebSocket<S> {
     /// has been sent all that is owed when `None` comes.
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Message>, Error> {
-        while let Some(event) = self.next_event()? {
+        while !self.ws.is_half_closed()
+            && let Some(event) = self.next_event()?
+        {
             match event {
                 Event::Request(request) => self.respond(request.accept())?,
                 Event::Open(response) => self.response = Some(response),

@@ -82,12 +82,16 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// The next message; a request is accepted, and pieces are joined.
+    /// The next message; a request is accepted, and pieces are joined. There is
+    /// none after the peer's close frame, though messages may still be sent.
     pub(super) fn poll_message(
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, Error>> {
         for _ in 0..MAX_EVENTS {
+            if self.ws.is_half_closed() {
+                return Poll::Ready(Ok(None));
+            }
             match ready!(self.poll_event(cx))? {
                 None => return Poll::Ready(Ok(None)),
                 Some(Event::Request(request)) => {
@@ -226,7 +230,7 @@ impl<T: Transport> Driver<T> {
 
     /// Reads once, while what is owed leaves. The clock comes last: what has
     /// arrived in time counts.
-    fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
+    pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if self.incoming.has_rest() {
             return Poll::Ready(Err(SendError::NotOpen.into()));
         }

@@ -41,6 +41,23 @@ impl<T: Transport> Driver<T> {
         self.io.now().is_some()
     }
 
+    /// Sees a closing handshake in which both close frames have passed to the end
+    /// of the stream: a transport that is dropped earlier, with pongs unread, is
+    /// reset, and the peer may lose what was sent last.
+    pub(super) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        let is_clean = self.ws.outcome().is_some_and(|outcome| outcome.clean);
+        if !is_clean || !self.may_wait() {
+            return Poll::Ready(());
+        }
+        // After the last event: what comes is discarded.
+        self.receive();
+        if !self.is_over() && ready!(self.poll_fill(cx)).is_ok() {
+            // A peer that goes on sending leaves others their turn.
+            return yield_now(cx);
+        }
+        self.poll_end(cx)
+    }
+
     /// Writes what is owed and ends the stream. After a failure the peer may be
     /// in the middle of sending: it is read until it ends the stream too.
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {

@@ -315,7 +315,7 @@ impl<T: Transport> WebSocket<T> {
     }
 
     /// The binary messages as a stream of bytes, in both directions.
-    pub const fn into_tunnel(self) -> Tunnel<T> {
+    pub fn into_tunnel(self) -> Tunnel<T> {
         Tunnel::new(self)
     }
 }

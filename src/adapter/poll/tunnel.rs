@@ -18,13 +18,27 @@ use crate::message::Message;
 /// Reading returns the payloads of the binary messages, one after the other; a
 /// text message is an error of kind `InvalidData`. The peer's close frame is the
 /// end of the stream; an end without one is an error of kind `UnexpectedEof`.
-/// Each write is a message. Shutting down sends what was written and then the
-/// close frame; what the peer sends before its own close frame can still be
-/// read, within [`close_timeout`](crate::Config::close_timeout).
+/// Each write is a message.
 ///
-/// A close frame is answered at once, which ends both directions: after the
-/// peer's, writing is an error of kind `BrokenPipe`. Protocols that end one
-/// direction and go on sending in the other need a mark of their own for that.
+/// The two directions end one by one, as those of TCP do
+/// ([`auto_close(false)`](crate::Connection::auto_close)). Shutting down sends
+/// what was written and then the close frame, and what the peer sends before its
+/// own close frame can still be read. After the end of the stream, writing goes
+/// on until the tunnel is shut down. The second shutdown completes the closing
+/// handshake: it returns once the peer has ended the transport too, or after
+/// [`close_timeout`](crate::Config::close_timeout), and the peer then has all
+/// that was sent.
+///
+/// - A side that has shut down waits for `close_timeout` after each byte that it
+///   receives; then reading is an error of kind `TimedOut`. If the other side
+///   may be silent for longer before it answers, raise it.
+/// - A tunnel that is neither read nor written keeps no deadlines. One whose
+///   application never shuts down its second direction is ended by its peer.
+/// - Other implementations mostly answer a close frame at once, or ignore what
+///   comes after their own: then the end of one direction is the end of both. If
+///   the peer has ended the transport, writing is an error of the transport's,
+///   such as `BrokenPipe` or `ConnectionReset`; if this side has shut down,
+///   `BrokenPipe`.
 #[derive(Debug)]
 pub struct Tunnel<T> {
     ws: WebSocket<T>,
@@ -37,7 +51,8 @@ pub struct Tunnel<T> {
 const MAX_WRITE_LEN: usize = 64 * 1024;
 
 impl<T> Tunnel<T> {
-    pub(super) const fn new(ws: WebSocket<T>) -> Self {
+    pub(super) fn new(mut ws: WebSocket<T>) -> Self {
+        ws.driver.ws.auto_close(false);
         Self {
             ws,
             rest: Vec::new(),
@@ -45,13 +60,16 @@ impl<T> Tunnel<T> {
         }
     }
 
-    /// The WebSocket, and what was received and not read.
+    /// The WebSocket, and what was received and not read. It answers close
+    /// frames by itself again; one that was received already is answered by
+    /// [`close`](WebSocket::close).
     pub fn into_inner(self) -> (WebSocket<T>, Vec<u8>) {
         let Self {
-            ws,
+            mut ws,
             mut rest,
             start,
         } = self;
+        ws.driver.ws.auto_close(true);
         (ws, rest.split_off(start))
     }
 }
@@ -111,7 +129,8 @@ impl<T: Transport> Tunnel<T> {
 
     pub(in crate::adapter) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let closed = self.ws.poll(Side::Writer, cx, |driver, cx| {
-            driver.poll_close(cx, CloseCode::NORMAL, "")
+            ready!(driver.poll_close(cx, CloseCode::NORMAL, ""))?;
+            driver.poll_closed(cx).map(Ok)
         });
         closed.map_err(into_io)
     }
