@@ -110,9 +110,26 @@
 //! | `http` | no | requests and responses of the `http` crate |
 //! | `h2` | no | `h2`: many WebSockets over one connection of HTTP/2, with the `h2` crate alone |
 //! | `hyper` | no | `hyper`: WebSockets in servers and clients of hyper 1, axum and others |
+//! | `tracing` | no | events of the `tracing` crate, see [below](#tracing) |
 //!
 //! Without `std` the crate is `no_std` + `alloc`; a client then names its
 //! source of randomness in [`Config::entropy`].
+//!
+//! # Tracing
+//!
+//! With the feature `tracing`, a connection emits events with the target
+//! `sansocket`, all at the level debug, as a peer can provoke them at will:
+//!
+//! | message | fields |
+//! |---|---|
+//! | `handshake completed` | `role`, `path` (server) or `host` (client), `subprotocol`, `compression` |
+//! | `handshake refused` | `role`, `path` or `host`, `status`, `error` |
+//! | `connection closed` | `role`, `code`, `reason`, `initiator` |
+//! | `connection failed` | `role`, `code`, `initiator`, `error`: a broken rule, a limit, a deadline or the end of the stream |
+//!
+//! There is none for a message or a frame, and none contains a header value
+//! besides the agreed subprotocol, a query or a payload. Where another library
+//! does the handshake, as with hyper, its refusals and paths are not seen here.
 
 #![no_std]
 #![forbid(unsafe_code)]

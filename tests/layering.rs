@@ -44,6 +44,7 @@ const DEPENDENCIES: [&str; 21] = [
     "simdutf8",
     "thiserror",
     "tokio",
+    "tracing",
     "webpki-roots",
     "zlib-rs",
 ];

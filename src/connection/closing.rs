@@ -176,6 +176,7 @@ impl Connection {
     /// The outcome is certain. No message will be received or sent, so what was
     /// held for them is given back.
     pub(super) fn end(&mut self, outcome: Outcome, failure: Option<Error>) {
+        self.trace_end(&outcome);
         let ending = match Ending::after(self.role, outcome.cause) {
             // RFC 6455 §7.1.1 spares servers TIME_WAIT, which only TCP has.
             Ending::AwaitEnd if self.is_multiplexed() => Ending::Drop,

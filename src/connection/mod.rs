@@ -27,6 +27,7 @@ mod deadlines;
 mod life;
 mod receive;
 mod send;
+mod trace;
 
 pub use counters::{Counters, Traffic};
 pub use deadlines::IoState;
@@ -193,6 +194,9 @@ struct Rare {
     sent: PassedRarely,
     /// Whether the application answers the peer's close frame.
     owes_close: bool,
+    /// The path or host of a handshake that is traced.
+    #[cfg(feature = "tracing")]
+    subject: Option<Box<str>>,
 }
 
 impl Connection {
@@ -235,6 +239,7 @@ impl Connection {
         let reader = ResponseReader::new(expected);
         let mut ws = Self::new(Role::Client, Life::at(Stage::Response(reader)), config);
         ws.count_sent(before, out);
+        ws.trace_subject(request.uri().host());
         Ok(ws)
     }
 
@@ -253,6 +258,7 @@ impl Connection {
         #[cfg(feature = "deflate")]
         self.start_codec();
         self.lends = self.may_lend();
+        self.trace_open();
     }
 
     fn new(role: Role, life: Life, config: &Config) -> Self {

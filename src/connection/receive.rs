@@ -137,6 +137,7 @@ impl Connection {
                 Ok(Some(request)) => {
                     let is_to_head = request.is_head();
                     *stage = Stage::Answer { is_to_head };
+                    self.trace_subject(request.path());
                     return Some(Event::Request(request));
                 }
                 Ok(None) => Ok(None),
@@ -164,6 +165,9 @@ impl Connection {
     /// A server refuses a request by itself. [`Event::Failed`] follows.
     fn reject<'i>(&mut self, rejection: Rejection, out: &mut Vec<u8>) -> Event<'i> {
         let before = out.len();
+        if let Some(request) = rejection.request() {
+            self.trace_subject(request.path());
+        }
         rejection.write(out);
         self.count_sent(before, out);
         self.fail(Error::Handshake(rejection.error()), out);
