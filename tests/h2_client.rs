@@ -61,11 +61,7 @@ fn peer<F: Future<Output = ()> + Send + 'static>(
 }
 
 /// Connects over this stream, says hello, and returns the answer.
-async fn hello(
-    stream: DuplexStream,
-    url: &str,
-    connector: &Connector,
-) -> Result<Message<'static>, Error> {
+async fn hello(stream: DuplexStream, url: &str, connector: &Connector) -> Result<Message, Error> {
     let (ws, connection) = ours::connect_on(stream, url, connector).await?;
     let driving = tokio::spawn(connection);
     let answer = say(ws).await?;
@@ -75,7 +71,7 @@ async fn hello(
     Ok(answer)
 }
 
-async fn say(mut ws: ours::WebSocket) -> Result<Message<'static>, Error> {
+async fn say(mut ws: ours::WebSocket) -> Result<Message, Error> {
     assert_eq!(ws.response().unwrap().status(), 200);
     ws.send("hello").await?;
     let answer = ws.next().await?.expect("an answer");

@@ -275,8 +275,8 @@ fn messages_convert_from_what_applications_have() {
         MessageRef::from(&Message::from("text")).into_owned(),
     ] {
         assert_eq!(message, Message::Text("text".into()));
-        assert_eq!(message, MessageRef::from("text"));
-        assert_ne!(message, MessageRef::from(b"text"));
+        assert_eq!(MessageRef::from(&message), MessageRef::from("text"));
+        assert_ne!(MessageRef::from(&message), MessageRef::from(b"text"));
         assert_eq!(message.to_string(), "text");
         assert_eq!(message.as_text(), Some("text"));
         assert_eq!((message.len(), message.is_empty()), (4, false));

@@ -24,7 +24,7 @@ const SIDEWAYS: (&str, &str) = ("handshake", "deflate");
 const LOCKING: [&str; 2] = ["deflate/pool.rs", "message/prepared.rs"];
 
 /// What the library needs of others.
-const DEPENDENCIES: [&str; 21] = [
+const DEPENDENCIES: [&str; 22] = [
     "base64",
     "bytes",
     "bytestring",

@@ -6,8 +6,8 @@ mod common;
 use common::{ROLES, config, every_cut, feed, open, peer_of};
 use sansocket::frame::Opcode;
 use sansocket::{
-    ClientRequest, CloseCode, Config, Connection, Entropy, Event, Fragment, Message, MessageKind,
-    Role,
+    ClientRequest, CloseCode, Config, Connection, Entropy, Event, Fragment, MessageKind,
+    MessageRef, Role,
 };
 
 /// The key of the masked examples.
@@ -106,8 +106,10 @@ fn from_client() -> Vec<Vector> {
 
 fn is_told(event: &Event<'_>, told: &Told) -> bool {
     match (event, told) {
-        (Event::Message(message), Told::Text(text)) => *message == Message::from(*text),
-        (Event::Message(message), Told::Binary(len)) => *message == Message::from(vec![0xab; *len]),
+        (Event::Message(message), Told::Text(text)) => *message == MessageRef::from(*text),
+        (Event::Message(message), Told::Binary(len)) => {
+            *message == MessageRef::from(vec![0xab; *len])
+        }
         (Event::Ping(payload), Told::Ping(expected))
         | (Event::Pong(payload), Told::Pong(expected)) => payload == expected,
         (Event::Close(close), Told::Close(code)) => close.code == CloseCode::from(*code),

@@ -135,18 +135,6 @@ impl PartialEq for MessageRef<'_> {
 
 impl Eq for MessageRef<'_> {}
 
-impl PartialEq<Message> for MessageRef<'_> {
-    fn eq(&self, other: &Message) -> bool {
-        self.kind() == other.kind() && self.as_bytes() == other.as_bytes()
-    }
-}
-
-impl PartialEq<MessageRef<'_>> for Message {
-    fn eq(&self, other: &MessageRef<'_>) -> bool {
-        other == self
-    }
-}
-
 impl<'a> From<&'a str> for MessageRef<'a> {
     #[inline]
     fn from(text: &'a str) -> Self {

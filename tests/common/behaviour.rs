@@ -7,7 +7,7 @@ use std::io::ErrorKind;
 use sansocket::adapter::Error;
 use sansocket::frame::Opcode;
 use sansocket::{
-    ClientRequest, Agreement, CloseCode, Config, Delivery, Event, HandshakeError, Initiator, LimitError, Message,
+    ClientRequest, Agreement, CloseCode, Config, Delivery, Event, HandshakeError, Initiator, LimitError, Message, MessageRef,
     Prepared, Role, SendError,
 };
 
@@ -162,7 +162,7 @@ fn unsent_bytes_are_bounded_and_the_message_comes_back() {
     assert!(ws.unsent() <= 10_000, "{} unsent", ws.unsent());
     assert_eq!(
         back,
-        Message::from(vec![taken as u8; 1000]),
+        MessageRef::from(vec![taken as u8; 1000]),
         "handed back whole"
     );
     assert!(
