@@ -6,7 +6,7 @@ use std::env;
 
 use sansocket::{Config, Connection, Event, SendError, blocking};
 
-type Error = sansocket::adapter::Error;
+type Error = sansocket::Error;
 
 fn main() -> Result<(), Error> {
     let mut args: Vec<String> = env::args().skip(1).collect();

@@ -27,7 +27,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     }
     let (mut reader, mut writer) = ws.split();
 
-    thread::spawn(move || -> Result<(), sansocket::adapter::Error> {
+    thread::spawn(move || -> Result<(), sansocket::Error> {
         for line in io::stdin().lines() {
             writer.send(line?)?;
         }

@@ -52,7 +52,7 @@ struct Server {
     writers: Mutex<HashMap<SocketAddr, blocking::Writer<TcpStream>>>,
 }
 
-type Error = sansocket::adapter::Error;
+type Error = sansocket::Error;
 
 impl Server {
     fn new() -> Self {

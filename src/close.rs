@@ -10,7 +10,9 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::error::{DeadlineReason, Error, HandshakeError, LimitError, ProtocolError, SendError};
+use crate::error::{
+    ConnectionError, DeadlineReason, HandshakeError, LimitError, ProtocolError, SendError,
+};
 use crate::frame::{Header, Role};
 
 /// Why a connection is closed, as a number in the close frame (§7.4).
@@ -184,10 +186,10 @@ pub struct Outcome {
     /// Which endpoint began the closing.
     pub initiator: Initiator,
     /// What went wrong, if something did.
-    pub cause: Option<Error>,
+    pub cause: Option<ConnectionError>,
 }
 
-impl Error {
+impl ConnectionError {
     /// The code of the close frame that tells this fault to the peer, or
     /// `None` if no frame is sent for it: before the connection is open there
     /// are no frames, and behind the end of the stream nobody reads them.
@@ -219,7 +221,7 @@ impl Error {
     }
 }
 
-impl Error {
+impl ConnectionError {
     /// Whose act a failure is.
     const fn initiator(self) -> Initiator {
         match self {
@@ -243,7 +245,7 @@ impl Outcome {
     }
 
     /// The connection failed while the peer's close frame waited for its answer.
-    pub(crate) fn unanswered(cause: Error, peer: Close) -> Self {
+    pub(crate) fn unanswered(cause: ConnectionError, peer: Close) -> Self {
         Self {
             clean: false,
             cause: Some(cause),
@@ -252,7 +254,7 @@ impl Outcome {
     }
 
     /// The connection failed, after the close frame `sent` if there was one.
-    pub(crate) fn failed(cause: Error, sent: Option<Close>) -> Self {
+    pub(crate) fn failed(cause: ConnectionError, sent: Option<Close>) -> Self {
         let (close, initiator) = match sent {
             Some(close) => (close, Initiator::Local),
             None => {
@@ -294,11 +296,18 @@ pub(crate) enum Ending {
 
 impl Ending {
     /// After an outcome of this cause.
-    pub(crate) const fn after(role: Role, cause: Option<Error>) -> Self {
+    pub(crate) const fn after(role: Role, cause: Option<ConnectionError>) -> Self {
         match (role, cause) {
             // Nobody is there to read or to send.
-            (_, Some(Error::UnexpectedEof | Error::Timeout(_) | Error::NoEntropy)) => Self::Drop,
-            (Role::Client, Some(Error::Handshake(_))) => Self::Drop,
+            (
+                _,
+                Some(
+                    ConnectionError::UnexpectedEof
+                    | ConnectionError::Timeout(_)
+                    | ConnectionError::NoEntropy,
+                ),
+            ) => Self::Drop,
+            (Role::Client, Some(ConnectionError::Handshake(_))) => Self::Drop,
             (Role::Client, _) => Self::AwaitEnd,
             (Role::Server, None) => Self::Drop,
             (Role::Server, Some(_)) => Self::Linger,
@@ -327,11 +336,11 @@ mod tests {
                 (false, 1002, "", Initiator::Local),
             ),
             (
-                Outcome::failed(Error::UnexpectedEof, None),
+                Outcome::failed(ConnectionError::UnexpectedEof, None),
                 (false, 1006, "", Initiator::Peer),
             ),
             (
-                Outcome::failed(Error::UnexpectedEof, Some(close())),
+                Outcome::failed(ConnectionError::UnexpectedEof, Some(close())),
                 (false, 4001, "bye", Initiator::Local),
             ),
             (Outcome::refused(404), (false, 1006, "", Initiator::Local)),

@@ -1,7 +1,7 @@
 //! What can go wrong, as types to match on.
 //!
 //! Knows every fault and its name; knows nothing of how one is found. A fault
-//! of the peer is an [`Error`] and arrives as an event; a mistake of the caller
+//! of the peer is an [`ConnectionError`] and arrives as an event; a mistake of the caller
 //! is a [`SendError`] (or, while a request or an answer is
 //! built, a [`RequestError`](crate::RequestError)) and is returned by the call.
 //! Which close code tells a fault to the peer stands in `close.rs`.
@@ -18,7 +18,7 @@ use thiserror::Error;
 /// At most 16 bytes, without strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
-pub enum Error {
+pub enum ConnectionError {
     /// The opening handshake broke a rule or was refused (§4).
     #[error("opening handshake: {0}")]
     Handshake(#[from] HandshakeError),
@@ -234,7 +234,7 @@ pub enum LimitError {
 /// What a deadline is for.
 ///
 /// [`Deadline::reason`](crate::Deadline) tells it beforehand,
-/// [`Error::Timeout`] afterwards.
+/// [`ConnectionError::Timeout`] afterwards.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum DeadlineReason {
@@ -306,7 +306,7 @@ mod tests {
 
     #[test]
     fn errors_are_small() {
-        assert!(size_of::<Error>() <= 16);
+        assert!(size_of::<ConnectionError>() <= 16);
         assert!(size_of::<SendError>() <= 16);
     }
 }

@@ -3,7 +3,7 @@
 use alloc::borrow::Cow;
 
 use crate::close::Close;
-use crate::error::Error;
+use crate::error::ConnectionError;
 use crate::handshake::{Rejection, Request, Response};
 use crate::message::{Fragment, MessageRef};
 #[cfg(feature = "std")]
@@ -46,7 +46,7 @@ pub enum Event<'i> {
     Close(Close),
     /// The connection failed. The last event: the frame or HTTP answer that tells
     /// the peer is in `out` already.
-    Failed(Error),
+    Failed(ConnectionError),
 }
 
 impl Event<'_> {

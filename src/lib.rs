@@ -175,8 +175,6 @@ mod timer;
 pub mod upgrade;
 
 // The public interface:
-#[cfg(feature = "std")]
-pub use adapter::blocking;
 #[cfg(feature = "futures")]
 pub use adapter::futures;
 #[cfg(feature = "h2")]
@@ -185,13 +183,15 @@ pub use adapter::h2;
 pub use adapter::hyper;
 #[cfg(feature = "tokio")]
 pub use adapter::tokio;
+#[cfg(feature = "std")]
+pub use adapter::{Error, blocking};
 pub use close::{Close, CloseCode, Initiator, Outcome};
 pub use config::Config;
 pub use connection::{Connection, Counters, IoState, Traffic};
 pub use entropy::{Entropy, NoEntropy};
 pub use error::{
-    Deadline, DeadlineReason, Error, HandshakeError, HeaderField, LimitError, ProtocolError,
-    SendError,
+    ConnectionError, Deadline, DeadlineReason, HandshakeError, HeaderField, LimitError,
+    ProtocolError, SendError,
 };
 pub use event::Event;
 pub use frame::Role;

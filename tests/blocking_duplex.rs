@@ -12,11 +12,13 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 use std::{env, thread};
 
-use sansocket::adapter::Error;
+use sansocket::Error;
 use sansocket::blocking::{self, Socket, WebSocket};
-use sansocket::{Agreement, Config, DeadlineReason, Delivery, Fragment, Message, Role, SendError};
+use sansocket::{
+    Agreement, Config, ConnectionError, DeadlineReason, Delivery, Fragment, Message, Role,
+    SendError,
+};
 
-type Failure = sansocket::Error;
 type Ws = WebSocket<TcpStream>;
 
 const fn ms(millis: u64) -> Duration {
@@ -59,7 +61,7 @@ fn timed<T>(work: impl FnOnce() -> T) -> (T, Duration) {
 
 fn timeout_of<T>(result: Result<T, Error>) -> Option<DeadlineReason> {
     match result {
-        Err(Error::Failed(Failure::Timeout(reason))) => Some(reason),
+        Err(Error::Failed(ConnectionError::Timeout(reason))) => Some(reason),
         _ => None,
     }
 }

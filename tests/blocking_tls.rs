@@ -20,9 +20,7 @@ use rustls::{
 };
 use sansocket::adapter::{ConnectStep, Connector, Error, Tls};
 use sansocket::blocking::{self, Client, Socket, Stream, TlsStream, WebSocket};
-use sansocket::{Agreement, Config, DeadlineReason, Role};
-
-type Failure = sansocket::Error;
+use sansocket::{Agreement, Config, ConnectionError, DeadlineReason, Role};
 
 /// A server for `localhost`, and who trusts it.
 static SERVER: LazyLock<(Arc<ServerConfig>, RootCertStore, Tls)> = LazyLock::new(|| {
@@ -88,7 +86,7 @@ fn within<T: Send + 'static>(limit: Duration, work: impl FnOnce() -> T + Send + 
 
 fn timeout_of<T>(result: Result<T, Error>) -> Option<DeadlineReason> {
     match result {
-        Err(Error::Failed(Failure::Timeout(reason))) => Some(reason),
+        Err(Error::Failed(ConnectionError::Timeout(reason))) => Some(reason),
         _ => None,
     }
 }
@@ -242,7 +240,7 @@ fn peer_that_dies_is_the_end_of_the_stream() {
     let mut ws = connect(&url, &Config::new());
     let ended = ws.next();
     assert!(
-        matches!(ended, Err(Error::Failed(Failure::UnexpectedEof))),
+        matches!(ended, Err(Error::Failed(ConnectionError::UnexpectedEof))),
         "{ended:?}"
     );
     server.join().unwrap();

@@ -7,8 +7,8 @@ use core::time::Duration;
 use common::{END, ROLES, config, every_cut, feed, open, peer_of, wire};
 use sansocket::frame::Opcode;
 use sansocket::{
-    CloseCode, Config, Connection, DeadlineReason, Delivery, Error, Event, Fragment, Initiator,
-    Input, IoState, LimitError, MessageKind, Prepared, ProtocolError, Role, SendError,
+    CloseCode, Config, Connection, ConnectionError, DeadlineReason, Delivery, Event, Fragment,
+    Initiator, Input, IoState, LimitError, MessageKind, Prepared, ProtocolError, Role, SendError,
 };
 
 /// Codes that must not stand in a close frame.
@@ -258,7 +258,7 @@ fn client_closes_on_failure() {
 }
 
 /// A connection of this role that failed for each reason there is a code for.
-fn failures(role: Role) -> Vec<(Error, u16, Connection, Vec<u8>)> {
+fn failures(role: Role) -> Vec<(ConnectionError, u16, Connection, Vec<u8>)> {
     let peer = || wire(peer_of(role));
     let by_bytes = |config: Config, bytes: Vec<u8>| {
         let mut ws = open(role, &config);
@@ -274,7 +274,7 @@ fn failures(role: Role) -> Vec<(Error, u16, Connection, Vec<u8>)> {
                 .handle_timeout(at, IoState::reading(), &mut out)
                 .map_or(at, |deadline| deadline.at);
         }
-        (Error::Timeout(reason), ws, out)
+        (ConnectionError::Timeout(reason), ws, out)
     };
     let by_control = {
         let mut ws = open(role, &config().max_control_frames(1));
@@ -379,7 +379,11 @@ fn endpoint_fails_at_unexpected_end_of_stream() {
                 &mut ws,
                 [&*bytes].into_iter().filter(|b| !b.is_empty()).chain([END]),
             );
-            assert_eq!(told.events, [Event::Failed(Error::UnexpectedEof)], "{name}");
+            assert_eq!(
+                told.events,
+                [Event::Failed(ConnectionError::UnexpectedEof)],
+                "{name}"
+            );
             assert!(told.out.is_empty() && ws.is_closed(), "{name}");
             let outcome = ws.outcome().unwrap();
             let code = if is_closing {
@@ -392,7 +396,7 @@ fn endpoint_fails_at_unexpected_end_of_stream() {
     }
     let mut ws = Connection::server(&config());
     let told = feed(&mut ws, [b"GET / HT", END]);
-    assert_eq!(told.events, [Event::Failed(Error::UnexpectedEof)]);
+    assert_eq!(told.events, [Event::Failed(ConnectionError::UnexpectedEof)]);
     assert!(told.out.is_empty() && ws.is_closed());
 }
 

@@ -13,9 +13,9 @@ use std::thread::{self, JoinHandle};
 use clients::{SERVER, connector, echo, echo_in_tls, head, impatient, step_of};
 use rustls::{ServerConnection, StreamOwned};
 use sansocket::adapter::{ConnectStep, Connector, Error, Tls};
-use sansocket::{Config, DeadlineReason, Message, RedirectError, blocking, futures};
-
-type Failure = sansocket::Error;
+use sansocket::{
+    Config, ConnectionError, DeadlineReason, Message, RedirectError, blocking, futures,
+};
 
 /// What connecting and saying hello once came to.
 type Outcome = Result<Option<Message>, Error>;
@@ -259,7 +259,9 @@ fn silent_peer_ends_at_the_deadline_of_the_step() {
         assert!(
             matches!(
                 outcome,
-                Err(Error::Failed(Failure::Timeout(DeadlineReason::Handshake)))
+                Err(Error::Failed(ConnectionError::Timeout(
+                    DeadlineReason::Handshake
+                )))
             ),
             "{name}: {outcome:?}"
         );
@@ -293,7 +295,7 @@ fn peer_that_ends_the_stream_is_told_with_its_step() {
         assert_eq!(step, ConnectStep::Tls, "{name}");
         let outcome = connect(&format!("ws://{addr}/"), &connector());
         assert!(
-            matches!(outcome, Err(Error::Failed(Failure::UnexpectedEof))),
+            matches!(outcome, Err(Error::Failed(ConnectionError::UnexpectedEof))),
             "{name}: {outcome:?}"
         );
         thread.join().unwrap();

@@ -14,9 +14,7 @@ use clients::{
 };
 use sansocket::adapter::{ConnectStep, Error};
 use sansocket::blocking::{self, Duplex, Socket};
-use sansocket::{Config, DeadlineReason, Event, tokio as ours};
-
-type Failure = sansocket::Error;
+use sansocket::{Config, ConnectionError, DeadlineReason, Event, tokio as ours};
 
 #[test]
 fn handshake_passes_over_the_callers_stream() {
@@ -91,7 +89,7 @@ fn silent_peer_ends_at_the_deadline_of_the_step() {
 
         let (stream, thread) = peer(silent);
         let outcome = connect(stream, "ws://localhost/", &impatient());
-        let late = Failure::Timeout(DeadlineReason::Handshake);
+        let late = ConnectionError::Timeout(DeadlineReason::Handshake);
         let is_late = matches!(&outcome, Err(Error::Failed(failure)) if *failure == late);
         assert!(is_late, "{name}: {outcome:?}");
         thread.join().unwrap();
@@ -131,7 +129,7 @@ fn end_of_the_stream_has_its_step() {
         thread.join().unwrap();
         let (stream, thread) = peer(read_once);
         let outcome = connect(stream, "ws://localhost/", &connector());
-        let has_ended = matches!(outcome, Err(Error::Failed(Failure::UnexpectedEof)));
+        let has_ended = matches!(outcome, Err(Error::Failed(ConnectionError::UnexpectedEof)));
         assert!(has_ended, "{name}: {outcome:?}");
         thread.join().unwrap();
     }

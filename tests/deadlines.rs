@@ -10,8 +10,8 @@ use common::{END, ROLES, config, feed, frames, open, peer_of, wire};
 use proptest::prelude::*;
 use sansocket::frame::{Header, Opcode};
 use sansocket::{
-    Answer, ClientRequest, Config, Connection, Deadline, DeadlineReason, Delivery, Error, Event,
-    HandshakeError, Input, IoState, LimitError, Request, Role, SendError,
+    Answer, ClientRequest, Config, Connection, ConnectionError, Deadline, DeadlineReason, Delivery,
+    Event, HandshakeError, Input, IoState, LimitError, Request, Role, SendError,
 };
 
 const fn secs(secs: u64) -> Duration {
@@ -121,7 +121,7 @@ impl Clocked {
     }
 
     /// What ended it, reported without any input.
-    fn error(&mut self) -> Option<Error> {
+    fn error(&mut self) -> Option<ConnectionError> {
         self.take(Input::none());
         match self.events.last() {
             Some(Event::Failed(error)) => Some(*error),
@@ -131,7 +131,7 @@ impl Clocked {
 }
 
 /// How each deadline ends a peer that takes nothing.
-const STALL: Option<Error> = Some(Error::Timeout(DeadlineReason::WriteStall));
+const STALL: Option<ConnectionError> = Some(ConnectionError::Timeout(DeadlineReason::WriteStall));
 
 fn client(config: &Config) -> Connection {
     let request = ClientRequest::to("ws://h/").unwrap();
@@ -232,7 +232,7 @@ fn silent_peer_is_given_up_in_every_phase() {
         let expected = match name {
             "half a refusal" => Some(HandshakeError::Refused(404).into()),
             "stream that the server does not end" => None,
-            _ => Some(Error::Timeout(reason)),
+            _ => Some(ConnectionError::Timeout(reason)),
         };
         assert_eq!(cause, expected, "{name}");
         assert_eq!(clocked.error(), expected, "{name}");
@@ -317,7 +317,10 @@ fn mute_peer_is_pinged_once_and_ended() {
         );
         clocked.pass(2 * GRACE);
         assert!(clocked.ws.is_closed());
-        assert_eq!(clocked.error(), Some(Error::Timeout(DeadlineReason::Pong)));
+        assert_eq!(
+            clocked.error(),
+            Some(ConnectionError::Timeout(DeadlineReason::Pong))
+        );
     }
 }
 
@@ -358,7 +361,7 @@ fn trickled_handshake_ends_at_its_deadline() {
     }
     assert_eq!(
         clocked.error(),
-        Some(Error::Timeout(DeadlineReason::Handshake))
+        Some(ConnectionError::Timeout(DeadlineReason::Handshake))
     );
 }
 
@@ -440,7 +443,7 @@ fn failure_by_deadline_is_reported_with_any_input() {
             Input::none()
         };
         let event = clocked.ws.receive(&mut input, &mut clocked.out);
-        let error = Error::Timeout(DeadlineReason::Pong);
+        let error = ConnectionError::Timeout(DeadlineReason::Pong);
         assert_eq!(event, Some(Event::Failed(error)));
         assert!(input.remaining().is_empty(), "consumed after the end");
         assert_eq!(clocked.ws.receive(&mut input, &mut clocked.out), None);
@@ -491,7 +494,10 @@ fn ping_that_is_queued_starts_no_clock() {
         clocked.pass(secs(20));
         assert!(clocked.ws.is_open());
         clocked.pass(2 * GRACE);
-        assert_eq!(clocked.error(), Some(Error::Timeout(DeadlineReason::Pong)));
+        assert_eq!(
+            clocked.error(),
+            Some(ConnectionError::Timeout(DeadlineReason::Pong))
+        );
     }
 }
 
@@ -696,7 +702,7 @@ fn end_of_stream_while_a_request_waits_is_reported() {
             panic!("{event:?}")
         };
         let ended = ws.receive(&mut Input::new(&mut []), &mut out);
-        assert_eq!(ended, Some(Event::Failed(Error::UnexpectedEof)));
+        assert_eq!(ended, Some(Event::Failed(ConnectionError::UnexpectedEof)));
         assert!(ws.is_closed());
         let answer = ws.respond(request.accept(), &mut out);
         assert_eq!(answer, Err(SendError::Closed));
@@ -907,7 +913,10 @@ fn close_deadline_runs_from_the_last_byte_without_auto_close() {
         }
         assert_eq!(end.events.len(), 100);
         assert_eq!(end.wait(), (DeadlineReason::Close, secs(5)));
-        assert_eq!(end.error(), Some(Error::Timeout(DeadlineReason::Close)));
+        assert_eq!(
+            end.error(),
+            Some(ConnectionError::Timeout(DeadlineReason::Close))
+        );
         assert!(end.ws.is_closed());
 
         // With it, the whole handshake has that time.
@@ -929,7 +938,7 @@ fn silent_peer_is_given_up_though_it_may_send_the_rest() {
         end.pass(secs(3));
         assert_eq!(end.wait(), (DeadlineReason::Close, secs(5)));
         let error = end.error();
-        assert_eq!(error, Some(Error::Timeout(DeadlineReason::Close)));
+        assert_eq!(error, Some(ConnectionError::Timeout(DeadlineReason::Close)));
         assert!(end.ws.is_closed() && !end.ws.is_lingering());
     }
 }
@@ -970,7 +979,7 @@ fn half_closed_connection_is_pinged_and_ended() {
         assert_eq!(reason, DeadlineReason::Pong);
         end.error();
         let outcome = end.ws.outcome().unwrap();
-        let cause = Error::Timeout(DeadlineReason::Pong);
+        let cause = ConnectionError::Timeout(DeadlineReason::Pong);
         assert_eq!((outcome.clean, outcome.cause), (false, Some(cause)));
         assert_eq!(outcome.code, 4001.into(), "that of the peer's close frame");
 
@@ -981,7 +990,7 @@ fn half_closed_connection_is_pinged_and_ended() {
         assert_eq!(close.1, 1001_u16.to_be_bytes(), "the answer tells it");
         assert_eq!(
             end.error(),
-            Some(Error::Timeout(DeadlineReason::Idle)),
+            Some(ConnectionError::Timeout(DeadlineReason::Idle)),
             "{role:?}"
         );
     }

@@ -10,7 +10,7 @@ use flate2::{Compress, Compression, FlushCompress};
 use sansocket::deflate::{self, Options, Parameters};
 use sansocket::frame::{Header, Opcode};
 use sansocket::{
-    Agreement, CloseCode, Config, Connection, Delivery, Entropy, Error, Event, Fragment,
+    Agreement, CloseCode, Config, Connection, ConnectionError, Delivery, Entropy, Event, Fragment,
     LimitError, Message, NoEntropy, Prepared, ProtocolError, Role, SendError,
 };
 
@@ -265,7 +265,7 @@ fn broken_streams_fail_the_connection() {
             bytes.extend(message_from(from, Opcode::Binary, stream));
             bytes.extend(wire(from).text("behind").bytes());
             let whole = every_cut(|| open(role, &config()), &bytes);
-            let error = Error::from(ProtocolError::InvalidDeflate);
+            let error = ConnectionError::from(ProtocolError::InvalidDeflate);
             assert_eq!(
                 whole.events,
                 [Event::Message("before".into()), Event::Failed(error)],
@@ -372,7 +372,7 @@ fn message_limit_is_exact_on_inflated_bytes() {
                         assert_eq!(messages[0].as_bytes(), payload);
                         continue;
                     }
-                    let error = Error::from(LimitError::MessageTooLong);
+                    let error = ConnectionError::from(LimitError::MessageTooLong);
                     assert_eq!(received.error(), Some(error), "{limit}");
                     assert_eq!(error.close_code(), Some(CloseCode::MESSAGE_TOO_BIG));
                     let delivered: usize = received.events.iter().map(fragment_len).sum();

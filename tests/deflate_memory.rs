@@ -18,7 +18,9 @@ use common::{ROLES, config, feed, peer_of, wire};
 use flate2::{Compress, Compression, FlushCompress};
 use sansocket::deflate::{Compress as Choice, Options, Parameters};
 use sansocket::frame::{Header, Opcode};
-use sansocket::{Agreement, Config, Connection, Error, Event, Fragment, Input, LimitError, Role};
+use sansocket::{
+    Agreement, Config, Connection, ConnectionError, Event, Fragment, Input, LimitError, Role,
+};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -387,7 +389,9 @@ fn bomb_takes_no_more_than_the_limit() {
         });
         let is_limit = matches!(
             event,
-            Some(Event::Failed(Error::Limit(LimitError::MessageTooLong)))
+            Some(Event::Failed(ConnectionError::Limit(
+                LimitError::MessageTooLong
+            )))
         );
         assert_eq!(is_limit, len > LIMIT, "{event:?}");
         let most = LIMIT as isize + (67 + 1) * KIB;

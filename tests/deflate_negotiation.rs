@@ -7,7 +7,9 @@ mod common;
 
 use common::{config, feed};
 use sansocket::deflate::Options;
-use sansocket::{ClientRequest, Config, Connection, Error, Event, HandshakeError, HeaderField};
+use sansocket::{
+    ClientRequest, Config, Connection, ConnectionError, Event, HandshakeError, HeaderField,
+};
 
 const NAME: &str = "permessage-deflate";
 
@@ -35,7 +37,7 @@ fn answer(lists: &[&str], config: &Config) -> Result<Option<String>, HandshakeEr
     );
     let mut ws = Connection::server(config);
     let transcript = feed(&mut ws, [head.as_bytes()]);
-    if let Some(Error::Handshake(error)) = transcript.error() {
+    if let Some(ConnectionError::Handshake(error)) = transcript.error() {
         assert!(transcript.out.starts_with(b"HTTP/1.1 400 "), "never a 500");
         return Err(error);
     }
@@ -78,7 +80,7 @@ fn check(lists: &[&str], config: &Config) -> Result<Option<String>, HandshakeErr
     let transcript = feed(&mut ws, [head.as_bytes()]);
     match transcript.events.last() {
         Some(Event::Open(_)) => Ok(ws.deflate().map(|parameters| parameters.to_string())),
-        Some(Event::Failed(Error::Handshake(error))) => Err(*error),
+        Some(Event::Failed(ConnectionError::Handshake(error))) => Err(*error),
         other => panic!("{other:?}"),
     }
 }

@@ -12,12 +12,11 @@ use h2::{Reason, RecvStream, SendStream};
 use http::{Method, Request as Head, Response, Uri};
 use sansocket::h2::{Error, MAX_WINDOW, WebSocket, accept, connect, handshake};
 use sansocket::{
-    Answer, ClientRequest, Config, DeadlineReason, Event, HandshakeError, Message, Request,
+    Answer, ClientRequest, Config, ConnectionError, DeadlineReason, Event, HandshakeError, Message,
+    Request,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::time::{advance, timeout};
-
-type Failure = sansocket::Error;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -246,7 +245,7 @@ async fn connection_that_breaks_is_an_error() {
     let mut ws = connect(&client, &chat(), &config()).await.unwrap();
     relay.abort();
     let error = ws.next().await.unwrap_err();
-    let cut = matches!(error, Error::Failed(Failure::UnexpectedEof));
+    let cut = matches!(error, Error::Failed(ConnectionError::UnexpectedEof));
     assert!(cut, "as over TCP: {error:?}");
     assert!(!ws.outcome().unwrap().clean);
 }
@@ -347,7 +346,7 @@ async fn client_ends_its_stream_after_both_close_frames() {
 async fn silent_server_of_http_2_is_given_up() {
     let (_silent, theirs) = duplex(64 * 1024);
     let error = handshake(theirs, &config()).await.map(drop).unwrap_err();
-    let expected = Failure::Timeout(DeadlineReason::Handshake);
+    let expected = ConnectionError::Timeout(DeadlineReason::Handshake);
     assert!(matches!(error, Error::Failed(error) if error == expected));
 }
 
@@ -365,7 +364,7 @@ async fn silent_server_is_given_up() {
     });
     let client = client(theirs).await;
     let error = connect(&client, &chat(), &config()).await.unwrap_err();
-    let expected = Failure::Timeout(DeadlineReason::Handshake);
+    let expected = ConnectionError::Timeout(DeadlineReason::Handshake);
     assert!(matches!(error, Error::Failed(error) if error == expected));
 }
 

@@ -13,13 +13,11 @@ use std::time::Duration;
 use bytes::Bytes;
 use clients::{SERVER, connector, impatient, step_of};
 use sansocket::adapter::{ConnectStep, Connector, Error, SocksError};
-use sansocket::{Answer, Config, DeadlineReason, Message, Request, h2 as ours};
+use sansocket::{Answer, Config, ConnectionError, DeadlineReason, Message, Request, h2 as ours};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, duplex};
 use tokio::net::TcpListener;
 use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-
-type Failure = sansocket::Error;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -215,7 +213,7 @@ async fn silent_peer_ends_at_the_deadline_of_the_step() {
     let expected = Some((ConnectStep::Tls, ErrorKind::TimedOut));
     assert_eq!(step_of(outcome), expected);
 
-    let late = Failure::Timeout(DeadlineReason::Handshake);
+    let late = ConnectionError::Timeout(DeadlineReason::Handshake);
     let (stream, _silent) = duplex(1024);
     let outcome = hello(stream, "ws://localhost/", &impatient()).await;
     assert!(matches!(outcome, Err(Error::Failed(error)) if error == late));
@@ -251,7 +249,7 @@ async fn end_of_the_stream_has_its_step() {
     // Before the settings, before the response, and within the connection.
     let outcome = hello(peer(read_once), "ws://localhost/", &connector()).await;
     assert!(
-        matches!(outcome, Err(Error::Failed(Failure::UnexpectedEof))),
+        matches!(outcome, Err(Error::Failed(ConnectionError::UnexpectedEof))),
         "{outcome:?}"
     );
     for answers in [false, true] {
@@ -275,7 +273,7 @@ async fn end_of_the_stream_has_its_step() {
             }
         });
         let outcome = hello(stream, "ws://localhost/", &connector()).await;
-        let has_ended = matches!(outcome, Err(Error::Failed(Failure::UnexpectedEof)));
+        let has_ended = matches!(outcome, Err(Error::Failed(ConnectionError::UnexpectedEof)));
         assert!(has_ended, "answers: {answers}: {outcome:?}");
     }
     let closed = TcpListener::bind("127.0.0.1:0").await.unwrap();

@@ -7,8 +7,8 @@ mod common;
 use common::{END, ROLES, config, every_cut, feed, frames, open, peer_of, wire};
 use sansocket::frame::Opcode;
 use sansocket::{
-    Close, Config, Connection, Error, Event, Fragment, Initiator, Input, ProtocolError, Role,
-    SendError,
+    Close, Config, Connection, ConnectionError, Event, Fragment, Initiator, Input, ProtocolError,
+    Role, SendError,
 };
 
 fn start(role: Role, config: &Config) -> Connection {
@@ -133,11 +133,11 @@ fn end_of_stream_fails_a_half_closed_connection() {
     for role in ROLES {
         let mut ws = half_closed(role, 4001, "bye");
         let told = feed(&mut ws, [END]);
-        assert_eq!(told.events, [Event::Failed(Error::UnexpectedEof)]);
+        assert_eq!(told.events, [Event::Failed(ConnectionError::UnexpectedEof)]);
         assert!(told.out.is_empty(), "nobody reads it");
         let outcome = ws.outcome().unwrap();
         assert!(!outcome.clean);
-        assert_eq!(outcome.cause, Some(Error::UnexpectedEof));
+        assert_eq!(outcome.cause, Some(ConnectionError::UnexpectedEof));
         // §7.1.5: the code is that of the close frame.
         assert_eq!(
             (outcome.code, &*outcome.reason, outcome.initiator),
@@ -172,7 +172,7 @@ fn invalid_close_frame_is_no_half_close() {
     for role in ROLES {
         let bytes = wire(peer_of(role)).close(1005, "").bytes();
         let told = every_cut(|| start(role, &config()), &bytes);
-        let error = Error::Protocol(ProtocolError::InvalidCloseCode);
+        let error = ConnectionError::Protocol(ProtocolError::InvalidCloseCode);
         assert_eq!(told.events, [Event::Failed(error)]);
     }
 }

@@ -7,9 +7,9 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use common::{END, Transcript, config, every_cut, feed, wire};
 use sansocket::{
-    Answer, ClientRequest, Config, Connection, Entropy, Error, Event, Fragment, HandshakeError,
-    HeaderField, Input, MessageKind, NoEntropy, Prepared, RedirectError, RequestError, Response,
-    Role, SendError, UriError,
+    Answer, ClientRequest, Config, Connection, ConnectionError, Entropy, Event, Fragment,
+    HandshakeError, HeaderField, Input, MessageKind, NoEntropy, Prepared, RedirectError,
+    RequestError, Response, Role, SendError, UriError,
 };
 
 /// What a server answers to the nonce that `config` draws.
@@ -182,7 +182,7 @@ fn client_reports_transport_that_does_not_open() {
     let addr = listener.local_addr().unwrap();
     drop(listener);
     let connected = sansocket::blocking::connect(format!("ws://{addr}/"), &config());
-    let Err(sansocket::adapter::Error::Connect { step, error }) = connected else {
+    let Err(sansocket::Error::Connect { step, error }) = connected else {
         panic!("{connected:?}")
     };
     assert_eq!(step, sansocket::adapter::ConnectStep::Tcp);
@@ -928,7 +928,11 @@ fn stream_that_ends_in_the_head_fails() {
     for cut in 0..RESPONSE.len() {
         let mut ws = client();
         let told = feed(&mut ws, [&RESPONSE.as_bytes()[..cut], END]);
-        assert_eq!(told.events, [Event::Failed(Error::UnexpectedEof)], "{cut}");
+        assert_eq!(
+            told.events,
+            [Event::Failed(ConnectionError::UnexpectedEof)],
+            "{cut}"
+        );
         assert!(told.out.is_empty() && ws.is_closed(), "{cut}");
     }
 }

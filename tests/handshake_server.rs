@@ -5,8 +5,8 @@ mod common;
 
 use common::{END, config, every_cut, feed, wire};
 use sansocket::{
-    Answer, Config, Connection, Error, Event, HandshakeError, HeaderField, Hosts, Input, Message,
-    OriginPolicy, Rejection, Request, RequestError, Role, SendError,
+    Answer, Config, Connection, ConnectionError, Event, HandshakeError, HeaderField, Hosts, Input,
+    Message, OriginPolicy, Rejection, Request, RequestError, Role, SendError,
 };
 
 const REQUEST: &str = "GET /chat HTTP/1.1\r\n\
@@ -813,8 +813,11 @@ fn server_reads_nothing_behind_refusal() {
     let bad = [with("Version: 13", "Version: 12"), frames.clone()].concat();
     let mut ws = Connection::server(&config());
     let told = feed(&mut ws, [&*bad, &frames, END]);
-    let error = Error::from(HandshakeError::UnsupportedVersion);
-    assert_eq!(Error::from(rejection(&told.events).error()), error);
+    let error = ConnectionError::from(HandshakeError::UnsupportedVersion);
+    assert_eq!(
+        ConnectionError::from(rejection(&told.events).error()),
+        error
+    );
     assert_eq!(answer(&told.out).0, 426);
     assert!(
         told.out.ends_with(b"\n"),
@@ -1241,7 +1244,11 @@ fn stream_that_ends_in_the_head_fails() {
     for cut in 0..REQUEST.len() {
         let mut ws = Connection::server(&config());
         let told = feed(&mut ws, [&REQUEST.as_bytes()[..cut], END]);
-        assert_eq!(told.events, [Event::Failed(Error::UnexpectedEof)], "{cut}");
+        assert_eq!(
+            told.events,
+            [Event::Failed(ConnectionError::UnexpectedEof)],
+            "{cut}"
+        );
         assert!(told.out.is_empty(), "nobody reads an answer");
         assert!(ws.is_closed());
     }

@@ -20,13 +20,12 @@ use hyper_util::rt::{TokioExecutor, TokioIo};
 use sansocket::adapter::http;
 use sansocket::hyper::{Error, connect, upgrade};
 use sansocket::{
-    Answer, ClientRequest, Config, Delivery, Event, Message, Rejection, Request, Role,
+    Answer, ClientRequest, Config, ConnectionError, Delivery, Event, Message, Rejection, Request,
+    Role,
 };
 use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
 use tokio::sync::mpsc;
 use tokio::time::timeout;
-
-type Failure = sansocket::Error;
 
 fn config() -> Config {
     let config = Config::new();
@@ -458,7 +457,7 @@ async fn reset_of_a_stream_is_told() {
         let (message, end) = told.recv().await.unwrap();
         assert_eq!(message, Some("whole".into()));
         match (end.unwrap_err(), expected) {
-            (Error::Failed(error), None) => assert_eq!(error, Failure::UnexpectedEof),
+            (Error::Failed(error), None) => assert_eq!(error, ConnectionError::UnexpectedEof),
             (Error::Io(error), Some(kind)) => assert_eq!(error.kind(), kind, "{error}"),
             (error, _) => panic!("{error}"),
         }

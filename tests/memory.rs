@@ -9,7 +9,8 @@ use allocator::{Counting, Used, measure};
 use common::{ROLES, config, feed, open, peer_of, wire};
 use sansocket::frame::{Header, Opcode};
 use sansocket::{
-    ClientRequest, Config, Connection, Delivery, Error, Event, Input, IoState, LimitError, Role,
+    ClientRequest, Config, Connection, ConnectionError, Delivery, Event, Input, IoState,
+    LimitError, Role,
 };
 
 #[global_allocator]
@@ -109,7 +110,7 @@ fn server_holds_nothing_after_too_many_fragments() {
     let failed = feed(&mut ws, [&*next]);
     assert_eq!(
         failed.error(),
-        Some(Error::Limit(LimitError::TooManyFragments))
+        Some(ConnectionError::Limit(LimitError::TooManyFragments))
     );
     assert!(ws.held_bytes() <= idle + KIB as usize);
 }

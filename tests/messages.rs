@@ -8,8 +8,8 @@ use core::time::Duration;
 use common::{END, ROLES, config, every_cut, feed, frames, open, peer_of, wire};
 use sansocket::frame::{Header, MaskingKey, Opcode};
 use sansocket::{
-    ClientRequest, CloseCode, Config, Connection, Delivery, Error, Event, Fragment, IoState,
-    LimitError, Message, MessageKind, Prepared, ProtocolError, Role, SendError,
+    ClientRequest, CloseCode, Config, Connection, ConnectionError, Delivery, Event, Fragment,
+    IoState, LimitError, Message, MessageKind, Prepared, ProtocolError, Role, SendError,
 };
 
 /// Characters of one to four bytes.
@@ -62,7 +62,7 @@ fn assert_fails(
     role: Role,
     config: &Config,
     bytes: &[u8],
-    error: impl Into<Error>,
+    error: impl Into<ConnectionError>,
 ) -> Vec<Event<'static>> {
     let error = error.into();
     let mut told = every_cut(|| open(role, config), bytes);

@@ -108,7 +108,7 @@ fn serve(config: &Config) -> SocketAddr {
                 while let Some(message) = ws.next()? {
                     ws.send(message)?;
                 }
-                Ok::<_, sansocket::adapter::Error>(())
+                Ok::<_, sansocket::Error>(())
             });
         }
     });

@@ -7,7 +7,7 @@ use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::thread;
 
-use sansocket::adapter::Error;
+use sansocket::Error;
 use sansocket::{Config, HandshakeError, Request, blocking, futures};
 
 /// Accepts a connection, opens it or not, and drops it.

@@ -11,11 +11,9 @@ use std::time::{Duration, Instant};
 use sansocket::adapter::{ConnectStep, Error};
 use sansocket::blocking::{self, Client};
 use sansocket::{
-    Answer, ClientRequest, CloseCode, Config, DeadlineReason, Event, HandshakeError, Message,
-    Request,
+    Answer, ClientRequest, CloseCode, Config, ConnectionError, DeadlineReason, Event,
+    HandshakeError, Message, Request,
 };
-
-type Failure = sansocket::Error;
 
 const REQUEST: &[u8] =
     b"GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
@@ -64,7 +62,7 @@ fn raw_client(addr: SocketAddr) -> TcpStream {
 
 fn timeout_of<T>(result: Result<T, Error>) -> Option<DeadlineReason> {
     match result {
-        Err(Error::Failed(Failure::Timeout(reason))) => Some(reason),
+        Err(Error::Failed(ConnectionError::Timeout(reason))) => Some(reason),
         _ => None,
     }
 }
@@ -189,7 +187,7 @@ fn plain_request_is_told_to_upgrade() {
         answer.starts_with("HTTP/1.1 426 Upgrade Required\r\n"),
         "{answer}"
     );
-    let expected = Failure::from(HandshakeError::NotAnUpgrade);
+    let expected = ConnectionError::from(HandshakeError::NotAnUpgrade);
     assert!(matches!(server.join().unwrap(), Err(Error::Failed(error)) if error == expected));
 }
 
@@ -341,7 +339,7 @@ fn close_frame_reaches_a_peer_that_is_still_sending() {
     assert_eq!(seen, b"\x88\x02\x03\xf1");
     assert!(matches!(
         server.join().unwrap(),
-        Err(Error::Failed(Failure::Limit(_)))
+        Err(Error::Failed(ConnectionError::Limit(_)))
     ));
 }
 

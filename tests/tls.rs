@@ -104,7 +104,7 @@ async fn pair(near: DuplexStream, far: DuplexStream) -> (Client, Server, Arc<Ato
 }
 
 fn is_stall(result: Result<(), Error>) -> bool {
-    let stall = sansocket::Error::Timeout(DeadlineReason::WriteStall);
+    let stall = sansocket::ConnectionError::Timeout(DeadlineReason::WriteStall);
     matches!(result, Err(Error::Failed(error)) if error == stall)
 }
 
@@ -188,7 +188,7 @@ async fn session_that_is_cut_off_is_an_end_like_any_other() {
     let (near, far) = duplex(64 * 1024);
     let (mut client, server, _) = pair(near, far).await;
     drop(server);
-    let cut = sansocket::Error::UnexpectedEof;
+    let cut = sansocket::ConnectionError::UnexpectedEof;
     assert!(matches!(client.next().await, Err(Error::Failed(error)) if error == cut));
     let (near, far) = duplex(64 * 1024);
     let (client, mut server, _) = pair(near, far).await;

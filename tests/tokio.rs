@@ -15,14 +15,12 @@ use futures_util::{SinkExt, StreamExt};
 use sansocket::frame::Opcode;
 use sansocket::tokio::{Error, Io, Tunnel, WebSocket, accept_on};
 use sansocket::{
-    Agreement, ClientRequest, CloseCode, Config, DeadlineReason, Event, Message, OriginPolicy,
-    Prepared, ProtocolError, Request, Role, SendError,
+    Agreement, ClientRequest, CloseCode, Config, ConnectionError, DeadlineReason, Event, Message,
+    OriginPolicy, Prepared, ProtocolError, Request, Role, SendError,
 };
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf};
 use tokio::io::{copy_bidirectional, duplex};
 use tokio::time::{Instant, advance, timeout};
-
-type Failure = sansocket::Error;
 
 fn pair(len: usize, config: &Config) -> (WebSocket<DuplexStream>, DuplexStream) {
     let (ours, theirs) = duplex(len);
@@ -44,7 +42,7 @@ async fn both(config: &Config) -> (WebSocket<DuplexStream>, WebSocket<DuplexStre
 
 fn reason(error: Error) -> Option<DeadlineReason> {
     match error {
-        Error::Failed(Failure::Timeout(reason)) => Some(reason),
+        Error::Failed(ConnectionError::Timeout(reason)) => Some(reason),
         _ => None,
     }
 }
@@ -196,7 +194,7 @@ async fn failure_is_told_to_a_peer_that_is_sending() {
     let failure = serving.await.unwrap().unwrap_err();
     assert!(matches!(
         failure,
-        Error::Failed(Failure::Protocol(ProtocolError::ReservedOpcode))
+        Error::Failed(ConnectionError::Protocol(ProtocolError::ReservedOpcode))
     ));
 }
 
@@ -276,7 +274,10 @@ async fn endless_peer_is_left_at_the_deadline() {
         }
     };
     let (result, ()) = tokio::join!(ws.next(), clock);
-    assert!(matches!(result, Err(Error::Failed(Failure::Protocol(_)))));
+    assert!(matches!(
+        result,
+        Err(Error::Failed(ConnectionError::Protocol(_)))
+    ));
     assert_eq!(ws.next().await.unwrap(), None);
 }
 
@@ -362,7 +363,7 @@ async fn failure_comes_though_the_peer_never_ends_the_stream() {
     peer.write_all(b"\x81\x00").await.unwrap();
     let failed = timeout(Duration::from_secs(3600), ws.next()).await;
     let error = failed.expect("at the close deadline").unwrap_err();
-    assert!(matches!(error, Error::Failed(Failure::Protocol(_))));
+    assert!(matches!(error, Error::Failed(ConnectionError::Protocol(_))));
     assert_eq!(start.elapsed().as_secs(), 5);
 }
 
@@ -512,7 +513,7 @@ async fn failure_comes_though_the_peer_ends_the_stream() {
         }
         let failed = ws.next().await;
         assert!(
-            matches!(failed, Err(Error::Failed(Failure::Handshake(_)))),
+            matches!(failed, Err(Error::Failed(ConnectionError::Handshake(_)))),
             "{failed:?}"
         );
         assert_eq!(ws.next().await.unwrap(), None);

@@ -211,7 +211,7 @@ async fn peer_that_never_answers_is_given_up_after_the_shutdown() {
         assert_eq!(late.kind(), io::ErrorKind::TimedOut);
         assert_eq!(started.elapsed().as_secs(), 5);
         let cause = tunnel.into_inner().0.outcome().unwrap().cause;
-        let expected = sansocket::Error::Timeout(DeadlineReason::Close);
+        let expected = sansocket::ConnectionError::Timeout(DeadlineReason::Close);
         assert_eq!(cause, Some(expected));
     }
 }

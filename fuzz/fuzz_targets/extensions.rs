@@ -3,7 +3,7 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use sansocket::{ClientRequest, Connection, Error, Event, HandshakeError};
+use sansocket::{ClientRequest, Connection, ConnectionError, Event, HandshakeError};
 use sansocket_fuzz::{Compression, config, feed};
 
 fuzz_target!(|data: (Compression, Compression, &[u8])| {
@@ -29,8 +29,10 @@ fuzz_target!(|data: (Compression, Compression, &[u8])| {
     let mut client = sansocket_fuzz::client(&config);
     match feed(&mut client, [&*head]).events.last() {
         Some(Event::Open(_)) => {}
-        Some(Event::Failed(Error::Handshake(HandshakeError::Refused(_)))) => unreachable!(),
-        Some(Event::Failed(Error::Handshake(_))) | None => {}
+        Some(Event::Failed(ConnectionError::Handshake(HandshakeError::Refused(_)))) => {
+            unreachable!()
+        }
+        Some(Event::Failed(ConnectionError::Handshake(_))) | None => {}
         other => panic!("{other:?}"),
     }
 

@@ -188,7 +188,7 @@ pub(super) fn refused(
             let (fields, agreement) = (pairs(&head.headers), Agreement::default());
             super::Error::Refused(Response::received(status, fields, body, agreement))
         }
-        error => crate::Error::from(error).into(),
+        error => crate::ConnectionError::from(error).into(),
     }
 }
 

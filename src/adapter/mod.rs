@@ -38,7 +38,7 @@ pub use parts::Parts;
 use std::io;
 
 use crate::connection::Connection;
-use crate::error::{Error as Failure, SendError};
+use crate::error::{ConnectionError, SendError};
 use crate::event::Event;
 use crate::handshake::{RedirectError, Rejection, RequestError, Response};
 
@@ -52,7 +52,7 @@ pub enum Error {
     Io(#[from] io::Error),
     /// The peer, a limit or a deadline ended the connection.
     #[error("{0}")]
-    Failed(#[from] Failure),
+    Failed(#[from] ConnectionError),
     /// The call was a mistake; nothing was sent.
     #[error("{0}")]
     Send(#[from] SendError),
@@ -121,9 +121,47 @@ impl Error {
     }
 }
 
+/// For functions that return [`io::Error`]. The kind is that of the transport's
+/// error, `UnexpectedEof` for a stream that ended early, `TimedOut` for a deadline,
+/// `InvalidData` for any other fault of the peer, and `BrokenPipe` for a message
+/// that cannot be sent.
+impl From<Error> for io::Error {
+    fn from(error: Error) -> Self {
+        let kind = match &error {
+            Error::Io(error) | Error::Connect { error, .. } => error.kind(),
+            Error::Failed(ConnectionError::UnexpectedEof) => io::ErrorKind::UnexpectedEof,
+            Error::Failed(ConnectionError::Timeout(_)) => io::ErrorKind::TimedOut,
+            Error::Failed(_) => io::ErrorKind::InvalidData,
+            Error::Send(_) => io::ErrorKind::BrokenPipe,
+            _ => io::ErrorKind::Other,
+        };
+        Self::new(kind, error)
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn question_mark_converts_between_errors() {
+        fn run(failure: ConnectionError) -> io::Result<()> {
+            let step = || -> Result<(), Error> { Err(failure)? };
+            Ok(step()?)
+        }
+        let eof = ConnectionError::UnexpectedEof;
+        let idle = ConnectionError::Timeout(crate::DeadlineReason::Idle);
+        for (failure, kind) in [
+            (eof, io::ErrorKind::UnexpectedEof),
+            (idle, io::ErrorKind::TimedOut),
+            (ConnectionError::NoEntropy, io::ErrorKind::InvalidData),
+        ] {
+            let error = run(failure).unwrap_err();
+            assert_eq!(error.kind(), kind);
+            let inner = error.into_inner().unwrap().downcast::<Error>().unwrap();
+            assert!(matches!(*inner, Error::Failed(inner) if inner == failure));
+        }
+    }
 
     #[test]
     fn errors_are_small() {

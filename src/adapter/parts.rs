@@ -18,7 +18,7 @@ use std::vec::Vec;
 ///         parts.stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")?;
 ///     }
 /// }
-/// # Ok::<(), sansocket::adapter::Error>(())
+/// # Ok::<(), sansocket::Error>(())
 /// ```
 #[derive(Debug)]
 #[non_exhaustive]

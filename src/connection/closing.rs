@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::Connection;
 use super::life::{End, Life, Stage};
 use crate::close::{Close, CloseCode, Ending, Initiator, Outcome};
-use crate::error::{Error, SendError};
+use crate::error::{ConnectionError, SendError};
 use crate::event::Event;
 use crate::frame::{Opcode, Role};
 use crate::handshake::Answer;
@@ -109,7 +109,7 @@ impl Connection {
         &mut self,
         payload: &[u8],
         out: &mut Vec<u8>,
-    ) -> Result<Event<'i>, Error> {
+    ) -> Result<Event<'i>, ConnectionError> {
         let close = Close::parse(payload)?;
         let mut initiator = Initiator::Local;
         if self.life.is_open() && !self.answers_close() {
@@ -124,7 +124,7 @@ impl Connection {
             // RFC 6455 §5.5.1: an endpoint that has not sent a close frame
             // "MUST send a Close frame in response".
             self.write_close(&close.answer(), out)
-                .map_err(|_| Error::NoEntropy)?;
+                .map_err(|_| ConnectionError::NoEntropy)?;
             initiator = Initiator::Peer;
         }
         self.end(Outcome::closed(close.clone(), initiator), None);
@@ -132,7 +132,7 @@ impl Connection {
     }
 
     /// The close frame that reports a failure, if there is one for it.
-    fn send_close_for(&mut self, error: Error, out: &mut Vec<u8>) {
+    fn send_close_for(&mut self, error: ConnectionError, out: &mut Vec<u8>) {
         if let Some(code) = error.close_code() {
             // Without a key there is no frame; the outcome still reports.
             let _ = self.write_close(&Close::without_reason(code), out);
@@ -145,7 +145,7 @@ impl Connection {
 
     /// Ends the connection and appends what the peer is to be told. The first
     /// failure counts, and none after the closing handshake does.
-    pub(super) fn fail(&mut self, error: Error, out: &mut Vec<u8>) {
+    pub(super) fn fail(&mut self, error: ConnectionError, out: &mut Vec<u8>) {
         if self.life.end().is_some() {
             return;
         }
@@ -165,9 +165,9 @@ impl Connection {
 
     /// The HTTP response that a server owes a client that was too slow. What
     /// else is wrong with a request, its rejection answers.
-    fn answer_failure(&mut self, error: Error, out: &mut Vec<u8>) {
+    fn answer_failure(&mut self, error: ConnectionError, out: &mut Vec<u8>) {
         let before = out.len();
-        if let Error::Timeout(_) = error {
+        if let ConnectionError::Timeout(_) = error {
             Answer::new(408).write(false, out);
         }
         self.count_sent(before, out);
@@ -175,7 +175,7 @@ impl Connection {
 
     /// The outcome is certain. No message will be received or sent, so what was
     /// held for them is given back.
-    pub(super) fn end(&mut self, outcome: Outcome, failure: Option<Error>) {
+    pub(super) fn end(&mut self, outcome: Outcome, failure: Option<ConnectionError>) {
         self.trace_end(&outcome);
         let ending = match Ending::after(self.role, outcome.cause) {
             // RFC 6455 §7.1.1 spares servers TIME_WAIT, which only TCP has.

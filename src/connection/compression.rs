@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::Connection;
 use crate::deflate::{Codec, Compress, Inflated, Parameters};
-use crate::error::{Error, LimitError, SendError};
+use crate::error::{ConnectionError, LimitError, SendError};
 use crate::event::Event;
 use crate::frame::encoder::{self, Start};
 use crate::frame::{Header, MaskingKey};
@@ -131,12 +131,12 @@ impl Connection {
     pub(super) fn take_inflated<'i>(
         &mut self,
         out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'i>>, Error> {
+    ) -> Result<Option<Event<'i>>, ConnectionError> {
         let taken = self.inflate()?;
         self.deliver(taken, out)
     }
 
-    fn inflate(&mut self) -> Result<Taken<'static>, Error> {
+    fn inflate(&mut self) -> Result<Taken<'static>, ConnectionError> {
         let Some(codec) = &mut self.codec else {
             return Ok(Taken::default());
         };
@@ -155,7 +155,7 @@ impl Connection {
         };
         let mut taken = self.receiver.take(piece, settings).into_owned();
         let limit = limit.or_else(|| codec.exceeds_ratio().then_some(LimitError::RatioTooHigh));
-        taken.fault = taken.fault.or_else(|| limit.map(Error::from));
+        taken.fault = taken.fault.or_else(|| limit.map(ConnectionError::from));
         if ends {
             codec.end_receiving();
         }

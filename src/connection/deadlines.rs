@@ -7,7 +7,7 @@ use core::time::Duration;
 use super::Connection;
 use super::life::Stage;
 use crate::close::Ending;
-use crate::error::{Deadline, DeadlineReason, Error, HandshakeError};
+use crate::error::{ConnectionError, Deadline, DeadlineReason, HandshakeError};
 use crate::event::Event;
 use crate::frame::Opcode;
 use crate::timer::{Observed, Timer};
@@ -150,10 +150,12 @@ impl Connection {
             DeadlineReason::Handshake => self.pass_handshake_deadline(out),
             DeadlineReason::WriteStall => self.stall(out),
             DeadlineReason::Close => {
-                self.fail(Error::Timeout(reason), out);
+                self.fail(ConnectionError::Timeout(reason), out);
                 self.drop_transport();
             }
-            DeadlineReason::Pong | DeadlineReason::Idle => self.fail(Error::Timeout(reason), out),
+            DeadlineReason::Pong | DeadlineReason::Idle => {
+                self.fail(ConnectionError::Timeout(reason), out);
+            }
         }
     }
 
@@ -162,7 +164,7 @@ impl Connection {
             return;
         };
         if self.write_control(Opcode::Ping, &payload, out).is_err() {
-            return self.fail(Error::NoEntropy, out);
+            return self.fail(ConnectionError::NoEntropy, out);
         }
         let end = self.sent.bytes;
         if let Some(timer) = &mut self.timer {
@@ -177,7 +179,7 @@ impl Connection {
             _ => None,
         };
         let Some(refusal) = refusal else {
-            return self.fail(Error::Timeout(DeadlineReason::Handshake), out);
+            return self.fail(ConnectionError::Timeout(DeadlineReason::Handshake), out);
         };
         self.fail(HandshakeError::Refused(refusal.status()).into(), out);
         if let Some(end) = self.life.end_mut() {
@@ -187,7 +189,7 @@ impl Connection {
 
     /// The transport takes nothing: what is unsent never leaves.
     fn stall(&mut self, out: &mut Vec<u8>) {
-        self.fail(Error::Timeout(DeadlineReason::WriteStall), out);
+        self.fail(ConnectionError::Timeout(DeadlineReason::WriteStall), out);
         out.clear();
         self.drop_transport();
         if let Some(end) = self.life.end_mut() {

@@ -16,7 +16,7 @@
 use alloc::boxed::Box;
 
 use crate::close::{Close, Ending, Outcome};
-use crate::error::Error;
+use crate::error::ConnectionError;
 use crate::event::Event;
 use crate::handshake::{RequestReader, ResponseReader};
 use crate::timer::Phase;
@@ -57,7 +57,7 @@ pub(super) struct End {
     pub(super) is_stalled: bool,
     /// What `receive` is still to report: an event, then the failure.
     pub(super) event: Option<Event<'static>>,
-    pub(super) failure: Option<Error>,
+    pub(super) failure: Option<ConnectionError>,
 }
 
 impl Life {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::life::Stage;
 use super::{Connection, Frame};
-use crate::error::{Error, HandshakeError, ProtocolError};
+use crate::error::{ConnectionError, HandshakeError, ProtocolError};
 use crate::event::Event;
 use crate::frame::{Header, Mask, Opcode, Part, Rules, WholeFrame};
 use crate::handshake::{Rejection, Reply};
@@ -111,7 +111,7 @@ impl Connection {
         if !input.is_end_of_stream() {
             return None;
         }
-        self.fail_now(Error::UnexpectedEof, out)
+        self.fail_now(ConnectionError::UnexpectedEof, out)
     }
 
     /// RFC 6455 §1.4: what follows a close frame or a failure is discarded.
@@ -157,7 +157,9 @@ impl Connection {
                 self.fail(refused.into(), out);
                 Some(Event::Refused(response))
             }
-            Ok(None) if input.is_end_of_stream() => self.fail_now(Error::UnexpectedEof, out),
+            Ok(None) if input.is_end_of_stream() => {
+                self.fail_now(ConnectionError::UnexpectedEof, out)
+            }
             Ok(None) => None,
         }
     }
@@ -170,7 +172,7 @@ impl Connection {
         }
         rejection.write(out);
         self.count_sent(before, out);
-        self.fail(Error::Handshake(rejection.error()), out);
+        self.fail(ConnectionError::Handshake(rejection.error()), out);
         Event::Rejected(rejection)
     }
 
@@ -191,7 +193,7 @@ impl Connection {
             let event = match self.decoder.decode_at_most(input, self.max_chunk_len()) {
                 Ok(Some(Part::Header(header))) => self.begin_frame(&header, out),
                 Ok(Some(Part::Payload(chunk))) => self.take_payload(chunk, out),
-                Ok(None) if input.is_end_of_stream() => Err(Error::UnexpectedEof),
+                Ok(None) if input.is_end_of_stream() => Err(ConnectionError::UnexpectedEof),
                 Ok(None) => return None,
                 Err(error) => Err(error.into()),
             };
@@ -218,7 +220,7 @@ impl Connection {
         &mut self,
         header: &Header,
         out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'i>>, Error> {
+    ) -> Result<Option<Event<'i>>, ConnectionError> {
         self.rules().check(header)?;
         if header.opcode.is_control() {
             self.count_control_frame()?;
@@ -253,7 +255,7 @@ impl Connection {
         }
     }
 
-    fn count_control_frame(&mut self) -> Result<(), Error> {
+    fn count_control_frame(&mut self) -> Result<(), ConnectionError> {
         let limit = self.config.settings().max_control_frames;
         // Without a clock there are no seconds.
         if let Some(window) = self.timer.as_ref().map(|timer| timer.window()) {
@@ -279,7 +281,7 @@ impl Connection {
         &mut self,
         chunk: &'i mut [u8],
         out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'i>>, Error> {
+    ) -> Result<Option<Event<'i>>, ConnectionError> {
         let frame_ends = self.decoder.remaining_payload_len() == 0;
         if frame_ends {
             self.count_received();
@@ -319,7 +321,7 @@ impl Connection {
         &mut self,
         taken: Taken<'i>,
         out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'i>>, Error> {
+    ) -> Result<Option<Event<'i>>, ConnectionError> {
         match taken.fault {
             Some(fault) if taken.received.is_none() => return Err(fault),
             Some(fault) => self.fail(fault, out),
@@ -345,7 +347,7 @@ impl Connection {
         chunk: &[u8],
         ends: bool,
         out: &mut Vec<u8>,
-    ) -> Result<Option<Event<'i>>, Error> {
+    ) -> Result<Option<Event<'i>>, ConnectionError> {
         let rare = self.rare();
         rare.control.extend_from_slice(chunk);
         if !ends {
@@ -360,14 +362,14 @@ impl Connection {
         &mut self,
         payload: Cow<'i, [u8]>,
         out: &mut Vec<u8>,
-    ) -> Result<Event<'i>, Error> {
+    ) -> Result<Event<'i>, ConnectionError> {
         match self.frame.opcode {
             Opcode::Close => self.finish_close(&payload, out),
             Opcode::Ping => {
                 // RFC 6455 §5.5.3: the pong has the ping's payload.
                 if self.config.settings().auto_pong {
                     self.write_control(Opcode::Pong, &payload, out)
-                        .map_err(|_| Error::NoEntropy)?;
+                        .map_err(|_| ConnectionError::NoEntropy)?;
                 }
                 Ok(Event::Ping(payload))
             }
@@ -381,7 +383,7 @@ impl Connection {
     }
 
     /// Fails the connection and reports it at once.
-    fn fail_now<'i>(&mut self, error: Error, out: &mut Vec<u8>) -> Option<Event<'i>> {
+    fn fail_now<'i>(&mut self, error: ConnectionError, out: &mut Vec<u8>) -> Option<Event<'i>> {
         self.fail(error, out);
         let failure = self.life.end_mut()?.failure.take();
         failure.map(Event::Failed)

@@ -8,7 +8,7 @@
 use super::Connection;
 use crate::close::Outcome;
 #[cfg(feature = "tracing")]
-use crate::error::{Error, HandshakeError};
+use crate::error::{ConnectionError, HandshakeError};
 #[cfg(feature = "tracing")]
 use crate::frame::Role;
 
@@ -56,7 +56,7 @@ impl Connection {
                 ?initiator,
                 "connection closed"
             ),
-            Some(Error::Handshake(error)) => self.trace_refusal(error),
+            Some(ConnectionError::Handshake(error)) => self.trace_refusal(error),
             Some(error) => tracing::debug!(
                 target: TARGET,
                 role,

@@ -10,7 +10,7 @@
 //! | incomplete | text or binary | [`ProtocolError::ExpectedContinuation`] |
 
 use super::{Limits, MessageKind};
-use crate::error::{Error, LimitError, ProtocolError};
+use crate::error::{ConnectionError, LimitError, ProtocolError};
 use crate::frame::{Header, Opcode};
 
 /// Where in a message the stream of frames is.
@@ -27,7 +27,11 @@ pub(super) struct Fragmentation {
 impl Fragmentation {
     /// Counts a data frame, before any of its payload.
     #[inline]
-    pub(super) fn begin_frame(&mut self, header: &Header, limits: &Limits) -> Result<(), Error> {
+    pub(super) fn begin_frame(
+        &mut self,
+        header: &Header,
+        limits: &Limits,
+    ) -> Result<(), ConnectionError> {
         let kind = match (self.kind, header.opcode) {
             (None, Opcode::Text) => MessageKind::Text,
             (None, Opcode::Binary) => MessageKind::Binary,

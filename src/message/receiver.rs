@@ -10,7 +10,7 @@ use super::utf8::{self, Utf8};
 use super::{Delivery, Fragment, Limits, MessageKind, MessageRef, Settings};
 #[cfg(feature = "deflate")]
 use crate::error::LimitError;
-use crate::error::{Error, ProtocolError};
+use crate::error::{ConnectionError, ProtocolError};
 use crate::frame::Header;
 
 /// Receives the messages of one direction: checks their fragmentation, their
@@ -35,13 +35,17 @@ pub(crate) enum Received<'i> {
 #[derive(Debug, Default)]
 pub(crate) struct Taken<'i> {
     pub(crate) received: Option<Received<'i>>,
-    pub(crate) fault: Option<Error>,
+    pub(crate) fault: Option<ConnectionError>,
 }
 
 impl Receiver {
     /// Checks the header of a data frame, before any of its payload.
     #[inline]
-    pub(crate) fn begin_frame(&mut self, header: &Header, limits: &Limits) -> Result<(), Error> {
+    pub(crate) fn begin_frame(
+        &mut self,
+        header: &Header,
+        limits: &Limits,
+    ) -> Result<(), ConnectionError> {
         self.fragmentation.begin_frame(header, limits)
     }
 
@@ -114,7 +118,7 @@ impl Receiver {
         let fragment = Fragment { payload, fin };
         Taken {
             received: (!is_nothing).then_some(Received::Fragment(fragment)),
-            fault: fault.map(Error::from),
+            fault: fault.map(ConnectionError::from),
         }
     }
 

@@ -4,17 +4,14 @@
 
 use std::io::ErrorKind;
 
-use sansocket::adapter::Error;
+use sansocket::Error;
 use sansocket::frame::Opcode;
-use sansocket::{
-    ClientRequest, Agreement, CloseCode, Config, Delivery, Event, HandshakeError, Initiator, LimitError, Message, MessageRef,
-    Prepared, Role, SendError,
-};
+use sansocket::{ClientRequest, Agreement, CloseCode, Config, Delivery, Event, HandshakeError, Initiator, LimitError, Message, MessageRef,
+    Prepared, Role, SendError, ConnectionError};
 
 use crate::common::duplex::Duplex;
 use crate::common::{config, wire};
 
-type Failure = sansocket::Error;
 
 const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -388,11 +385,11 @@ fn is_end(result: Result<Option<Message>, Error>) -> bool {
 }
 
 fn is_protocol(result: Result<Option<Message>, Error>) -> bool {
-    matches!(result, Err(Error::Failed(Failure::Protocol(_))))
+    matches!(result, Err(Error::Failed(ConnectionError::Protocol(_))))
 }
 
 fn is_eof(result: Result<Option<Message>, Error>) -> bool {
-    matches!(result, Err(Error::Failed(Failure::UnexpectedEof)))
+    matches!(result, Err(Error::Failed(ConnectionError::UnexpectedEof)))
 }
 
 fn is_reset(result: Result<Option<Message>, Error>) -> bool {
@@ -638,7 +635,7 @@ fn endings() -> Vec<Ending> {
             |result| {
                 matches!(
                     result,
-                    Err(Error::Failed(Failure::Limit(LimitError::MessageTooLong)))
+                    Err(Error::Failed(ConnectionError::Limit(LimitError::MessageTooLong)))
                 )
             },
             false,
@@ -704,7 +701,7 @@ fn connection_ends_once_and_for_ever() {
             "{name}"
         );
         let sent_code = match outcome.cause {
-            Some(Failure::UnexpectedEof) => None,
+            Some(ConnectionError::UnexpectedEof) => None,
             _ if ending.close_first => None,
             _ if outcome.code == CloseCode::NO_STATUS => Some(vec![0x88, 0]),
             _ => Some([&[0x88, 2][..], &u16::from(outcome.code).to_be_bytes()].concat()),
@@ -746,7 +743,7 @@ fn server_reports_what_it_rejected_before_it_fails() {
     let bytes = bytes.replace("Version: 13", "Version: 8");
     let unsupported = HandshakeError::UnsupportedVersion;
     let is_failure = |result| {
-        let error = Failure::from(unsupported);
+        let error = ConnectionError::from(unsupported);
         matches!(result, Err(Error::Failed(failed)) if failed == error)
     };
 

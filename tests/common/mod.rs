@@ -9,8 +9,8 @@ pub mod example;
 
 use sansocket::frame::{Decoder, Header, MaskingKey, Opcode, Part};
 use sansocket::{
-    Agreement, Config, Connection, Entropy, Error, Event, Fragment, Input, Message, MessageRef,
-    Role,
+    Agreement, Config, Connection, ConnectionError, Entropy, Event, Fragment, Input, Message,
+    MessageRef, Role,
 };
 
 pub const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
@@ -141,7 +141,7 @@ pub struct Transcript {
 
 impl Transcript {
     /// The error that ended it.
-    pub fn error(&self) -> Option<Error> {
+    pub fn error(&self) -> Option<ConnectionError> {
         match self.events.last() {
             Some(Event::Failed(error)) => Some(*error),
             _ => None,

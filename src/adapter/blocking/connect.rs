@@ -66,7 +66,7 @@ pub fn connect(
 /// plain HTTP; it was answered. [`Error::Io`] if the stream broke.
 pub fn accept(stream: TcpStream, config: &Config) -> Result<WebSocket<TcpStream>, Error> {
     let ws = accept_with(stream, config, Request::accept)?;
-    ws.ok_or_else(|| crate::Error::from(HandshakeError::NotAnUpgrade).into())
+    ws.ok_or_else(|| crate::ConnectionError::from(HandshakeError::NotAnUpgrade).into())
 }
 
 /// As [`accept`], with the answer left to `answer`: to choose a subprotocol,
@@ -89,7 +89,7 @@ pub fn accept(stream: TcpStream, config: &Config) -> Result<WebSocket<TcpStream>
 ///         _ => request.reject(404),
 ///     }
 /// })?;
-/// # Ok::<(), sansocket::adapter::Error>(())
+/// # Ok::<(), sansocket::Error>(())
 /// ```
 pub fn accept_with(
     stream: TcpStream,
@@ -195,7 +195,7 @@ impl<S: Read + Write> WebSocket<S> {
                 Ok(self)
             }
             Some(_) => Ok(self),
-            None => Err(crate::Error::UnexpectedEof.into()),
+            None => Err(crate::ConnectionError::UnexpectedEof.into()),
         }
     }
 }

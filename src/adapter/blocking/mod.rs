@@ -12,7 +12,7 @@
 //!         ws.send(message)?;
 //!     }
 //! }
-//! # Ok::<(), sansocket::adapter::Error>(())
+//! # Ok::<(), sansocket::Error>(())
 //! ```
 
 // Knows how to move bytes and time; knows no rule of the protocol.

@@ -62,7 +62,7 @@ impl<S: Read + Write> WebSocket<S> {
     ///     Err(error) if error.is_would_block() => println!("nothing yet"),
     ///     Err(error) => return Err(error),
     /// }
-    /// # Ok::<(), sansocket::adapter::Error>(())
+    /// # Ok::<(), sansocket::Error>(())
     /// ```
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Message>, Error> {
         if self.socket.is_none() {
@@ -130,7 +130,7 @@ impl<S: Read + Write> WebSocket<S> {
     ///     Event::Message(message) => ws.send(message, out),
     ///     _ => Ok(()),
     /// })? {}
-    /// # Ok::<(), sansocket::adapter::Error>(())
+    /// # Ok::<(), sansocket::Error>(())
     /// ```
     pub fn drive(
         &mut self,

@@ -129,7 +129,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # let mut ws = blocking::connect("ws://localhost:9001", &Config::new())?;
     /// let latency = ws.with(|connection, _| connection.latency());
     /// # let _ = latency;
-    /// # Ok::<(), sansocket::adapter::Error>(())
+    /// # Ok::<(), sansocket::Error>(())
     /// ```
     pub fn with<R>(&mut self, act: impl FnOnce(&mut Connection, &mut Vec<u8>) -> R) -> R {
         act(&mut self.ws, self.outgoing.out())

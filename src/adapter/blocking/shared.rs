@@ -11,7 +11,7 @@ use super::socket::Waiting;
 use super::transfer::write_until;
 use super::{Error, Socket};
 use crate::connection::{Connection, IoState};
-use crate::error::{Deadline, DeadlineReason, Error as Failure};
+use crate::error::{ConnectionError, Deadline, DeadlineReason};
 use crate::handshake::Response;
 
 #[derive(Debug)]
@@ -259,7 +259,7 @@ impl<S> State<S> {
     /// Why nothing more leaves, if so.
     pub(super) fn check(&self) -> Result<(), Error> {
         if self.ws.is_stalled() {
-            return Err(Failure::Timeout(DeadlineReason::WriteStall).into());
+            return Err(ConnectionError::Timeout(DeadlineReason::WriteStall).into());
         }
         match self.broken {
             Some(kind) => Err(io::Error::from(kind).into()),

@@ -7,7 +7,7 @@ use std::vec::Vec;
 use super::{Error, WebSocket};
 use crate::adapter::incoming::Incoming;
 use crate::connection::{Connection, IoState};
-use crate::error::{Deadline, DeadlineReason, Error as Failure, SendError};
+use crate::error::{ConnectionError, Deadline, DeadlineReason, SendError};
 use crate::input::Input;
 use crate::message::MessageRef;
 
@@ -97,7 +97,7 @@ impl<S: Read + Write> WebSocket<S> {
         while !self.outgoing.has_left() {
             let (now, deadline) = self.tick(false);
             if self.ws.is_stalled() {
-                return Err(Failure::Timeout(DeadlineReason::WriteStall).into());
+                return Err(ConnectionError::Timeout(DeadlineReason::WriteStall).into());
             }
             let until = write_until(&self.ws, now, deadline);
             self.writes.arm(&self.stream, now, until)?;
@@ -222,7 +222,7 @@ impl<S: Read + Write> WebSocket<S> {
             let (now, deadline) = self.tick_with(unsent_len, &mut after);
             if self.ws.is_stalled() {
                 self.outgoing.clear();
-                return Err(Failure::Timeout(DeadlineReason::WriteStall).into());
+                return Err(ConnectionError::Timeout(DeadlineReason::WriteStall).into());
             }
             let until = write_until(&self.ws, now, deadline);
             if self.writes.arm(&self.stream, now, until).is_err() {

@@ -21,7 +21,7 @@ use crate::adapter::connector::{Hops, sendable};
 use crate::adapter::tokio::client::{dial, reach};
 use crate::adapter::{Connector, Error, http, tokio};
 use crate::config::Config;
-use crate::error::{DeadlineReason, Error as Failure};
+use crate::error::{ConnectionError, DeadlineReason};
 use crate::frame::Role;
 use crate::handshake::{ClientRequest, RequestError};
 use crate::upgrade::Offer;
@@ -126,7 +126,7 @@ async fn within<R>(
         None => step.await,
         Some(limit) => timeout(limit, step)
             .await
-            .unwrap_or_else(|_| Err(Failure::Timeout(DeadlineReason::Handshake).into())),
+            .unwrap_or_else(|_| Err(ConnectionError::Timeout(DeadlineReason::Handshake).into())),
     }
 }
 
@@ -141,7 +141,7 @@ async fn settled<S: AsyncRead + AsyncWrite + Unpin>(
     poll_fn(|cx| {
         if let Poll::Ready(end) = Pin::new(&mut *connection).poll(cx) {
             end.map_err(failed)?;
-            return Poll::Ready(Err(Failure::UnexpectedEof.into()));
+            return Poll::Ready(Err(ConnectionError::UnexpectedEof.into()));
         }
         pings.poll_pong(cx).map_ok(|_| ()).map_err(failed)
     })
@@ -221,7 +221,7 @@ async fn ask(
 /// The end of the connection is that of the stream below it, as over TCP.
 fn failed(error: ::h2::Error) -> Error {
     if is_end_of_connection(&error) {
-        return Failure::UnexpectedEof.into();
+        return ConnectionError::UnexpectedEof.into();
     }
     io_error(error).into()
 }

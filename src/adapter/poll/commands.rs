@@ -138,7 +138,7 @@ impl<T: Transport> WebSocket<T> {
     /// ```no_run
     /// # async fn end(
     /// #     mut ws: sansocket::adapter::poll::WebSocket<impl sansocket::adapter::poll::Transport>,
-    /// # ) -> Result<(), sansocket::adapter::Error> {
+    /// # ) -> Result<(), sansocket::Error> {
     /// ws.close_and_drain(1001, "the server stops").await?;
     /// assert!(ws.connection().is_closed());
     /// # Ok(())

@@ -16,7 +16,7 @@ use super::transport::Transport;
 use crate::adapter::incoming::Incoming;
 use crate::adapter::{Error, is_last};
 use crate::connection::{Connection, IoState};
-use crate::error::{Error as Failure, SendError};
+use crate::error::{ConnectionError, SendError};
 use crate::event::Event;
 use crate::handshake::Response;
 use crate::message::{Assembler, Message};
@@ -318,7 +318,7 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    pub(super) fn cause(&self) -> Option<Failure> {
+    pub(super) fn cause(&self) -> Option<ConnectionError> {
         self.ws.outcome()?.cause
     }
 

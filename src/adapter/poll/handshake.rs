@@ -26,7 +26,7 @@ impl<T: Transport> WebSocket<T> {
                 Ok(self)
             }
             Some(_) => Ok(self),
-            None => Err(crate::Error::UnexpectedEof.into()),
+            None => Err(crate::ConnectionError::UnexpectedEof.into()),
         }
     }
 
@@ -90,5 +90,5 @@ impl<T: Transport> WebSocket<T> {
 
 /// A request that asked for no WebSocket was refused.
 pub(in crate::adapter) fn opened<T>(ws: Option<T>) -> Result<T, Error> {
-    ws.ok_or_else(|| crate::Error::from(HandshakeError::NotAnUpgrade).into())
+    ws.ok_or_else(|| crate::ConnectionError::from(HandshakeError::NotAnUpgrade).into())
 }

@@ -9,7 +9,7 @@ use super::transport::Transport;
 use crate::adapter::Error;
 use crate::close::CloseCode;
 use crate::connection::Connection;
-use crate::error::{Error as Failure, SendError};
+use crate::error::{ConnectionError, SendError};
 use crate::message::{MessageRef, Prepared};
 
 /// A payload of this many bytes leaves without being copied, where the
@@ -30,8 +30,8 @@ impl<T: Transport> Driver<T> {
                 return Poll::Ready(flushed.map_err(Error::from));
             }
             let late = self.poll_deadline(cx, false);
-            if let Some(Failure::Timeout(reason)) = self.cause() {
-                return Poll::Ready(Err(Failure::Timeout(reason).into()));
+            if let Some(ConnectionError::Timeout(reason)) = self.cause() {
+                return Poll::Ready(Err(ConnectionError::Timeout(reason).into()));
             }
             ready!(late);
         }

@@ -82,7 +82,9 @@ impl<T: Transport> Tunnel<T> {
     ) -> Poll<io::Result<&[u8]>> {
         // Empty messages are nothing, not the end.
         while self.start == self.rest.len() {
-            match ready!(self.ws.poll(Side::Reader, cx, Driver::poll_message)).map_err(into_io)? {
+            match ready!(self.ws.poll(Side::Reader, cx, Driver::poll_message))
+                .map_err(io::Error::from)?
+            {
                 None => return Poll::Ready(Ok(&[])),
                 Some(Message::Binary(bytes)) => {
                     (self.rest, self.start) = (bytes.into(), 0);
@@ -119,31 +121,19 @@ impl<T: Transport> Tunnel<T> {
         let taken = self.ws.poll(Side::Writer, cx, |driver, cx| {
             driver.poll_take(cx, &mut message)
         });
-        taken.map_ok(|()| bytes.len()).map_err(into_io)
+        taken.map_ok(|()| bytes.len()).map_err(io::Error::from)
     }
 
     pub(in crate::adapter) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let flushed = self.ws.poll(Side::Writer, cx, Driver::poll_flush);
-        flushed.map_err(into_io)
+        flushed.map_err(io::Error::from)
     }
 
     pub(in crate::adapter) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         let closed = self.ws.poll(Side::Writer, cx, |driver, cx| {
             ready!(driver.poll_close(cx, CloseCode::NORMAL, ""))?;
-            driver.poll_closed(cx).map(Ok)
+            driver.poll_closed(cx).map(Ok::<_, Error>)
         });
-        closed.map_err(into_io)
+        closed.map_err(io::Error::from)
     }
-}
-
-fn into_io(error: Error) -> io::Error {
-    let kind = match &error {
-        Error::Io(error) => error.kind(),
-        Error::Failed(crate::Error::UnexpectedEof) => io::ErrorKind::UnexpectedEof,
-        Error::Failed(crate::Error::Timeout(_)) => io::ErrorKind::TimedOut,
-        Error::Failed(_) => io::ErrorKind::InvalidData,
-        Error::Send(_) => io::ErrorKind::BrokenPipe,
-        _ => io::ErrorKind::Other,
-    };
-    io::Error::new(kind, error)
 }
