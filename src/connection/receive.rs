@@ -29,7 +29,7 @@ impl Connection {
     /// let (mut bytes, mut out) = (*b"\x81\x05Hello", Vec::new());
     /// let mut input = Input::new(&mut bytes);
     /// let Some(Event::Message(message)) = ws.receive(&mut input, &mut out) else { panic!() };
-    /// assert_eq!(message, Message::from("Hello"));
+    /// assert_eq!(message.as_text(), Some("Hello"));
     /// assert!(ws.receive(&mut input, &mut out).is_none());
     /// ```
     #[inline]
