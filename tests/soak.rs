@@ -22,7 +22,7 @@ use std::{env, io};
 use sansocket::tokio::{Error, Reader, WebSocket, Writer, accept};
 use sansocket::{ClientRequest, Config, Event, Message};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpSocket, TcpStream};
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::{sleep, timeout};
 
 /// How long the closing handshake may take.
@@ -132,13 +132,19 @@ impl AsyncWrite for Cut {
     }
 }
 
-/// Half of the sockets have small buffers, and half are cut into small pieces.
-async fn dial(addr: SocketAddr, noise: &mut Noise) -> Cut {
+/// A socket with buffers of this many bytes. With those that the system chooses
+/// a thousand connections exceed what it gives to TCP: it drops packets, and
+/// retransmits after minutes.
+fn socket(buffer_len: u32) -> TcpSocket {
     let socket = TcpSocket::new_v4().unwrap();
-    if noise.next(2) == 0 {
-        socket.set_send_buffer_size(4096).unwrap();
-        socket.set_recv_buffer_size(4096).unwrap();
-    }
+    socket.set_send_buffer_size(buffer_len).unwrap();
+    socket.set_recv_buffer_size(buffer_len).unwrap();
+    socket
+}
+
+/// Half of the sockets have smaller buffers, and half are cut into small pieces.
+async fn dial(addr: SocketAddr, noise: &mut Noise) -> Cut {
+    let socket = socket([1 << 14, 1 << 16][noise.next(2) as usize]);
     Cut {
         stream: socket.connect(addr).await.unwrap(),
         max_len: [1 << 10, 1 << 20][noise.next(2) as usize],
@@ -263,7 +269,9 @@ async fn client(addr: SocketAddr, mut noise: Noise, until: Instant, account: &Ac
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_message_is_accounted_for() {
     let (seconds, connections) = (setting("SOAK_SECONDS", 5), setting("SOAK_CONNECTIONS", 50));
-    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let listener = socket(1 << 16);
+    listener.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+    let listener = listener.listen(1024).unwrap();
     let addr = listener.local_addr().unwrap();
     let account = Arc::<Account>::default();
     let served = account.clone();
