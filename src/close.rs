@@ -10,9 +10,8 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::error::{
-    ConnectionError, DeadlineReason, HandshakeError, LimitError, ProtocolError, SendError,
-};
+use crate::deadline::DeadlineReason;
+use crate::error::{ConnectionError, HandshakeError, LimitError, ProtocolError, SendError};
 use crate::frame::{Header, Role};
 
 /// Why a connection is closed, as a number in the close frame (§7.4).
@@ -190,9 +189,9 @@ pub struct Outcome {
 }
 
 impl ConnectionError {
-    /// The code of the close frame that tells this fault to the peer, or
+    /// The code of the close frame that reports this fault to the peer, or
     /// `None` if no frame is sent for it: before the connection is open there
-    /// are no frames, and behind the end of the stream nobody reads them.
+    /// are no frames, and after the end of the stream nobody reads them.
     ///
     /// | fault | code |
     /// |---|---|
@@ -367,7 +366,7 @@ mod tests {
     #[test]
     fn close_frame_without_a_code_has_no_reason() {
         let empty = Close::to_send(CloseCode::NO_STATUS, "").unwrap();
-        assert_eq!(empty.payload(), []);
+        assert!(empty.payload().is_empty());
         let with_reason = Close::to_send(CloseCode::NO_STATUS, "why");
         assert_eq!(with_reason, Err(SendError::InvalidCloseCode));
     }

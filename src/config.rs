@@ -39,7 +39,7 @@ pub(crate) struct Settings {
     max_message_len: Option<usize>,
     max_fragments: Option<u32>,
     pub(crate) max_control_frames: u32,
-    pub(crate) fragment_len: usize,
+    pub(crate) max_sent_frame_len: usize,
     pub(crate) timeouts: Timeouts,
     pub(crate) auto_pong: bool,
     pub(crate) allow_unmasked: bool,
@@ -95,7 +95,7 @@ impl Default for Settings {
             max_message_len: None,
             max_fragments: None,
             max_control_frames: 1000,
-            fragment_len: usize::MAX,
+            max_sent_frame_len: usize::MAX,
             timeouts: Timeouts {
                 handshake: seconds(10),
                 ping: seconds(20),
@@ -295,8 +295,8 @@ impl Config {
     /// message leaves in several fragments, between which control frames can
     /// pass. At least 1. Default: no limit.
     #[must_use]
-    pub fn fragment_len(self, bytes: usize) -> Self {
-        self.with(|settings| settings.fragment_len = bytes.max(1))
+    pub fn max_sent_frame_len(self, bytes: usize) -> Self {
+        self.with(|settings| settings.max_sent_frame_len = bytes.max(1))
     }
 
     /// Whether pings are answered (§5.5.2). Default yes. When switched off, the

@@ -39,7 +39,7 @@ use thiserror::Error;
 /// # let _ = config;
 /// ```
 ///
-/// A source may have state, such as a generator behind a lock; connections that
+/// A source may have state, such as a generator in a mutex; connections that
 /// share a [`Config`](crate::Config) share it:
 ///
 /// ```

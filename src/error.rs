@@ -4,17 +4,17 @@
 //! of the peer is an [`ConnectionError`] and arrives as an event; a mistake of the caller
 //! is a [`SendError`] (or, while a request or an answer is
 //! built, a [`RequestError`](crate::RequestError)) and is returned by the call.
-//! Which close code tells a fault to the peer stands in `close.rs`.
-
-use core::time::Duration;
+//! The close code for each fault is in `close.rs`.
 
 use thiserror::Error;
+
+use crate::deadline::DeadlineReason;
 
 /// Why a connection failed: the peer, a limit, a deadline or the transport.
 ///
 /// Arrives as [`Event::Failed`](crate::Event::Failed), the last event of a
 /// connection, and stays in [`Outcome::cause`](crate::Outcome). When it
-/// arrives, the frame or HTTP answer that tells the peer is already in `out`.
+/// arrives, the close frame or HTTP answer for the peer is already in `out`.
 /// At most 16 bytes, without strings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
@@ -229,43 +229,6 @@ pub enum LimitError {
     /// `deflate::Options::max_ratio`.
     #[error("compressed message inflates too far")]
     RatioTooHigh,
-}
-
-/// What a deadline is for.
-///
-/// [`Deadline::reason`](crate::Deadline) tells it beforehand,
-/// [`ConnectionError::Timeout`] afterwards.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
-#[non_exhaustive]
-pub enum DeadlineReason {
-    /// The opening handshake must be over.
-    #[error("opening handshake")]
-    Handshake,
-    /// A keepalive ping is due. It is sent; nothing fails.
-    #[error("keepalive ping")]
-    Ping,
-    /// Something must have come since the keepalive ping.
-    #[error("no sign of life after a keepalive ping")]
-    Pong,
-    /// Something must have come since the last byte.
-    #[error("idle")]
-    Idle,
-    /// The peer must have answered the close frame.
-    #[error("closing handshake")]
-    Close,
-    /// The transport must have taken some of the unsent bytes.
-    #[error("write stall")]
-    WriteStall,
-}
-
-/// The next moment at which
-/// [`handle_timeout`](crate::Connection::handle_timeout) has something to do.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Deadline {
-    /// When, on the caller's monotonic clock.
-    pub at: Duration,
-    /// What for.
-    pub reason: DeadlineReason,
 }
 
 /// A mistake of the caller. Nothing was written, and the connection is as it

@@ -44,19 +44,19 @@ pub enum Event<'i> {
     /// The peer's close frame. It has already been answered unless
     /// [`auto_close`](crate::Connection::auto_close) is off. No message follows.
     Close(Close),
-    /// The connection failed. The last event: the frame or HTTP answer that tells
+    /// The connection failed. The last event: the close frame or HTTP answer for
     /// the peer is in `out` already.
     Failed(ConnectionError),
 }
 
 impl Event<'_> {
-    /// The message that this is, or that this fragment completes; `begun` has
+    /// The message that this is, or that this fragment completes; `partial` has
     /// the fragments before it.
     #[cfg(feature = "std")]
-    pub(crate) fn into_message(self, begun: &mut Option<Box<Assembler>>) -> Option<Message> {
+    pub(crate) fn into_message(self, partial: &mut Option<Box<Assembler>>) -> Option<Message> {
         match self {
             Self::Message(message) => Some(message.into_owned()),
-            Self::Fragment(fragment) => join_fragments(begun, fragment),
+            Self::Fragment(fragment) => join_fragments(partial, fragment),
             _ => None,
         }
     }

@@ -35,7 +35,7 @@
 //! # }
 //! ```
 //!
-//! The client is the same loop behind [`Connection::client`], with
+//! The client is the same loop after [`Connection::client`], with
 //! [`Event::Open`] where the server has [`Event::Request`].
 //!
 //! # The driver's four rules
@@ -47,12 +47,12 @@
 //!
 //! # What to expect
 //!
-//! - A message that lies whole in one read is lent out of it: no allocation, no
-//!   copy. Nothing else of the caller's memory is kept.
+//! - A message contained in one read is borrowed from the read buffer, without
+//!   an allocation or a copy. Nothing of the caller's memory is kept.
 //! - Any cut of the byte stream gives the same events, output and errors.
-//! - No panic on any input; `unsafe` is forbidden. What a peer does wrong is
-//!   [`Event::Failed`], and the frame or HTTP answer that tells it is in `out`
-//!   by then; what the caller does wrong is a [`SendError`].
+//! - No panic on any input; `unsafe` is forbidden. A fault of the peer is
+//!   [`Event::Failed`], and the close frame or HTTP answer for it is in `out` by
+//!   then; a mistake of the caller is a [`SendError`].
 //! - Everything that a peer can make a connection hold has a limit in
 //!   [`Config`], and everything that it can keep one waiting for a deadline.
 //!
@@ -64,10 +64,10 @@
 //!  3  connection  (with event, config, upgrade)   composes the machines; owns no rule itself
 //!  2  handshake   message   deflate   close   timer   one machine each; they do not know one another
 //!  1  frame       (header, mask, decoder, encoder)
-//!  0  error   entropy   input                     leaves
+//!  0  error   deadline   entropy   input          leaves
 //! ```
 //!
-//! Modules use only what stands below them. `§` in these pages is a section of
+//! Modules use only what is below them. `§` in these pages is a section of
 //! [RFC 6455](https://www.rfc-editor.org/rfc/rfc6455) unless another is named.
 //!
 //! # Coming from another library
@@ -77,7 +77,7 @@
 //! | tungstenite `accept(stream)`, `connect(url)` | [`blocking::accept`], [`blocking::connect`] with a [`Config`] |
 //! | tungstenite `read()`, `send(message)`, `write` and `flush` | `next`, `send`, `feed` and `flush` of [`blocking::WebSocket`] |
 //! | tungstenite `Message::Text`, `Binary`; `Ping`, `Pong`, `Close` | [`Message`]; [`Event`]s of `next_event` |
-//! | tungstenite `Error::ConnectionClosed` | `next` returns `None`; `outcome` tells the rest |
+//! | tungstenite `Error::ConnectionClosed` | `next` returns `None`; `outcome` has the details |
 //! | tungstenite `WebSocketConfig { max_message_size, .. }` | [`Config::max_message_len`] and others |
 //! | tungstenite `accept_hdr`, its `Callback` | `accept_with` and an [`Answer`] |
 //! | tokio-tungstenite `accept_async`, `connect_async` | `tokio::accept`, `tokio::connect`; `Stream` and `Sink` as there |
@@ -161,6 +161,7 @@ pub mod adapter;
 mod close;
 mod config;
 mod connection;
+mod deadline;
 #[cfg(feature = "deflate")]
 pub mod deflate;
 mod entropy;
@@ -188,10 +189,10 @@ pub use adapter::{Error, blocking};
 pub use close::{Close, CloseCode, Initiator, Outcome};
 pub use config::Config;
 pub use connection::{Connection, Counters, IoState, Traffic};
+pub use deadline::{Deadline, DeadlineReason};
 pub use entropy::{Entropy, NoEntropy};
 pub use error::{
-    ConnectionError, Deadline, DeadlineReason, HandshakeError, HeaderField, LimitError,
-    ProtocolError, SendError,
+    ConnectionError, HandshakeError, HeaderField, LimitError, ProtocolError, SendError,
 };
 pub use event::Event;
 pub use frame::Role;

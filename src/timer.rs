@@ -22,12 +22,12 @@
 use core::num::NonZeroU32;
 use core::time::Duration;
 
-use crate::error::{Deadline, DeadlineReason};
+use crate::deadline::{Deadline, DeadlineReason};
 
 /// A time in nanoseconds on the caller's clock: half the size of a `Duration`.
 type Nanos = u64;
 
-/// Later than any clock can tell: it never comes.
+/// Later than any clock can show: it never comes.
 const NEVER: Nanos = Nanos::MAX;
 
 fn nanos(time: Duration) -> Nanos {

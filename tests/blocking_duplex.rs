@@ -197,7 +197,7 @@ fn flood_of_pings_is_not_read_further_than_its_answers_leave() {
         let mut max = 0;
         loop {
             match reader.next_event() {
-                Ok(Some(_)) => max = max.max(writer.unsent()),
+                Ok(Some(_)) => max = max.max(writer.unsent_len()),
                 ended => return (timeout_of(ended), max),
             }
         }

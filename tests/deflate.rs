@@ -375,7 +375,7 @@ fn message_limit_is_exact_on_inflated_bytes() {
                     let error = ConnectionError::from(LimitError::MessageTooLong);
                     assert_eq!(received.error(), Some(error), "{limit}");
                     assert_eq!(error.close_code(), Some(CloseCode::MESSAGE_TOO_BIG));
-                    let delivered: usize = received.events.iter().map(fragment_len).sum();
+                    let delivered: usize = received.events.iter().map(max_sent_frame_len).sum();
                     let allowed = [0, limit];
                     assert!(allowed.contains(&delivered), "{delivered} of {limit}");
                 }
@@ -384,7 +384,7 @@ fn message_limit_is_exact_on_inflated_bytes() {
     }
 }
 
-fn fragment_len(event: &Event<'_>) -> usize {
+fn max_sent_frame_len(event: &Event<'_>) -> usize {
     match event {
         Event::Fragment(fragment) => fragment.payload.len(),
         _ => 0,
@@ -571,7 +571,7 @@ fn choice_is_made_with_the_first_fragment() {
 fn long_messages_leave_in_frames_of_allowed_length() {
     let noise = noise(5000);
     let config = config()
-        .fragment_len(1000)
+        .max_sent_frame_len(1000)
         .deflate(Options::new().takeover(true));
     for role in ROLES {
         let (mut ws, mut out) = (open(role, &config), Vec::new());
@@ -601,7 +601,7 @@ fn refused_send_does_not_put_the_window_out_of_step() {
     });
     let config = config()
         .entropy(entropy)
-        .fragment_len(64)
+        .max_sent_frame_len(64)
         .deflate(Options::new().takeover(true));
     let (mut ws, mut out) = (open(Role::Client, &config), Vec::new());
     let texts = ["one two three ".repeat(9), "three two one ".repeat(9)];

@@ -55,7 +55,7 @@ fn send_all(role: Role, config: &Config) -> (Vec<u8>, Vec<Vec<u8>>) {
     out.extend(feed(&mut ws, [&*peer]).out);
     payloads.extend([b"who?".to_vec(), b"\x03\xe9".to_vec()]);
 
-    let mut ws = open(role, &config.clone().fragment_len(10));
+    let mut ws = open(role, &config.clone().max_sent_frame_len(10));
     ws.send(&[7; 25], &mut out).unwrap();
     payloads.extend([vec![7; 10], vec![7; 10], vec![7; 5]]);
     ws.close(1000, "bye", &mut out).unwrap();

@@ -243,7 +243,7 @@ async fn large_owned_message_is_shared_until_it_has_left() {
     // More than the buffers of the socket take.
     let limit = 64;
     let mut fed = 0;
-    while fed < limit && server.unsent() == 0 {
+    while fed < limit && server.unsent_len() == 0 {
         server.feed(&message).await.unwrap();
         fed += 1;
         let _ = future::poll_immediate(server.flush()).await;

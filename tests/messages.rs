@@ -139,7 +139,7 @@ fn endpoint_sends_control_frames_whole_between_fragments() {
             assert_eq!((sent.0, sent.1, &*sent.2), expected);
         }
         // Not even the smallest fragment size cuts a control frame.
-        let (mut ws, mut out) = (open(role, &config().fragment_len(1)), Vec::new());
+        let (mut ws, mut out) = (open(role, &config().max_sent_frame_len(1)), Vec::new());
         ws.ping(b"whole", &mut out).unwrap();
         ws.close(1000, "whole", &mut out).unwrap();
         assert_eq!(frames(&out).len(), 2);
@@ -364,7 +364,7 @@ fn endpoint_writes_message_as_frames() {
             let payload = vec![b'a'; len];
             let text = core::str::from_utf8(&payload).unwrap();
             for message in [Message::from(text), Message::from(&payload)] {
-                let config = config().fragment_len(10);
+                let config = config().max_sent_frame_len(10);
                 let (mut ws, mut out) = (open(role, &config), Vec::new());
                 ws.send(&message, &mut out).unwrap();
                 let sent = frames(&out);

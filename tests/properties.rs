@@ -319,11 +319,11 @@ proptest! {
     #[test]
     fn one_role_receives_what_the_other_sends(
         role in role(),
-        fragment_len in prop_oneof![Just(usize::MAX), 500..70_000_usize],
+        max_sent_frame_len in prop_oneof![Just(usize::MAX), 500..70_000_usize],
         sent in vec(message(), 0..5),
         cut in prop_oneof![Just(usize::MAX), 1000..70_000_usize, 1..9_usize],
     ) {
-        let config = config().fragment_len(fragment_len);
+        let config = config().max_sent_frame_len(max_sent_frame_len);
         let (mut ws, mut bytes) = (open(role, &config), Vec::new());
         for message in &sent {
             ws.send(message, &mut bytes).expect("open");

@@ -388,12 +388,12 @@ async fn pings_given_up_do_not_pile_up() {
     for _ in 0..100 {
         let _ = timeout(Duration::from_millis(1), ws.ping(&[7; 125])).await;
     }
-    assert!(ws.unsent() <= 127, "{} unsent", ws.unsent());
+    assert!(ws.unsent_len() <= 127, "{} unsent", ws.unsent_len());
     let (_reader, mut writer) = ws.split();
     for _ in 0..100 {
         let _ = timeout(Duration::from_millis(1), writer.ping(&[7; 125])).await;
     }
-    assert!(writer.unsent() <= 127, "{} unsent", writer.unsent());
+    assert!(writer.unsent_len() <= 127, "{} unsent", writer.unsent_len());
 }
 
 fn pair(

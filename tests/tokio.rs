@@ -148,7 +148,7 @@ async fn slow_receiver_hurts_nobody_else() {
             let mut most = 0;
             for _ in 0..20 {
                 writer.feed_prepared(&news).await?;
-                most = most.max(writer.unsent());
+                most = most.max(writer.unsent_len());
                 writer.flush().await?;
             }
             Ok::<_, Error>((most, start.elapsed()))

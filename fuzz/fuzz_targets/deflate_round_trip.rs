@@ -24,7 +24,7 @@ fn choice(number: u8) -> Compress {
 
 fuzz_target!(
     |data: (bool, u8, Compression, Compression, Cuts, Vec<Sent>)| {
-        let (from_client, fragment_len, ours, theirs, cuts, sent) = data;
+        let (from_client, max_sent_frame_len, ours, theirs, cuts, sent) = data;
         let role = if from_client {
             Role::Client
         } else {
@@ -32,7 +32,7 @@ fuzz_target!(
         };
         let config = config()
             .max_fragments(u32::MAX)
-            .fragment_len(fragment_len.into());
+            .max_sent_frame_len(max_sent_frame_len.into());
         let parameters = ours.parameters();
         let mut ws = open_with(role, parameters, &config.clone().deflate(ours.options()));
         let (mut wire, mut expected) = (Vec::new(), Vec::new());

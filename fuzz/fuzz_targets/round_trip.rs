@@ -17,13 +17,13 @@ enum Sent {
 }
 
 fuzz_target!(|data: (bool, u8, Cuts, Vec<Sent>)| {
-    let (from_client, fragment_len, cuts, sent) = data;
+    let (from_client, max_sent_frame_len, cuts, sent) = data;
     let role = if from_client {
         Role::Client
     } else {
         Role::Server
     };
-    let config = config().fragment_len(fragment_len.into());
+    let config = config().max_sent_frame_len(max_sent_frame_len.into());
     let (mut ws, mut wire, mut expected) = (open(role, &config), Vec::new(), Vec::new());
     for sent in sent {
         let event = match sent {

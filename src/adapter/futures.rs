@@ -1,8 +1,8 @@
 //! WebSockets over the `AsyncRead` and `AsyncWrite` of futures-io: smol,
 //! async-std, glib and any other runtime.
 //!
-//! Knows how such a stream is polled, and the caller's timer; what is done with
-//! them stands in the module that the async adapters share.
+//! Deadlines are kept with a timer of the caller's, see
+//! [`WebSocket::with_timer`].
 //!
 //! ```no_run
 //! use sansocket::{Config, futures};
@@ -67,11 +67,11 @@ pub struct Io<S> {
     timer: Option<Timer>,
 }
 
-/// What sleeps, and the sleep that was begun.
+/// What sleeps, and the sleep that was started.
 struct Timer {
     sleep: Box<dyn FnMut(Duration) -> Sleep + Send>,
     origin: Instant,
-    begun: Option<(Duration, Sleep)>,
+    sleeping: Option<(Duration, Sleep)>,
 }
 
 type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
@@ -194,7 +194,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Io<S> {
         }
     }
 
-    // Such a stream does not tell: the default writes the first slice alone,
+    // Such a stream does not report it: the default writes the first slice alone,
     // which would be a header.
     fn is_vectored(&self) -> bool {
         false
@@ -228,7 +228,7 @@ impl Timer {
         Self {
             sleep: Box::new(move |duration| Box::pin(sleep(duration))),
             origin: Instant::now(),
-            begun: None,
+            sleeping: None,
         }
     }
 
@@ -238,14 +238,14 @@ impl Timer {
         loop {
             let now = self.origin.elapsed();
             if now >= at {
-                self.begun = None;
+                self.sleeping = None;
                 return Poll::Ready(());
             }
-            let begun = self.begun.take().filter(|(until, _)| *until <= at);
-            let (until, sleep) = begun.unwrap_or_else(|| (at, (self.sleep)(at - now)));
-            let (_, sleep) = self.begun.insert((until, sleep));
+            let sleeping = self.sleeping.take().filter(|(until, _)| *until <= at);
+            let (until, sleep) = sleeping.unwrap_or_else(|| (at, (self.sleep)(at - now)));
+            let (_, sleep) = self.sleeping.insert((until, sleep));
             ready!(sleep.as_mut().poll(cx));
-            self.begun = None;
+            self.sleeping = None;
         }
     }
 }

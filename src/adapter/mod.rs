@@ -13,7 +13,7 @@
 //! protocol: what it needs to know it asks the core.
 
 pub mod blocking;
-mod connector;
+mod connect;
 #[cfg(feature = "futures")]
 pub mod futures;
 #[cfg(feature = "h2")]
@@ -30,9 +30,9 @@ pub mod poll;
 pub mod tokio;
 
 pub use crate::handshake::socks::SocksError;
-pub use connector::Connector;
+pub use connect::Connector;
 #[cfg(feature = "rustls")]
-pub use connector::Tls;
+pub use connect::Tls;
 pub use parts::Parts;
 
 use std::io;

@@ -1,7 +1,6 @@
 //! WebSockets over tokio's `AsyncRead` and `AsyncWrite`.
 //!
-//! Knows how tokio polls a stream and a timer; what is done with them stands
-//! in the module that the async adapters share.
+//! All deadlines are kept with tokio's timer.
 //!
 //! ```no_run
 //! use sansocket::{Config, tokio};

@@ -7,7 +7,7 @@ use super::life::Stage;
 use super::{Connection, Frame};
 use crate::error::{ConnectionError, HandshakeError, ProtocolError};
 use crate::event::Event;
-use crate::frame::{Header, Mask, Opcode, Part, Rules, WholeFrame};
+use crate::frame::{CompleteFrame, Header, Mask, Opcode, Part, Rules};
 use crate::handshake::{Rejection, Reply};
 use crate::input::Input;
 use crate::message::{Delivery, MessageRef, Piece, Received, Taken, utf8};
@@ -37,7 +37,7 @@ impl Connection {
         // The common case, a whole unfragmented message in one input, stays
         // in line; everything else is out of line.
         if self.lends
-            && let Some(whole) = WholeFrame::split(input, self.role, self.max_lent_len())
+            && let Some(whole) = CompleteFrame::split(input, self.role, self.max_lent_len())
         {
             self.received.bytes += whole.len() as u64;
             self.received.frames += 1;
@@ -46,8 +46,8 @@ impl Connection {
         self.receive_any(input, out)
     }
 
-    /// Whether the next frame may be lent whole: nothing is under way that it
-    /// would have to be joined to.
+    /// Whether the next frame may be lent whole: there is no incomplete message
+    /// or frame that it would have to be joined to.
     #[inline]
     pub(super) fn may_lend(&self) -> bool {
         self.life.receives_frames()
@@ -62,7 +62,7 @@ impl Connection {
     }
 
     #[inline(always)]
-    fn lend_whole<'i>(&mut self, whole: WholeFrame<'i>, out: &mut Vec<u8>) -> Option<Event<'i>> {
+    fn lend_whole<'i>(&mut self, whole: CompleteFrame<'i>, out: &mut Vec<u8>) -> Option<Event<'i>> {
         let is_text = whole.is_text();
         let payload = whole.into_payload();
         if !is_text {

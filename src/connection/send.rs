@@ -43,7 +43,7 @@ impl Connection {
     }
 
     /// Sends a message, in frames of at most
-    /// [`fragment_len`](crate::Config::fragment_len) bytes.
+    /// [`max_sent_frame_len`](crate::Config::max_sent_frame_len) bytes.
     ///
     /// # Errors
     ///
@@ -149,7 +149,7 @@ impl Connection {
         if self.compresses(len) {
             return false;
         }
-        self.role == Role::Server && len <= self.config.settings().fragment_len
+        self.role == Role::Server && len <= self.config.settings().max_sent_frame_len
     }
 
     /// Sends a prepared message. A server copies the frame that was made once.
@@ -301,7 +301,7 @@ impl Connection {
         payload: &[u8],
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        if payload.len() > self.config.settings().fragment_len {
+        if payload.len() > self.config.settings().max_sent_frame_len {
             return self.write_fragments(start, payload, out);
         }
         let key = self.masking_key()?;
@@ -316,7 +316,7 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
         let (len, sent) = (out.len(), self.sent);
-        let mut rest = payload.chunks(self.config.settings().fragment_len);
+        let mut rest = payload.chunks(self.config.settings().max_sent_frame_len);
         let fragments = rest.len() as u64;
         while let Some(piece) = rest.next() {
             let Ok(key) = self.masking_key() else {

@@ -7,7 +7,7 @@
 //!   └──────────────────────────────────────────────┘
 //! ```
 //!
-//! What is told depends on the bytes alone, not on the pieces that they come
+//! The result depends on the bytes alone, not on the pieces that they come
 //! in: input is taken in steps of [`STEP_LEN`] bytes, counted from the
 //! message's first, and the ratio is looked at between them.
 
@@ -33,7 +33,7 @@ pub(crate) struct Decompressor {
     /// Compressed bytes of this message that came, and bytes that they became.
     compressed_len: u64,
     inflated_len: u64,
-    /// A fault behind bytes that are still to be handed over.
+    /// A fault after bytes that are still to be handed over.
     fault: Option<ProtocolError>,
     output: [u8; OUTPUT_LEN],
 }
@@ -43,7 +43,7 @@ pub(crate) struct Decompressor {
 enum Phase {
     /// In its payload.
     Data,
-    /// In its payload, right behind a block that called itself the last.
+    /// In its payload, directly after a block that was marked as the last.
     Fresh,
     /// In what RFC 7692 §7.2.2 appends: so many bytes are taken.
     Tail(usize),
@@ -70,8 +70,8 @@ const STEP_LEN: usize = 4 * 1024;
 const OUTPUT_LEN: usize = 16 * 1024;
 
 /// RFC 7692 §7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of
-/// the payload of the message." One byte more tells whether the stream then
-/// stands between two blocks: there the backend stops before it.
+/// the payload of the message." One byte more shows whether the stream is
+/// then between two blocks: there the backend stops before it.
 const TAIL: [u8; 5] = [0x00, 0x00, 0xff, 0xff, 0x00];
 const TAIL_LEN: usize = TAIL.len() - 1;
 
@@ -143,7 +143,7 @@ impl Decompressor {
         self.compressed_len += chunk.len() as u64;
     }
 
-    /// Whether there is something to inflate or to tell before more is given.
+    /// Whether there is something to inflate or to report before more is given.
     pub(crate) fn has_more(&self) -> bool {
         let is_ending = self.ends_message && self.phase != Phase::End;
         self.has_data() || is_ending || self.fault.is_some()
@@ -207,7 +207,7 @@ impl Decompressor {
         match done.status {
             Ok(Status::StreamEnd) => {
                 // RFC 7692 §7.2.3.4: a final block may be followed by others.
-                // Who ends a stream begins another with an empty window.
+                // After the end of a stream the next begins with an empty window.
                 self.inflate.reset(false);
                 (self.phase, self.is_full) = (Phase::Fresh, false);
             }

@@ -156,7 +156,7 @@ impl Parameters {
 }
 
 impl fmt::Display for Parameters {
-    /// As it stands in `Sec-WebSocket-Extensions` of a response.
+    /// As in `Sec-WebSocket-Extensions` of a response.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Element::from(*self).fmt(f)
     }
@@ -195,7 +195,7 @@ impl Element {
 
     /// With one more parameter and the bytes of its value, if it has one.
     ///
-    /// `None` if it is unknown, stands there twice, lacks its value or has one
+    /// `None` if it is unknown, is repeated, lacks its value or has one
     /// that it must not have (RFC 7692 §7.1).
     pub(crate) fn with(
         mut self,

@@ -7,7 +7,7 @@ use crate::input::Input;
 /// Splits a stream into frame headers and chunks of payload, whatever pieces
 /// it comes in.
 ///
-/// Payload is lent out of the caller's own input as it came, still masked: see
+/// Payload is borrowed from the caller's input as it came, still masked: see
 /// [`Mask`](super::Mask). Holds the bytes of an incomplete header (at most 13)
 /// and nothing else. After an error it must not be used again.
 #[derive(Clone, Debug, Default)]
@@ -67,7 +67,7 @@ impl Decoder {
         self.remaining
     }
 
-    /// Whether the stream stands between two frames.
+    /// Whether the next byte begins a frame.
     pub const fn is_between_frames(&self) -> bool {
         self.remaining == 0 && self.partial_len == 0
     }

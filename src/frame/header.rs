@@ -96,7 +96,7 @@ impl Header {
         }
     }
 
-    /// Reads the header that the bytes begin with, and tells its length in
+    /// Reads the header at the start of `bytes`, and returns it with its length in
     /// bytes. `None`: more bytes are needed.
     ///
     /// Reserved bits and the mask are reported, not judged: an extension or
@@ -174,7 +174,7 @@ pub(super) fn write_head(first: u8, masked: bool, len: u64, out: &mut Vec<u8>) -
     }
 }
 
-/// The payload length and what stands behind it.
+/// The payload length and the bytes after it.
 ///
 /// RFC 6455 §5.2: "the minimal number of bytes MUST be used to encode the
 /// length".

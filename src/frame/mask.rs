@@ -11,7 +11,7 @@ use alloc::vec::Vec;
 pub struct MaskingKey(u32);
 
 impl MaskingKey {
-    /// The bytes as they stand on the wire.
+    /// The bytes in their order on the wire.
     pub const fn to_bytes(self) -> [u8; 4] {
         self.0.to_le_bytes()
     }
@@ -36,7 +36,7 @@ impl MaskingKey {
         }
     }
 
-    /// The key for what stands `len` bytes further on.
+    /// The key for the payload `len` bytes further on.
     #[inline]
     const fn advanced(self, len: usize) -> Self {
         Self(self.0.rotate_right(8 * (len % 4) as u32))

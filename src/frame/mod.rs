@@ -41,18 +41,18 @@
 //! # Ok::<(), sansocket::ProtocolError>(())
 //! ```
 
+mod complete;
 mod decoder;
 pub(crate) mod encoder;
 mod header;
 mod mask;
 mod rules;
-mod whole;
 
+pub(crate) use complete::CompleteFrame;
 pub use decoder::{Decoder, Part};
 pub use header::{Header, Opcode};
 pub use mask::{Mask, MaskingKey};
 pub(crate) use rules::{ControlRate, Rules};
-pub(crate) use whole::WholeFrame;
 
 /// Which end of a connection this is: the client masks its frames, the server
 /// does not (§5.1).

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::headers::{Headers, write_field};
 use super::key::Accept;
-use super::negotiate::{is_token, tokens};
+use super::lists::{is_token, tokens};
 use super::request_error::{RequestError, check_header};
 use super::status::reason_phrase;
 use super::{Agreement, Response};
@@ -72,7 +72,7 @@ impl Answer {
     /// Passes on what a gateway received from its upstream server: the status,
     /// the body, and the header fields that are meant for the client.
     ///
-    /// Fields that concern one connection alone are left out (RFC 9110 §7.6.1):
+    /// KnownFields that concern one connection alone are left out (RFC 9110 §7.6.1):
     /// `Connection` and every field that it names, `Keep-Alive`, `TE`,
     /// `Trailer`, `Transfer-Encoding`, `Upgrade` and `Proxy-*`; and those that
     /// are written anew: `Content-Length` and `Sec-WebSocket-*`. A response that
@@ -98,7 +98,7 @@ impl Answer {
         answer.body(response.body())
     }
 
-    /// Adds a header field. Fields of the same name are sent in the order in
+    /// Adds a header field. KnownFields of the same name are sent in the order in
     /// which they were added.
     ///
     /// # Errors

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 
 use super::content_length::ContentLength;
-use super::fields::{Fields, lists_token};
+use super::rules::{KnownFields, lists_token};
 use crate::error::HeaderField;
 use crate::input::Input;
 
@@ -42,7 +42,7 @@ impl Body {
     ///
     /// One whose length is invalid is given up at once: its end is unknown, and
     /// the status is what matters.
-    pub(super) fn of(status: u16, fields: &Fields<'_>) -> Self {
+    pub(super) fn of(status: u16, fields: &KnownFields<'_>) -> Self {
         let mut is_truncated = false;
         let framing = match fields.first(HeaderField::TransferEncoding) {
             _ if status < 200 || status == 204 || status == 304 => Framing::Done,
@@ -143,7 +143,7 @@ mod tests {
     /// Reads a body in these pieces and, if it lasts until then, the end of the
     /// stream. Gives back the body and whether it is cut off.
     fn read(field: Option<(&str, &[u8])>, pieces: &[&[u8]]) -> (Vec<u8>, bool) {
-        let mut body = Body::of(200, &Fields::of(field.into_iter()));
+        let mut body = Body::of(200, &KnownFields::of(field.into_iter()));
         let mut pieces = pieces
             .iter()
             .map(|piece| piece.to_vec())

@@ -9,7 +9,7 @@ use super::expected::Expected;
 use super::extensions;
 use super::headers::{Headers, write_field};
 use super::key::{self, Key};
-use super::negotiate::{is_token, tokens};
+use super::lists::{is_token, tokens};
 use super::request_error::{RequestError, check_header};
 use super::{Settings, Uri};
 
@@ -56,7 +56,7 @@ impl ClientRequest {
         })))
     }
 
-    /// Adds a header field. Fields of the same name are sent in the order in
+    /// Adds a header field. KnownFields of the same name are sent in the order in
     /// which they were added.
     ///
     /// # Errors

@@ -2,8 +2,8 @@
 
 use alloc::boxed::Box;
 
-use super::fields::Fields;
 use super::key::Accept;
+use super::rules::KnownFields;
 use super::{Agreement, Headers, Settings};
 use crate::error::HandshakeError;
 
@@ -42,7 +42,7 @@ impl Expected {
         pairs: impl Iterator<Item = (&'f str, &'f [u8])>,
         settings: &Settings,
     ) -> Result<Agreement, HandshakeError> {
-        let fields = Fields::of(pairs);
+        let fields = KnownFields::of(pairs);
         match (&self.accept, status) {
             (Some(accept), 101) => fields.check_response(accept, &self.subprotocols, settings),
             // RFC 8441 §5: a response of 2xx opens the tunnel.

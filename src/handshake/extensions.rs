@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::iter;
 
-use super::negotiate::{Item, extensions};
+use super::lists::{Item, extensions};
 use crate::deflate::{Element, NAME, Options, Parameters};
 use crate::error::{HandshakeError, HeaderField};
 
@@ -65,7 +65,7 @@ fn elements(list: &[u8]) -> impl Iterator<Item = (&[u8], Option<Element>)> {
         while let Some(Item::Parameter(name, value)) =
             items.next_if(|item| matches!(item, Item::Parameter(..)))
         {
-            let value = value.map(super::negotiate::Value::bytes);
+            let value = value.map(super::lists::Value::bytes);
             element = element.and_then(|element| element.with(name, value));
         }
         Some((name, element))

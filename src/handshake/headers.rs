@@ -90,7 +90,7 @@ impl Headers {
         }
     }
 
-    /// Fields that another library read.
+    /// KnownFields that another library read.
     #[cfg(feature = "std")]
     pub(super) fn of<'f>(pairs: impl Iterator<Item = (&'f str, &'f [u8])>) -> Self {
         let mut headers = Self::default();
@@ -128,7 +128,7 @@ impl Headers {
         }
     }
 
-    /// Appends to a value in its place, so that nothing is left behind.
+    /// Appends to a value in its place, so that no old copy remains.
     fn extend(&mut self, value: Span, bytes: &[u8]) {
         let (at, len) = (value.end, bytes.len() as u32);
         self.bytes

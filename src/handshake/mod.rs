@@ -35,12 +35,11 @@ mod content_length;
 mod expected;
 #[cfg(feature = "deflate")]
 mod extensions;
-mod fields;
 mod head;
 mod headers;
 mod hosts;
 mod key;
-mod negotiate;
+mod lists;
 mod number;
 mod origin;
 #[cfg(feature = "std")]
@@ -52,14 +51,13 @@ mod request_error;
 mod request_line;
 mod request_reader;
 mod response;
+mod rules;
+mod settings;
 #[cfg(feature = "std")]
 pub(crate) mod socks;
 mod status;
 mod uri;
 
-#[cfg(feature = "deflate")]
-use crate::deflate;
-use crate::error::HandshakeError;
 pub use agreement::Agreement;
 pub use answer::Answer;
 pub use client_request::ClientRequest;
@@ -77,37 +75,5 @@ pub(crate) use request_line::{HttpVersion, RequestLine};
 pub(crate) use request_reader::RequestReader;
 pub use response::Response;
 pub(crate) use response::{Reply, ResponseReader};
+pub(crate) use settings::{Limits, Settings};
 pub use uri::{Uri, UriError};
-
-/// The settings of opening handshakes, for both roles.
-#[derive(Clone, Debug)]
-pub(crate) struct Settings {
-    pub(crate) limits: Limits,
-    /// The pages that a server lets in.
-    pub(crate) origin: OriginPolicy,
-    /// The hosts that a server answers for; `None` allows every one.
-    pub(crate) hosts: Option<Hosts>,
-    /// What to offer or accept of permessage-deflate.
-    #[cfg(feature = "deflate")]
-    pub(crate) deflate: Option<deflate::Options>,
-}
-
-impl Settings {
-    fn check_host(&self, host: &[u8]) -> Result<(), HandshakeError> {
-        match &self.hosts {
-            Some(hosts) if !hosts.allows(host) => Err(HandshakeError::HostNotAllowed),
-            _ => Ok(()),
-        }
-    }
-}
-
-/// How much of a head, and of a refusal's body, is read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    /// Bytes of a head.
-    pub(crate) max_head_len: usize,
-    /// Fields in a head.
-    pub(crate) max_headers: usize,
-    /// Bytes of a refusal's body.
-    pub(crate) max_body_len: usize,
-}

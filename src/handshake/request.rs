@@ -7,7 +7,7 @@ use core::fmt;
 use super::answer::{Answer, Opening};
 use super::headers::{Headers, Span, visible};
 use super::key;
-use super::negotiate::tokens;
+use super::lists::tokens;
 #[cfg(feature = "deflate")]
 use crate::deflate;
 use crate::error::HandshakeError;

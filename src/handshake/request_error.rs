@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use core::convert::Infallible;
 
 use super::UriError;
-use super::negotiate::is_token;
+use super::lists::is_token;
 use crate::error::HeaderField;
 
 /// Error returned while a [`ClientRequest`](crate::ClientRequest) or an

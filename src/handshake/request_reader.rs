@@ -6,12 +6,12 @@ use alloc::borrow::Cow;
 use super::Settings;
 #[cfg(feature = "deflate")]
 use super::extensions;
-use super::fields::Fields;
 use super::head::{HeadBuffer, check_line_ends, with_room};
 use super::headers::{Headers, Span};
 use super::rejection::Rejection;
 use super::request::{AsksFor, Parts, Request};
 use super::request_line::{HttpVersion, RequestLine, names_http_version};
+use super::rules::KnownFields;
 use crate::error::{HandshakeError, HeaderField};
 use crate::input::Input;
 
@@ -126,7 +126,7 @@ fn check(
     };
     let method = parsed.method.unwrap_or_default();
     let line = RequestLine::new(version, method, parsed.path.unwrap_or_default());
-    let fields = Fields::of(parsed.headers.iter().map(|field| (field.name, field.value)));
+    let fields = KnownFields::of(parsed.headers.iter().map(|field| (field.name, field.value)));
     let checked = fields.check_request(&line, settings);
     let within = |part: &[u8]| Span::within(head, part);
     let mut headers = Headers::parsed(head, parsed.headers);
@@ -173,7 +173,7 @@ impl Request {
         settings: &Settings,
     ) -> Result<Self, Rejection> {
         let headers = Headers::of(pairs);
-        let fields = Fields::of(headers.iter());
+        let fields = KnownFields::of(headers.iter());
         let checked = fields.check_request(&line, settings);
         let key = key_of(checked).map(|key| AsksFor::Upgrade(headers.span_of(key)));
         let checked = checked.map(|_| key);
@@ -190,7 +190,7 @@ impl Request {
     ) -> Result<Self, Rejection> {
         let headers = Headers::of(pairs);
         let checked = pseudo
-            .and_then(|()| Fields::of(headers.iter()).check_connect(&line, settings))
+            .and_then(|()| KnownFields::of(headers.iter()).check_connect(&line, settings))
             .map(|()| Some(AsksFor::Connect));
         from_pairs(line, headers, checked, settings)
     }

@@ -7,9 +7,9 @@ use core::fmt;
 
 use super::body::Body;
 use super::expected::Expected;
-use super::fields::Fields;
 use super::head::{HeadBuffer, with_room};
 use super::headers::Headers;
+use super::rules::KnownFields;
 use super::{Agreement, Limits, Settings};
 use crate::error::HandshakeError;
 use crate::input::Input;
@@ -113,7 +113,7 @@ impl Response {
             }
             let status = parsed.code.unwrap_or_default();
             let pairs = parsed.headers.iter().map(|field| (field.name, field.value));
-            let body = Body::of(status, &Fields::of(pairs));
+            let body = Body::of(status, &KnownFields::of(pairs));
             // RFC 6455 §4.1 needs HTTP/1.1 for the upgrade only.
             let is_old = status == 101 && parsed.version != Some(1);
             let response = Self::new(status, Headers::parsed(head, parsed.headers));

@@ -51,7 +51,7 @@ const fn error_phrase(status: u16) -> &'static str {
         // RFC 6585 §3 to §5
         428 => "Precondition Required",
         429 => "Too Many Requests",
-        431 => "Request Header Fields Too Large",
+        431 => "Request Header KnownFields Too Large",
         // RFC 7725 §3
         451 => "Unavailable For Legal Reasons",
         500 => "Internal Server Error",

@@ -160,7 +160,7 @@ fn push_binary(bytes: &mut Vec<u8>, piece: Piece<'_, '_>) {
     }
 }
 
-/// How much room to ask for behind `len` bytes, for `added` more.
+/// How much room to reserve after `len` bytes, for `added` more.
 ///
 /// Doubling keeps the moves few. The end of the message is not exceeded where
 /// it is known, and what was only declared counts for no more than what came.

@@ -124,16 +124,16 @@ impl Fragment<'_> {
 /// Joins a fragment to those before it. Returns the message once it is complete.
 #[cfg(feature = "std")]
 pub(crate) fn join_fragments(
-    begun: &mut Option<Box<Assembler>>,
+    partial: &mut Option<Box<Assembler>>,
     fragment: Fragment<'_>,
 ) -> Option<Message> {
-    if fragment.fin && begun.is_none() {
+    if fragment.fin && partial.is_none() {
         return Some(fragment.payload.into_owned());
     }
     let kind = fragment.payload.kind();
-    let assembler = begun.get_or_insert_with(|| Box::new(Assembler::new(kind)));
+    let assembler = partial.get_or_insert_with(|| Box::new(Assembler::new(kind)));
     assembler.join(&fragment.payload);
-    begun
+    partial
         .take_if(|_| fragment.fin)
         .map(|assembler| assembler.into_message())
 }

@@ -61,9 +61,9 @@ impl Utf8 {
         if bytes.is_empty() {
             return Ok((completed, ""));
         }
-        let (whole, begun) = split_incomplete(bytes);
+        let (whole, incomplete) = split_incomplete(bytes);
         let text = validate(whole)?;
-        self.keep(begun)?;
+        self.keep(incomplete)?;
         Ok((completed, text))
     }
 
@@ -85,23 +85,23 @@ impl Utf8 {
 
     /// Checks a piece that begins where a character does.
     fn push_whole<'b>(&mut self, bytes: &'b [u8]) -> (&'b str, Option<ProtocolError>) {
-        let (whole, begun) = split_incomplete(bytes);
-        let text = validate(whole).and_then(|text| self.keep(begun).map(|()| text));
+        let (whole, incomplete) = split_incomplete(bytes);
+        let text = validate(whole).and_then(|text| self.keep(incomplete).map(|()| text));
         match text {
             Ok(text) => (text, None),
             Err(fault) => (valid_prefix(bytes), Some(fault)),
         }
     }
 
-    /// As `push`, with U+FFFD in the place of what is wrong, also of a
-    /// character that is begun where the message `ends`.
+    /// As `push`, with U+FFFD in the place of what is wrong, also of an
+    /// incomplete character where the message `ends`.
     pub(crate) fn push_lossy(&mut self, bytes: &[u8], ends: bool) -> String {
         let mut joined = Vec::with_capacity(bytes.len() + 3);
         joined.extend_from_slice(self.partial());
         joined.extend_from_slice(bytes);
         self.len = 0;
-        let (whole, begun) = split_incomplete(&joined);
-        if ends || self.keep(begun).is_err() {
+        let (whole, incomplete) = split_incomplete(&joined);
+        if ends || self.keep(incomplete).is_err() {
             return replace_invalid(&joined).into_owned();
         }
         replace_invalid(whole).into_owned()
@@ -116,7 +116,7 @@ impl Utf8 {
         }
     }
 
-    /// How many bytes the character under way still lacks.
+    /// How many bytes the incomplete character still lacks.
     fn missing(&self) -> usize {
         self.partial()
             .first()
@@ -129,7 +129,7 @@ impl Utf8 {
             .unwrap_or_default()
     }
 
-    /// Adds bytes to the character under way until it is whole.
+    /// Adds bytes to the incomplete character until it is complete.
     fn complete<'b>(&mut self, bytes: &'b [u8]) -> Result<(Option<char>, &'b [u8]), ProtocolError> {
         let missing = self.missing();
         if missing == 0 {
@@ -151,14 +151,14 @@ impl Utf8 {
     }
 
     /// Keeps the beginning of a character, if it can become one.
-    fn keep(&mut self, begun: &[u8]) -> Result<(), ProtocolError> {
+    fn keep(&mut self, incomplete: &[u8]) -> Result<(), ProtocolError> {
         // RFC 6455 §8.1 lets an endpoint fail only when invalid bytes are
         // found, and they are found here: no continuation makes these valid.
-        if str::from_utf8(begun).is_err_and(|error| error.error_len().is_some()) {
+        if str::from_utf8(incomplete).is_err_and(|error| error.error_len().is_some()) {
             return Err(ProtocolError::InvalidUtf8);
         }
-        self.len = begun.len() as u8;
-        for (to, from) in self.partial.iter_mut().zip(begun) {
+        self.len = incomplete.len() as u8;
+        for (to, from) in self.partial.iter_mut().zip(incomplete) {
             *to = *from;
         }
         Ok(())
@@ -230,7 +230,7 @@ mod tests {
             (b"\x80", 1),             // a continuation with nothing before it
             (b"a\xC0\x80", 2),        // overlong NUL
             (b"\xC1\xBF", 1),         // overlong DEL
-            (b"\xC3a", 2),            // a begun character, broken off
+            (b"\xC3a", 2),            // an incomplete character, broken off
             (b"\xE0\x9F\xBF", 2),     // overlong U+07FF
             (b"\xED\xA0\x80", 2),     // a surrogate
             (b"\xED\xBF\xBF", 2),     // the last surrogate

@@ -338,10 +338,10 @@ impl<T: Start, const TASKS: u8> Polled<T, TASKS> {
         now(self.whole().respond(answer))
     }
 
-    pub(crate) fn unsent(&self) -> usize {
+    pub(crate) fn unsent_len(&self) -> usize {
         match self.handle.as_ref().unwrap() {
-            Handle::Whole(ws) => ws.unsent(),
-            Handle::Halves(_, writer) => writer.unsent(),
+            Handle::Whole(ws) => ws.unsent_len(),
+            Handle::Halves(_, writer) => writer.unsent_len(),
         }
     }
 

@@ -9,10 +9,10 @@ use super::TlsStream;
 use super::dial::dial;
 use super::{Duplex, Error, Socket, Stream, WebSocket};
 #[cfg(feature = "rustls")]
-use crate::adapter::connector::HTTP_1_1;
+use crate::adapter::connect::HTTP_1_1;
 #[cfg(not(feature = "rustls"))]
-use crate::adapter::connector::no_tls;
-use crate::adapter::connector::{Hops, Tunnel, sendable};
+use crate::adapter::connect::no_tls;
+use crate::adapter::connect::{ProxyTunnel, Redirects, sendable};
 use crate::adapter::{ConnectStep, Connector};
 use crate::config::Config;
 use crate::error::HandshakeError;
@@ -119,12 +119,12 @@ pub fn connect_with(
     request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
     connector: &Connector,
 ) -> Result<Client, Error> {
-    let mut hops = Hops::new(request, connector)?;
+    let mut redirects = Redirects::new(request, connector)?;
     let timeout = connector.config().settings().timeouts.handshake.duration();
     loop {
-        let attempt = dial(connector.first_hop(hops.request.uri()), timeout)
-            .and_then(|tcp| connect_on(tcp, Socket::tcp(), &hops.request, connector));
-        if let Some(result) = hops.follow(attempt) {
+        let attempt = dial(connector.first_hop(redirects.request.uri()), timeout)
+            .and_then(|tcp| connect_on(tcp, Socket::tcp(), &redirects.request, connector));
+        if let Some(result) = redirects.follow(attempt) {
             return result;
         }
     }
@@ -230,7 +230,7 @@ fn secured<S: Duplex>(
     Ok(Stream::plain(stream, socket))
 }
 
-fn pass_proxy<S: Duplex>(until: &Until<'_, S>, mut tunnel: Tunnel) -> Result<(), Error> {
+fn pass_proxy<S: Duplex>(until: &Until<'_, S>, mut tunnel: ProxyTunnel) -> Result<(), Error> {
     let failed = |error| ConnectStep::Proxy.failed(timed_out(error));
     let mut buf = [0; 1024];
     loop {

@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 use std::vec::{self, Vec};
 
-use crate::adapter::connector::{NEXT_ADDRESS_AFTER, interleaved};
+use crate::adapter::connect::{NEXT_ADDRESS_AFTER, interleaved};
 use crate::adapter::{ConnectStep, Error};
 
 /// Connects to the first address that answers: the next one is tried once the
@@ -105,7 +105,7 @@ mod tests {
     use std::vec;
 
     use super::*;
-    use crate::adapter::connector::tests::{black_hole, unused};
+    use crate::adapter::connect::tests::{black_hole, unused};
 
     #[test]
     fn address_that_does_not_answer_costs_a_quarter_of_a_second() {

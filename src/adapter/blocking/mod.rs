@@ -19,6 +19,7 @@
 
 mod connect;
 mod dial;
+mod driver;
 mod outgoing;
 mod reader;
 mod receive;
@@ -28,7 +29,6 @@ mod socket;
 mod stream;
 #[cfg(feature = "rustls")]
 mod tls;
-mod transfer;
 mod writer;
 
 use std::boxed::Box;
@@ -56,7 +56,7 @@ use crate::frame::Role;
 use crate::handshake::{Agreement, ClientRequest, Response};
 use crate::message::Assembler;
 use outgoing::{Answers, Outgoing};
-use socket::Waiting;
+use socket::SocketTimeout;
 
 /// A WebSocket over a stream.
 ///
@@ -90,11 +90,11 @@ pub struct WebSocket<S> {
     /// As a client: what opened the connection, until it is taken.
     response: Option<Response>,
     socket: Option<Socket<S>>,
-    reads: Waiting<S>,
-    writes: Waiting<S>,
+    reads: SocketTimeout<S>,
+    writes: SocketTimeout<S>,
     origin: Instant,
     /// The pieces of a message that came so far, where they are to be joined.
-    begun: Option<Box<Assembler>>,
+    partial: Option<Box<Assembler>>,
     /// The event that ended the connection, to be returned once what is owed
     /// has left.
     last: Option<Event<'static>>,
@@ -144,8 +144,8 @@ impl<S: Read + Write> WebSocket<S> {
     #[must_use]
     pub fn with_socket(mut self, socket: Socket<S>) -> Self {
         self.socket = Some(socket);
-        self.reads = Waiting::to_read(self.socket);
-        self.writes = Waiting::to_write(self.socket);
+        self.reads = SocketTimeout::to_read(self.socket);
+        self.writes = SocketTimeout::to_write(self.socket);
         self
     }
 
@@ -159,10 +159,10 @@ impl<S: Read + Write> WebSocket<S> {
             ws,
             response: None,
             socket: None,
-            reads: Waiting::to_read(None),
-            writes: Waiting::to_write(None),
+            reads: SocketTimeout::to_read(None),
+            writes: SocketTimeout::to_write(None),
             origin: Instant::now(),
-            begun: None,
+            partial: None,
             last: None,
             is_finished: false,
         }
@@ -209,7 +209,7 @@ impl<S> WebSocket<S> {
     }
 
     /// How many bytes wait to leave.
-    pub const fn unsent(&self) -> usize {
+    pub const fn unsent_len(&self) -> usize {
         self.outgoing.len()
     }
 

@@ -1,6 +1,6 @@
 //! Two owned halves for two threads, and the receiving one.
 //!
-//! They share the state machine and the unsent bytes behind a mutex that is
+//! They share the state machine and the unsent bytes in a mutex that is
 //! held for as long as a message takes to frame or parse, never while a thread
 //! waits for the stream. Automatic replies leave with the writer if it is at
 //! work, and otherwise with the reader, which never waits for the peer to take
@@ -11,9 +11,9 @@ use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::driver::read;
 use super::shared::{Guard, Shared, State};
-use super::socket::Waiting;
-use super::transfer::read;
+use super::socket::SocketTimeout;
 use super::{Error, WebSocket, Writer};
 use crate::adapter::incoming::Incoming;
 use crate::adapter::is_last;
@@ -29,9 +29,9 @@ use crate::message::{Assembler, Message};
 pub struct Reader<S> {
     shared: Arc<Shared<S>>,
     incoming: Incoming,
-    reads: Waiting<S>,
+    reads: SocketTimeout<S>,
     /// As those of [`WebSocket`].
-    begun: Option<Box<Assembler>>,
+    partial: Option<Box<Assembler>>,
     last: Option<Event<'static>>,
     is_finished: bool,
 }
@@ -64,7 +64,7 @@ where
             shared: shared.clone(),
             incoming: self.incoming,
             reads: self.reads,
-            begun: self.begun,
+            partial: self.partial,
             last: self.last,
             is_finished: self.is_finished,
         };
@@ -86,7 +86,7 @@ where
         while !self.is_half_closed()
             && let Some(event) = self.next_event()?
         {
-            if let Some(message) = event.into_message(&mut self.begun) {
+            if let Some(message) = event.into_message(&mut self.partial) {
                 return Ok(Some(message));
             }
         }
@@ -384,7 +384,7 @@ impl<S> Reader<S> {
             writes: state.writes,
             response: state.response,
             origin,
-            begun: self.begun,
+            partial: self.partial,
             last: self.last,
             is_finished: self.is_finished,
         })

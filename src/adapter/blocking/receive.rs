@@ -33,7 +33,7 @@ impl<S: Read + Write> WebSocket<S> {
                 Event::Open(response) => self.response = Some(response),
                 Event::Refused(response) => return Err(Error::Refused(response)),
                 event => {
-                    if let Some(message) = event.into_message(&mut self.begun) {
+                    if let Some(message) = event.into_message(&mut self.partial) {
                         return Ok(Some(message));
                     }
                 }

@@ -16,7 +16,7 @@ use crate::message::{Fragment, MessageRef, Prepared};
 impl<S: Read + Write> WebSocket<S> {
     /// Sends a message: returns when the stream was flushed. On a non-blocking
     /// stream it returns once the message is taken, and what could not leave
-    /// is [`unsent`](Self::unsent).
+    /// is [`unsent_len`](Self::unsent_len).
     ///
     /// # Errors
     ///

@@ -1,4 +1,4 @@
-//! What two halves share: the state machine and the unsent bytes, behind a lock
+//! What two halves share: the state machine and the unsent bytes, in a mutex
 //! that is held for as long as a message takes to frame or parse, never while a
 //! thread waits for the stream.
 
@@ -6,12 +6,13 @@ use std::io::{self, Read, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::driver::write_until;
 use super::outgoing::{Answers, Outgoing};
-use super::socket::Waiting;
-use super::transfer::write_until;
+use super::socket::SocketTimeout;
 use super::{Error, Socket};
 use crate::connection::{Connection, IoState};
-use crate::error::{ConnectionError, Deadline, DeadlineReason};
+use crate::deadline::{Deadline, DeadlineReason};
+use crate::error::ConnectionError;
 use crate::handshake::Response;
 
 #[derive(Debug)]
@@ -32,7 +33,7 @@ pub(super) struct State<S> {
     /// Whether a thread is writing, and how many wait until it stops.
     pub(super) is_writing: bool,
     waiting: u32,
-    pub(super) writes: Waiting<S>,
+    pub(super) writes: SocketTimeout<S>,
     /// Writing failed: nothing more leaves.
     pub(super) broken: Option<io::ErrorKind>,
     /// As that of [`WebSocket`](super::WebSocket).
@@ -220,7 +221,7 @@ impl<S> State<S> {
         ws: Connection,
         outgoing: Outgoing,
         answers: Answers,
-        writes: Waiting<S>,
+        writes: SocketTimeout<S>,
     ) -> Self {
         Self {
             ws,

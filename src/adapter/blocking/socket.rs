@@ -95,7 +95,7 @@ type SetTimeout<S> = fn(&S, Option<Duration>) -> io::Result<()>;
 
 /// One direction of a stream, and how long its next call may wait.
 #[derive(Debug)]
-pub(super) struct Waiting<S> {
+pub(super) struct SocketTimeout<S> {
     calls: Option<(Timeout<S>, SetTimeout<S>)>,
     direction: Direction,
     /// The caller's own timeout of the stream.
@@ -126,7 +126,7 @@ const TICK: Duration = Duration::from_millis(10);
 
 const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
-impl<S> Waiting<S> {
+impl<S> SocketTimeout<S> {
     /// For reads: the caller's own timeout is respected.
     pub(super) fn to_read(socket: Option<Socket<S>>) -> Self {
         let calls = socket.map(|socket| (socket.read_timeout, socket.set_read_timeout));

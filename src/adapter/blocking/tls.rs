@@ -1,5 +1,5 @@
 //! A stream in TLS that two threads can use at once: rustls holds the
-//! protocol behind a lock, which nobody holds while waiting for the socket.
+//! protocol in a mutex, which nobody holds while waiting for the socket.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;

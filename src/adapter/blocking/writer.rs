@@ -230,7 +230,7 @@ impl<S> Writer<S> {
     }
 
     /// How many bytes wait to leave.
-    pub fn unsent(&self) -> usize {
+    pub fn unsent_len(&self) -> usize {
         self.shared.lock().outgoing.len()
     }
 }

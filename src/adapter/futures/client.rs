@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_io::{AsyncRead, AsyncWrite};
 
 use super::{Io, Timer};
-use crate::adapter::connector::{Hops, sendable};
+use crate::adapter::connect::{Redirects, sendable};
 use crate::adapter::poll::{self, MaybeTls, Transport};
 use crate::adapter::{ConnectStep, Connector, Error};
 use crate::handshake::{ClientRequest, RequestError};
@@ -29,7 +29,7 @@ pub type Stream<S> = MaybeTls<Io<S>>;
 ///
 /// # Errors
 ///
-/// [`Error::Request`] if the URI is none, [`Error::Connect`] with the step that
+/// [`Error::Request`] if the URI is not valid, [`Error::Connect`] with the step that
 /// failed, [`Error::Refused`] with the response of a server that refuses or
 /// redirects, [`Error::ProxyRefused`], [`Error::Redirect`], and
 /// [`Error::Failed`] if a rule is broken.
@@ -58,18 +58,18 @@ where
     D: Future<Output = io::Result<S>>,
     F: Future<Output = ()> + Send + 'static,
 {
-    let mut hops = Hops::new(request, connector)?;
+    let mut redirects = Redirects::new(request, connector)?;
     loop {
-        let (host, port) = connector.first_hop(hops.request.uri());
+        let (host, port) = connector.first_hop(redirects.request.uri());
         let attempt = async {
             let timeout = connector.config().settings().timeouts.handshake.duration();
             let deadline = timeout.map(|timeout| sleep.clone()(timeout));
             let stream = limited(deadline, dial(host.into(), port)).await;
             let stream = stream.map_err(|error| ConnectStep::Tcp.failed(error))?;
-            connect_on(stream, &hops.request, connector, sleep.clone()).await
+            connect_on(stream, &redirects.request, connector, sleep.clone()).await
         };
         let attempt = attempt.await;
-        if let Some(result) = hops.follow(attempt) {
+        if let Some(result) = redirects.follow(attempt) {
             return result;
         }
     }

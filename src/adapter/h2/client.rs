@@ -17,11 +17,12 @@ use bytes::Bytes;
 
 use super::stream::is_end_of_connection;
 use super::{MAX_WINDOW, Stream, WebSocket, io_error, upgraded};
-use crate::adapter::connector::{Hops, sendable};
+use crate::adapter::connect::{Redirects, sendable};
 use crate::adapter::tokio::client::{dial, reach};
 use crate::adapter::{Connector, Error, http, tokio};
 use crate::config::Config;
-use crate::error::{ConnectionError, DeadlineReason};
+use crate::deadline::DeadlineReason;
+use crate::error::ConnectionError;
 use crate::frame::Role;
 use crate::handshake::{ClientRequest, RequestError};
 use crate::upgrade::Offer;
@@ -43,10 +44,10 @@ pub async fn connect_with(
     request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
     connector: &Connector,
 ) -> Result<(WebSocket, Connection<tokio::Stream>), Error> {
-    let mut hops = Hops::new(request, connector)?;
+    let mut redirects = Redirects::new(request, connector)?;
     loop {
-        let attempt = open(&hops.request, connector).await;
-        if let Some(result) = hops.follow(attempt) {
+        let attempt = open(&redirects.request, connector).await;
+        if let Some(result) = redirects.follow(attempt) {
             return result;
         }
     }

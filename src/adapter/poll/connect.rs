@@ -12,8 +12,8 @@ use super::tls::MaybeTls;
 use super::tls::TlsIo;
 use super::transport::Transport;
 #[cfg(not(feature = "rustls"))]
-use crate::adapter::connector::no_tls;
-use crate::adapter::connector::{Connector, HTTP_1_1, Tunnel};
+use crate::adapter::connect::no_tls;
+use crate::adapter::connect::{Connector, HTTP_1_1, ProxyTunnel};
 use crate::adapter::{ConnectStep, Error};
 use crate::handshake::{ClientRequest, Uri};
 
@@ -107,7 +107,7 @@ async fn within<T: Transport>(
 fn poll_tunnel<T: Transport>(
     io: &mut T,
     cx: &mut Context<'_>,
-    tunnel: &mut Tunnel,
+    tunnel: &mut ProxyTunnel,
     buf: &mut [u8],
 ) -> Poll<Result<(), Error>> {
     let failed = |error| ConnectStep::Proxy.failed(error);

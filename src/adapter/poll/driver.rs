@@ -49,7 +49,7 @@ pub(super) struct Driver<T> {
     /// Nothing is read or written any more.
     pub(super) is_finished: bool,
     /// The pieces of a message that came so far, where they are to be joined.
-    begun: Option<Box<Assembler>>,
+    partial: Option<Box<Assembler>>,
 }
 
 /// How many reads one poll makes, and how many events it handles, before other
@@ -78,7 +78,7 @@ impl<T: Transport> Driver<T> {
             reads: 0,
             broken: None,
             is_finished: false,
-            begun: None,
+            partial: None,
         }
     }
 
@@ -103,7 +103,7 @@ impl<T: Transport> Driver<T> {
                     return Poll::Ready(Err(Error::Refused(response)));
                 }
                 Some(event) => {
-                    let message = event.into_message(&mut self.begun);
+                    let message = event.into_message(&mut self.partial);
                     if message.is_some() {
                         return Poll::Ready(Ok(message));
                     }

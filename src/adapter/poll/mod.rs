@@ -338,7 +338,7 @@ impl<T: Transport> WebSocket<T> {
     }
 
     /// How many bytes wait to leave.
-    pub const fn unsent(&self) -> usize {
+    pub const fn unsent_len(&self) -> usize {
         self.driver.outgoing.len()
     }
 

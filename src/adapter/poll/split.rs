@@ -1,6 +1,6 @@
 //! Two owned halves for two tasks.
 //!
-//! They share the driver behind a mutex that is held for one poll, never while
+//! They share the driver in a mutex that is held for one poll, never while
 //! a task waits.
 
 use std::fmt;
@@ -19,7 +19,7 @@ use loom::sync::{Mutex, MutexGuard};
 
 use super::WebSocket;
 use super::driver::Driver;
-use super::tasks::Place;
+use super::tasks::Registration;
 use super::transport::Transport;
 use crate::adapter::Error;
 use crate::close::{CloseCode, Outcome};
@@ -33,7 +33,7 @@ use crate::message::{Message, MessageRef, Prepared};
 #[derive(Debug)]
 pub struct Reader<T> {
     shared: Arc<Shared<T>>,
-    place: Place,
+    place: Registration,
 }
 
 /// The sending half of a [`WebSocket`](super::WebSocket), for another task.
@@ -42,7 +42,7 @@ pub struct Reader<T> {
 #[derive(Debug)]
 pub struct Writer<T> {
     shared: Arc<Shared<T>>,
-    place: Place,
+    place: Registration,
 }
 
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl<T> fmt::Debug for ReuniteError<T> {
 }
 
 pub(super) fn split<T: Transport>(driver: Driver<T>) -> (Reader<T>, Writer<T>) {
-    let place = Place::new();
+    let place = Registration::new();
     let shared = Arc::new(Shared {
         driver: Mutex::new(driver),
         waker: place.waker_of_all(),
@@ -303,7 +303,7 @@ impl<T: Transport> Writer<T> {
     }
 
     /// How many bytes wait to leave.
-    pub fn unsent(&self) -> usize {
+    pub fn unsent_len(&self) -> usize {
         self.shared.lock().outgoing.len()
     }
 
@@ -372,7 +372,7 @@ impl<T: Transport> Shared<T> {
     /// closes or ends.
     fn poll<R>(
         &self,
-        place: &Place,
+        place: &Registration,
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {

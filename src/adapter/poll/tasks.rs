@@ -32,7 +32,7 @@ struct Slot {
 
 /// A place among the tasks, given back when dropped.
 #[derive(Debug)]
-pub(super) struct Place {
+pub(super) struct Registration {
     tasks: Arc<Tasks>,
     index: usize,
 }
@@ -89,7 +89,7 @@ impl Wake for Tasks {
     }
 }
 
-impl Place {
+impl Registration {
     /// A place among new tasks.
     pub(super) fn new() -> Self {
         Self::among(&Arc::default())
@@ -145,7 +145,7 @@ impl Place {
     }
 }
 
-impl Drop for Place {
+impl Drop for Registration {
     fn drop(&mut self) {
         let waker = self.tasks.with(self.index, |slot| {
             slot.is_taken = false;
@@ -187,8 +187,8 @@ pub(super) enum Sides {
 
 #[derive(Debug)]
 pub(super) struct Two {
-    reader: Place,
-    writer: Place,
+    reader: Registration,
+    writer: Registration,
 }
 
 impl Sides {
@@ -249,7 +249,7 @@ impl Sides {
         self.place(side).inspect(|place| place.wake_others());
     }
 
-    fn place(&self, side: Side) -> Option<&Place> {
+    fn place(&self, side: Side) -> Option<&Registration> {
         match self {
             Self::Two(two) => Some(two.place(side)),
             _ => None,
@@ -258,7 +258,7 @@ impl Sides {
 }
 
 impl Two {
-    const fn place(&self, side: Side) -> &Place {
+    const fn place(&self, side: Side) -> &Registration {
         match side {
             Side::Reader => &self.reader,
             Side::Writer => &self.writer,
@@ -268,7 +268,7 @@ impl Two {
 
 impl Default for Two {
     fn default() -> Self {
-        let reader = Place::new();
+        let reader = Registration::new();
         Self {
             writer: reader.another(),
             reader,

@@ -12,9 +12,9 @@ use ::tokio::net::{TcpStream, lookup_host};
 
 use super::Io;
 #[cfg(feature = "h2")]
-use crate::adapter::connector::HTTP_2;
-use crate::adapter::connector::race::{Attempt, race};
-use crate::adapter::connector::{Hops, sendable};
+use crate::adapter::connect::HTTP_2;
+use crate::adapter::connect::race::{Attempt, race};
+use crate::adapter::connect::{Redirects, sendable};
 use crate::adapter::poll::{self, MaybeTls, Transport};
 use crate::adapter::{ConnectStep, Connector, Error};
 use crate::config::Config;
@@ -33,7 +33,7 @@ pub type Stream<S = TcpStream> = MaybeTls<Io<S>>;
 ///
 /// # Errors
 ///
-/// [`Error::Request`] if the URI is none, [`Error::Connect`] with the step that
+/// [`Error::Request`] if the URI is not valid, [`Error::Connect`] with the step that
 /// failed, [`Error::Refused`] with the response of a server that refuses or
 /// redirects, [`Error::Failed`] if it breaks a rule.
 ///
@@ -63,10 +63,10 @@ pub async fn connect_with(
     request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
     connector: &Connector,
 ) -> Result<Client, Error> {
-    let mut hops = Hops::new(request, connector)?;
+    let mut redirects = Redirects::new(request, connector)?;
     loop {
-        let attempt = open(&hops.request, connector).await;
-        if let Some(result) = hops.follow(attempt) {
+        let attempt = open(&redirects.request, connector).await;
+        if let Some(result) = redirects.follow(attempt) {
             return result;
         }
     }
@@ -239,7 +239,7 @@ mod tests {
     use ::tokio::time::Instant;
 
     use super::*;
-    use crate::adapter::connector::tests::{black_hole, unused};
+    use crate::adapter::connect::tests::{black_hole, unused};
 
     #[::tokio::test]
     async fn address_that_does_not_answer_costs_a_quarter_of_a_second() {

@@ -6,12 +6,12 @@ use super::content_length::ContentLength;
 #[cfg(feature = "deflate")]
 use super::extensions;
 use super::request_line::{HttpVersion, RequestLine};
-use super::{Agreement, Settings, key, negotiate};
+use super::{Agreement, Settings, key, lists};
 use crate::error::{HandshakeError, HeaderField};
 
 /// The fields that the handshake speaks of, found in one pass.
 #[derive(Debug)]
-pub(super) struct Fields<'h> {
+pub(super) struct KnownFields<'h> {
     first: [Option<&'h [u8]>; COUNT],
     /// A bit for each field that occurs again.
     repeated: u16,
@@ -55,7 +55,7 @@ impl HeaderField {
     }
 }
 
-impl<'h> Fields<'h> {
+impl<'h> KnownFields<'h> {
     /// Sorts out the fields of a head.
     pub(super) fn of(pairs: impl Iterator<Item = (&'h str, &'h [u8])>) -> Self {
         let mut fields = Self {
@@ -197,7 +197,7 @@ impl<'h> Fields<'h> {
     ) -> Result<Agreement, HandshakeError> {
         let mut agreement = self.check_extensions(settings)?;
         if let Some(chosen) = self.single(HeaderField::Subprotocol)? {
-            let mut offered = negotiate::tokens(offered.as_bytes());
+            let mut offered = lists::tokens(offered.as_bytes());
             let chosen = offered.find(|name| name.as_bytes() == chosen);
             let chosen = chosen.ok_or(HandshakeError::SubprotocolNotOffered)?;
             agreement = agreement.with_subprotocol(chosen);
@@ -209,7 +209,7 @@ impl<'h> Fields<'h> {
     #[cfg_attr(not(feature = "deflate"), allow(unused_variables))]
     fn check_extensions(&self, settings: &Settings) -> Result<Agreement, HandshakeError> {
         let list = self.single(HeaderField::Extensions)?.unwrap_or_default();
-        if negotiate::is_empty_list(list) {
+        if lists::is_empty_list(list) {
             return Ok(Agreement::default());
         }
         #[cfg(feature = "deflate")]
@@ -249,10 +249,10 @@ impl<'h> Fields<'h> {
             }
             HeaderField::Connection => self.connection_upgrades |= lists_token(value, "upgrade"),
             HeaderField::ContentLength => self.content_length = self.content_length.with(value),
-            HeaderField::Subprotocol if !negotiate::is_token_list(value) => {
+            HeaderField::Subprotocol if !lists::is_token_list(value) => {
                 self.subprotocols = Err(HandshakeError::Invalid(field));
             }
-            HeaderField::Extensions if !negotiate::is_extension_list(value) => {
+            HeaderField::Extensions if !lists::is_extension_list(value) => {
                 self.extensions = Err(HandshakeError::Invalid(field));
             }
             _ => {}

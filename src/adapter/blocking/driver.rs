@@ -7,7 +7,8 @@ use std::vec::Vec;
 use super::{Error, WebSocket};
 use crate::adapter::incoming::Incoming;
 use crate::connection::{Connection, IoState};
-use crate::error::{ConnectionError, Deadline, DeadlineReason, SendError};
+use crate::deadline::{Deadline, DeadlineReason};
+use crate::error::{ConnectionError, SendError};
 use crate::input::Input;
 use crate::message::MessageRef;
 

@@ -20,7 +20,7 @@ use crate::handshake::proxy::basic;
 use crate::handshake::{ClientRequest, RedirectError, RequestError, Uri, UriError};
 #[cfg(feature = "rustls")]
 pub use tls::Tls;
-pub(super) use tunnel::Tunnel;
+pub(super) use tunnel::ProxyTunnel;
 
 /// How to connect to servers: through an HTTP or SOCKS proxy, with which TLS,
 /// following how many redirects.
@@ -140,17 +140,17 @@ impl Connector {
     }
 
     /// A tunnel to this URI, if there is a proxy.
-    pub(super) fn tunnel(&self, uri: &Uri) -> Result<Option<Tunnel>, Error> {
+    pub(super) fn tunnel(&self, uri: &Uri) -> Result<Option<ProxyTunnel>, Error> {
         let Some(proxy) = &self.proxy else {
             return Ok(None);
         };
         let credentials = self.credentials.as_ref();
         let credentials = credentials.map(|found| (&*found.user, &*found.password));
         if proxy.kind == ProxyKind::Socks {
-            return Tunnel::socks(uri, credentials).map(Some);
+            return ProxyTunnel::socks(uri, credentials).map(Some);
         }
         let authorization = credentials.map(|(user, password)| basic(user, password));
-        let tunnel = Tunnel::http(uri, authorization.as_deref(), &self.config);
+        let tunnel = ProxyTunnel::http(uri, authorization.as_deref(), &self.config);
         Ok(Some(tunnel))
     }
 }
@@ -192,13 +192,13 @@ impl ConnectStep {
 
 /// A request, and how often it may be redirected.
 #[derive(Debug)]
-pub(super) struct Hops {
+pub(super) struct Redirects {
     pub(super) request: ClientRequest,
     max: u32,
     left: u32,
 }
 
-impl Hops {
+impl Redirects {
     pub(super) fn new(
         request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
         connector: &Connector,

@@ -6,14 +6,14 @@ use crate::input::Input;
 
 /// An unfragmented data frame that the input begins with, and holds whole.
 #[derive(Debug)]
-pub(crate) struct WholeFrame<'i> {
+pub(crate) struct CompleteFrame<'i> {
     is_text: bool,
     key: Option<MaskingKey>,
     payload: &'i mut [u8],
     len: usize,
 }
 
-impl<'i> WholeFrame<'i> {
+impl<'i> CompleteFrame<'i> {
     /// Splits it off. `None`, and the input untouched, if anything about it is
     /// unusual, wrong or missing: the decoder then finds out what.
     #[inline(always)]

@@ -12,7 +12,7 @@ use crate::input::Input;
 
 /// A tunnel that is being asked for.
 #[derive(Debug)]
-pub(in crate::adapter) struct Tunnel {
+pub(in crate::adapter) struct ProxyTunnel {
     /// What is to be sent before more is read.
     out: Vec<u8>,
     dialogue: Dialogue,
@@ -24,7 +24,7 @@ enum Dialogue {
     Socks(Socks),
 }
 
-impl Tunnel {
+impl ProxyTunnel {
     /// With CONNECT (RFC 9110 §9.3.6).
     pub(super) fn http(uri: &Uri, authorization: Option<&str>, config: &Config) -> Self {
         let mut out = Vec::new();

@@ -1,0 +1,42 @@
+//! When a driver must call back, and why.
+
+use core::time::Duration;
+
+use thiserror::Error;
+
+/// The next moment at which
+/// [`handle_timeout`](crate::Connection::handle_timeout) has something to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Deadline {
+    /// When, on the caller's monotonic clock.
+    pub at: Duration,
+    /// What it is for.
+    pub reason: DeadlineReason,
+}
+
+/// What a deadline is for.
+///
+/// [`Deadline::reason`] reports it in advance, and
+/// [`ConnectionError::Timeout`](crate::ConnectionError::Timeout) once it has passed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
+#[non_exhaustive]
+pub enum DeadlineReason {
+    /// The opening handshake must be over.
+    #[error("opening handshake")]
+    Handshake,
+    /// A keepalive ping is due. It is sent; nothing fails.
+    #[error("keepalive ping")]
+    Ping,
+    /// Something must have come since the keepalive ping.
+    #[error("no sign of life after a keepalive ping")]
+    Pong,
+    /// Something must have come since the last byte.
+    #[error("idle")]
+    Idle,
+    /// The peer must have answered the close frame.
+    #[error("closing handshake")]
+    Close,
+    /// The transport must have taken some of the unsent bytes.
+    #[error("write stall")]
+    WriteStall,
+}
