@@ -12,11 +12,11 @@
 //!
 //! ```no_run
 //! use http_body_util::Full;
-//! use hyper::body::{Bytes, Incoming};
+//! use hyper::body::{Bytes, ReadBuffer};
 //! use sansocket::{Config, Request, hyper as ws};
 //!
 //! async fn serve(
-//!     mut request: http::Request<Incoming>,
+//!     mut request: http::Request<ReadBuffer>,
 //!     config: Config,
 //! ) -> Result<http::Response<Full<Bytes>>, std::convert::Infallible> {
 //!     let (response, upgrade) = ws::upgrade(&mut request, &config, Request::accept);

@@ -22,10 +22,10 @@ pub mod h2;
 pub mod http;
 #[cfg(feature = "hyper")]
 pub mod hyper;
-mod incoming;
 mod parts;
 #[cfg(any(feature = "futures", feature = "tokio"))]
 pub mod poll;
+mod read_buffer;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 

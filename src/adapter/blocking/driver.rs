@@ -5,7 +5,7 @@ use std::time::Duration;
 use std::vec::Vec;
 
 use super::{Error, WebSocket};
-use crate::adapter::incoming::Incoming;
+use crate::adapter::read_buffer::ReadBuffer;
 use crate::connection::{Connection, IoState};
 use crate::deadline::{Deadline, DeadlineReason};
 use crate::error::{ConnectionError, SendError};
@@ -20,8 +20,12 @@ const MAX_READ_LEN: usize = 128 * 1024;
 
 /// Reads once, over what was taken. While a large frame is arriving the buffer
 /// grows, as `wanted` bytes of it are still to come.
-pub(super) fn read(incoming: &mut Incoming, mut stream: impl Read, wanted: u64) -> io::Result<()> {
-    let mut buf = incoming.take_buf().unwrap_or_default();
+pub(super) fn read(
+    read_buffer: &mut ReadBuffer,
+    mut stream: impl Read,
+    wanted: u64,
+) -> io::Result<()> {
+    let mut buf = read_buffer.take_buf().unwrap_or_default();
     let len = usize::try_from(wanted)
         .unwrap_or(usize::MAX)
         .clamp(MIN_READ_LEN, MAX_READ_LEN);
@@ -34,9 +38,9 @@ pub(super) fn read(incoming: &mut Incoming, mut stream: impl Read, wanted: u64) 
         read => read,
     };
     match read {
-        Ok(len) => incoming.fill(buf, len),
+        Ok(len) => read_buffer.fill(buf, len),
         // It has nothing in it, but it is kept.
-        Err(_) => incoming.keep(buf),
+        Err(_) => read_buffer.keep(buf),
     }
     read.map(drop)
 }
@@ -62,7 +66,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// Reads once, after what is owed was written as far as the stream takes
     /// it.
     pub(super) fn fill(&mut self) -> Result<(), Error> {
-        if self.incoming.has_rest() {
+        if self.read_buffer.has_rest() {
             return Err(SendError::NotOpen.into());
         }
         loop {
@@ -80,7 +84,7 @@ impl<S: Read + Write> WebSocket<S> {
             let until = deadline.map(|deadline| deadline.at);
             self.reads.arm(&self.stream, now, until)?;
             let wanted = self.ws.remaining_payload_len();
-            match read(&mut self.incoming, &mut self.stream, wanted) {
+            match read(&mut self.read_buffer, &mut self.stream, wanted) {
                 Ok(()) => {
                     self.reads.succeed();
                     return Ok(());
@@ -95,14 +99,14 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// Writes all unsent bytes.
     pub(super) fn write_unsent(&mut self) -> Result<(), Error> {
-        while !self.outgoing.has_left() {
+        while !self.write_queue.has_left() {
             let (now, deadline) = self.tick(false);
             if self.ws.is_stalled() {
                 return Err(ConnectionError::Timeout(DeadlineReason::WriteStall).into());
             }
             let until = write_until(&self.ws, now, deadline);
             self.writes.arm(&self.stream, now, until)?;
-            match self.outgoing.write(&mut self.stream) {
+            match self.write_queue.write(&mut self.stream) {
                 Ok(()) => self.writes.succeed(),
                 Err(error) => self.writes.check(error)?,
             }
@@ -116,7 +120,7 @@ impl<S: Read + Write> WebSocket<S> {
             Err(error) if error.is_would_block() && !self.is_flooded() => Ok(()),
             // The peer reads no more; what it had sent is still to be read.
             Err(Error::Io(error)) if error.kind() != io::ErrorKind::WouldBlock => {
-                self.outgoing.clear();
+                self.write_queue.clear();
                 Ok(())
             }
             // Reported as an event, after those that came before it.
@@ -127,7 +131,7 @@ impl<S: Read + Write> WebSocket<S> {
 
     fn is_flooded(&mut self) -> bool {
         let sent = self.ws.counters().sent.bytes;
-        let left = sent.saturating_sub(self.outgoing.len() as u64);
+        let left = sent.saturating_sub(self.write_queue.len() as u64);
         self.answers.is_flood(left, self.max_unsent_len)
     }
 
@@ -140,7 +144,7 @@ impl<S: Read + Write> WebSocket<S> {
         let was_over = self.ws.outcome().is_some();
         // The outcome is that of a stream that ended; the error says why.
         self.ws
-            .receive(&mut Input::new(&mut []), self.outgoing.out());
+            .receive(&mut Input::new(&mut []), self.write_queue.out());
         self.is_finished = true;
         // Some servers reset the stream after the last close frame.
         if was_over { Ok(()) } else { Err(error.into()) }
@@ -170,9 +174,11 @@ impl<S: Read + Write> WebSocket<S> {
                 let (now, deadline) = self.tick(true);
                 let until = deadline.map(|deadline| deadline.at);
                 let _ = self.reads.arm(&self.stream, now, until);
-                let filled = read(&mut self.incoming, &mut self.stream, 0);
+                let filled = read(&mut self.read_buffer, &mut self.stream, 0);
                 match filled.or_else(|error| self.reads.check(error)) {
-                    Ok(()) => self.incoming.receive(&mut self.ws, self.outgoing.out()),
+                    Ok(()) => self
+                        .read_buffer
+                        .receive(&mut self.ws, self.write_queue.out()),
                     Err(_) => break,
                 };
             }
@@ -187,7 +193,7 @@ impl<S: Read + Write> WebSocket<S> {
         match self.flush() {
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Err(error.into()),
             _ => {
-                self.outgoing.clear();
+                self.write_queue.clear();
                 Ok(())
             }
         }
@@ -195,8 +201,8 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// Flushes until there is room for a message of this length.
     pub(super) fn make_room(&mut self, len: usize) -> Result<(), Error> {
-        let is_full = self.outgoing.len().saturating_add(len) > self.max_unsent_len;
-        if is_full && self.outgoing.len() > 0 {
+        let is_full = self.write_queue.len().saturating_add(len) > self.max_unsent_len;
+        if is_full && self.write_queue.len() > 0 {
             self.flush()
         } else {
             Ok(())
@@ -206,10 +212,10 @@ impl<S: Read + Write> WebSocket<S> {
     /// Frames a message, a large one of a server without copying it.
     pub(super) fn take(&mut self, message: &MessageRef<'_>) -> Result<(), Error> {
         if message.len() < LARGE || !self.ws.sends_as_it_is(message.len()) {
-            return Ok(self.ws.send(message, self.outgoing.out())?);
+            return Ok(self.ws.send(message, self.write_queue.out())?);
         }
         self.ws
-            .send_header(message.kind(), message.len(), self.outgoing.out())?;
+            .send_header(message.kind(), message.len(), self.write_queue.out())?;
         self.write_through(message.as_bytes())
     }
 
@@ -219,24 +225,24 @@ impl<S: Read + Write> WebSocket<S> {
         // No ping may come between a header and its payload.
         let mut after = Vec::new();
         while !payload.is_empty() {
-            let unsent_len = self.outgoing.len() + payload.len();
+            let unsent_len = self.write_queue.len() + payload.len();
             let (now, deadline) = self.tick_with(unsent_len, &mut after);
             if self.ws.is_stalled() {
-                self.outgoing.clear();
+                self.write_queue.clear();
                 return Err(ConnectionError::Timeout(DeadlineReason::WriteStall).into());
             }
             let until = write_until(&self.ws, now, deadline);
             if self.writes.arm(&self.stream, now, until).is_err() {
                 break;
             }
-            let [front, out] = self.outgoing.pieces().map(IoSlice::new);
+            let [front, out] = self.write_queue.pieces().map(IoSlice::new);
             match self
                 .stream
                 .write_vectored(&[front, out, IoSlice::new(payload)])
             {
                 Ok(0) => break,
                 Ok(len) => {
-                    let len = self.outgoing.advance(len);
+                    let len = self.write_queue.advance(len);
                     payload = payload.get(len..).unwrap_or_default();
                     self.writes.succeed();
                 }
@@ -247,8 +253,8 @@ impl<S: Read + Write> WebSocket<S> {
                 }
             }
         }
-        self.outgoing.out().extend_from_slice(payload);
-        self.outgoing.out().append(&mut after);
+        self.write_queue.out().extend_from_slice(payload);
+        self.write_queue.out().append(&mut after);
         Ok(())
     }
 
@@ -272,12 +278,12 @@ impl<S: Read + Write> WebSocket<S> {
         };
         let in_stream = (socket.buffered_len)(&self.stream);
         let io = IoState {
-            buffered_len: self.outgoing.buffered_len().saturating_add(in_stream),
+            buffered_len: self.write_queue.buffered_len().saturating_add(in_stream),
             is_reading,
         };
-        let deadline = self.ws.handle_timeout(now, io, self.outgoing.out());
+        let deadline = self.ws.handle_timeout(now, io, self.write_queue.out());
         if self.ws.is_stalled() {
-            self.outgoing.clear();
+            self.write_queue.clear();
         }
         (now, deadline)
     }

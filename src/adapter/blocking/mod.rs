@@ -20,7 +20,6 @@
 mod connect;
 mod dial;
 mod driver;
-mod outgoing;
 mod reader;
 mod receive;
 mod send;
@@ -29,6 +28,7 @@ mod socket;
 mod stream;
 #[cfg(feature = "rustls")]
 mod tls;
+mod write_queue;
 mod writer;
 
 use std::boxed::Box;
@@ -45,7 +45,7 @@ pub use stream::{Duplex, Stream};
 pub use tls::TlsStream;
 pub use writer::Writer;
 
-use super::incoming::Incoming;
+use super::read_buffer::ReadBuffer;
 pub use super::{Error, Parts};
 use crate::close::Outcome;
 use crate::config::Config;
@@ -55,8 +55,8 @@ use crate::event::Event;
 use crate::frame::Role;
 use crate::handshake::{Agreement, ClientRequest, Response};
 use crate::message::Assembler;
-use outgoing::{Answers, Outgoing};
 use socket::SocketTimeout;
+use write_queue::{Answers, WriteQueue};
 
 /// A WebSocket over a stream.
 ///
@@ -83,8 +83,8 @@ use socket::SocketTimeout;
 pub struct WebSocket<S> {
     stream: S,
     ws: Connection,
-    incoming: Incoming,
-    outgoing: Outgoing,
+    read_buffer: ReadBuffer,
+    write_queue: WriteQueue,
     answers: Answers,
     max_unsent_len: usize,
     /// As a client: what opened the connection, until it is taken.
@@ -136,7 +136,7 @@ impl<S: Read + Write> WebSocket<S> {
             Connection::upgraded(role, agreement, config),
             Vec::new(),
         );
-        this.incoming = Incoming::read_ahead(read_ahead);
+        this.read_buffer = ReadBuffer::read_ahead(read_ahead);
         this
     }
 
@@ -152,8 +152,8 @@ impl<S: Read + Write> WebSocket<S> {
     fn new(stream: S, ws: Connection, out: Vec<u8>) -> Self {
         Self {
             stream,
-            incoming: Incoming::default(),
-            outgoing: Outgoing::new(out),
+            read_buffer: ReadBuffer::default(),
+            write_queue: WriteQueue::new(out),
             answers: Answers::default(),
             max_unsent_len: ws.config().settings().max_unsent_len,
             ws,
@@ -210,7 +210,7 @@ impl<S> WebSocket<S> {
 
     /// How many bytes wait to leave.
     pub const fn unsent_len(&self) -> usize {
-        self.outgoing.len()
+        self.write_queue.len()
     }
 
     /// The stream.
@@ -237,8 +237,8 @@ impl<S> WebSocket<S> {
         self.writes.restore(&self.stream);
         Parts {
             stream: self.stream,
-            read_ahead: self.incoming.into_rest(),
-            unsent: self.outgoing.pieces().concat(),
+            read_ahead: self.read_buffer.into_rest(),
+            unsent: self.write_queue.pieces().concat(),
         }
     }
 }

@@ -15,8 +15,8 @@ use super::driver::read;
 use super::shared::{Guard, Shared, State};
 use super::socket::SocketTimeout;
 use super::{Error, WebSocket, Writer};
-use crate::adapter::incoming::Incoming;
 use crate::adapter::is_last;
+use crate::adapter::read_buffer::ReadBuffer;
 use crate::close::{CloseCode, Outcome};
 use crate::error::SendError;
 use crate::event::Event;
@@ -28,7 +28,7 @@ use crate::message::{Assembler, Message};
 #[derive(Debug)]
 pub struct Reader<S> {
     shared: Arc<Shared<S>>,
-    incoming: Incoming,
+    read_buffer: ReadBuffer,
     reads: SocketTimeout<S>,
     /// As those of [`WebSocket`].
     partial: Option<Box<Assembler>>,
@@ -56,13 +56,13 @@ where
     /// [`Socket`](super::Socket) the halves are fully duplex: the reader
     /// receives while the writer waits for the peer to read.
     pub fn split(self) -> (Reader<S>, Writer<S>) {
-        let mut state = State::new(self.ws, self.outgoing, self.answers, self.writes);
+        let mut state = State::new(self.ws, self.write_queue, self.answers, self.writes);
         state.response = self.response;
         let shared = Shared::new(self.stream, state, self.socket, self.origin);
         let shared = Arc::new(shared);
         let reader = Reader {
             shared: shared.clone(),
-            incoming: self.incoming,
+            read_buffer: self.read_buffer,
             reads: self.reads,
             partial: self.partial,
             last: self.last,
@@ -150,8 +150,10 @@ where
         reason: &str,
     ) -> Result<(), Error> {
         let mut state = self.shared.lock();
-        let State { ws, outgoing, .. } = &mut *state;
-        match ws.close(code, reason, outgoing.out()) {
+        let State {
+            ws, write_queue, ..
+        } = &mut *state;
+        match ws.close(code, reason, write_queue.out()) {
             Ok(()) | Err(SendError::Closed) => {}
             Err(error) => return Err(error.into()),
         }
@@ -163,15 +165,17 @@ where
     /// The next event in what was read, and whether it is the last.
     fn receive(&mut self) -> (Option<Event<'static>>, bool) {
         let mut state = self.shared.lock();
-        let State { ws, outgoing, .. } = &mut *state;
+        let State {
+            ws, write_queue, ..
+        } = &mut *state;
         let before = ws.counters().sent.bytes;
-        let event = self.incoming.receive(ws, outgoing.out());
+        let event = self.read_buffer.receive(ws, write_queue.out());
         let event = event.map(Event::into_owned);
         let after = ws.counters().sent.bytes;
         let is_last = is_last(ws, event.as_ref());
         state.answers.count(before, after);
         if state.broken.is_some() {
-            state.outgoing.clear();
+            state.write_queue.clear();
         } else if after > before {
             drop(self.shared.write_briefly(state));
         }
@@ -210,7 +214,7 @@ where
             drop(state);
             let until = deadline.map_or(glance, |deadline| deadline.at.min(glance));
             self.reads.arm(&self.shared.stream, now, Some(until))?;
-            match read(&mut self.incoming, &self.shared.stream, wanted) {
+            match read(&mut self.read_buffer, &self.shared.stream, wanted) {
                 Ok(()) => {
                     self.reads.succeed();
                     return Ok(());
@@ -225,7 +229,7 @@ where
 
     /// After how long the reader looks at what the writer did.
     fn glance(&self, state: &State<S>) -> Duration {
-        if !state.outgoing.has_left() {
+        if !state.write_queue.has_left() {
             return SHORT_GLANCE;
         }
         let close = state.ws.config().settings().timeouts.close.duration();
@@ -248,9 +252,11 @@ where
             return Err(error.into());
         }
         let mut state = self.shared.lock();
-        let State { ws, outgoing, .. } = &mut *state;
+        let State {
+            ws, write_queue, ..
+        } = &mut *state;
         let was_over = ws.outcome().is_some();
-        ws.receive(&mut Input::new(&mut []), outgoing.out());
+        ws.receive(&mut Input::new(&mut []), write_queue.out());
         self.is_finished = true;
         if was_over { Ok(()) } else { Err(error.into()) }
     }
@@ -271,7 +277,8 @@ where
     fn write_rest(&mut self, progress: &mut (u64, Instant)) -> bool {
         let mut state = self.shared.lock();
         self.shared.tick(&mut state, true);
-        if state.outgoing.has_left() || state.broken.is_some() || self.gives_up(&state, progress) {
+        if state.write_queue.has_left() || state.broken.is_some() || self.gives_up(&state, progress)
+        {
             return false;
         }
         if state.ws.is_lingering() && self.shared.may_wait() {
@@ -311,13 +318,15 @@ where
         let glance = now + glance;
         let until = deadline.map_or(glance, |deadline| deadline.at.min(glance));
         let _ = self.reads.arm(&self.shared.stream, now, Some(until));
-        let filled = read(&mut self.incoming, &self.shared.stream, 0);
+        let filled = read(&mut self.read_buffer, &self.shared.stream, 0);
         if let Err(error) = filled {
             return self.reads.check(error).is_ok();
         }
         let mut state = self.shared.lock();
-        let State { ws, outgoing, .. } = &mut *state;
-        self.incoming.receive(ws, outgoing.out());
+        let State {
+            ws, write_queue, ..
+        } = &mut *state;
+        self.read_buffer.receive(ws, write_queue.out());
         true
     }
 }
@@ -374,8 +383,8 @@ impl<S> Reader<S> {
         let (stream, state) = shared.into_parts();
         Ok(WebSocket {
             stream,
-            incoming: self.incoming,
-            outgoing: state.outgoing,
+            read_buffer: self.read_buffer,
+            write_queue: state.write_queue,
             answers: state.answers,
             max_unsent_len: state.ws.config().settings().max_unsent_len,
             ws: state.ws,

@@ -88,7 +88,9 @@ impl<S: Read + Write> WebSocket<S> {
         loop {
             if self.last.is_none() {
                 let before = self.ws.counters().sent.bytes;
-                let event = self.incoming.receive(&mut self.ws, self.outgoing.out());
+                let event = self
+                    .read_buffer
+                    .receive(&mut self.ws, self.write_queue.out());
                 let event = event.map(Event::into_owned);
                 self.answers.count(before, self.ws.counters().sent.bytes);
                 let is_last = is_last(&self.ws, event.as_ref());
@@ -137,13 +139,13 @@ impl<S: Read + Write> WebSocket<S> {
         mut handle: impl FnMut(&mut Connection, Event<'_>, &mut Vec<u8>) -> Result<(), SendError>,
     ) -> Result<bool, Error> {
         // Frames may have come together with the head of the handshake.
-        let mut is_stuck = self.incoming.has_rest();
+        let mut is_stuck = self.read_buffer.has_rest();
         if !self.is_over() && !is_stuck {
             self.fill()?;
         }
         let before = self.ws.counters().sent.bytes;
-        let out = self.outgoing.out();
-        while let Some(event) = self.incoming.receive(&mut self.ws, out) {
+        let out = self.write_queue.out();
+        while let Some(event) = self.read_buffer.receive(&mut self.ws, out) {
             is_stuck = false;
             match event {
                 Event::Failed(_) => self.last = Some(event.into_owned()),
@@ -151,7 +153,7 @@ impl<S: Read + Write> WebSocket<S> {
             }
         }
         self.answers.count(before, self.ws.counters().sent.bytes);
-        if is_stuck && self.incoming.has_rest() {
+        if is_stuck && self.read_buffer.has_rest() {
             return Err(SendError::NotOpen.into());
         }
         if self.is_over() {

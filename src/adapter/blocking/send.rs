@@ -44,7 +44,7 @@ impl<S: Read + Write> WebSocket<S> {
     ) -> Result<(), Error> {
         let message = message.into();
         self.make_room(message.len())?;
-        self.ws.send_with(message, choice, self.outgoing.out())?;
+        self.ws.send_with(message, choice, self.write_queue.out())?;
         self.flush_taken()
     }
 
@@ -76,7 +76,7 @@ impl<S: Read + Write> WebSocket<S> {
     pub fn feed<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
         let message = message.into();
         self.make_room(message.len())?;
-        Ok(self.ws.send(message, self.outgoing.out())?)
+        Ok(self.ws.send(message, self.write_queue.out())?)
     }
 
     /// Queues a prepared message, as [`feed`](Self::feed).
@@ -86,7 +86,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// As [`send`](Self::send).
     pub fn feed_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
         self.make_room(prepared.payload().len())?;
-        Ok(self.ws.send_prepared(prepared, self.outgoing.out())?)
+        Ok(self.ws.send_prepared(prepared, self.write_queue.out())?)
     }
 
     /// Sends a prepared message, as [`send`](Self::send).
@@ -107,7 +107,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// As `send`.
     pub fn feed_fragment(&mut self, fragment: Fragment<'_>) -> Result<(), Error> {
         self.make_room(fragment.payload.len())?;
-        Ok(self.ws.send_fragment(fragment, self.outgoing.out())?)
+        Ok(self.ws.send_fragment(fragment, self.write_queue.out())?)
     }
 
     /// Sends a fragment of a message, as [`send`](Self::send); see
@@ -132,7 +132,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Ok::<(), sansocket::Error>(())
     /// ```
     pub fn with<R>(&mut self, act: impl FnOnce(&mut Connection, &mut Vec<u8>) -> R) -> R {
-        act(&mut self.ws, self.outgoing.out())
+        act(&mut self.ws, self.write_queue.out())
     }
 
     /// Writes all unsent bytes and flushes the stream.
@@ -152,7 +152,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// [`Error::Send`] if it is longer or the connection is not open, and
     /// those of [`flush`](Self::flush).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.ws.ping(payload, self.outgoing.out())?;
+        self.ws.ping(payload, self.write_queue.out())?;
         self.flush()
     }
 
@@ -163,7 +163,7 @@ impl<S: Read + Write> WebSocket<S> {
     ///
     /// As [`ping`](Self::ping).
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
-        self.ws.pong(payload, self.outgoing.out())?;
+        self.ws.pong(payload, self.write_queue.out())?;
         self.flush()
     }
 
@@ -175,7 +175,7 @@ impl<S: Read + Write> WebSocket<S> {
     /// [`Error::Send`] if the code must not be sent, and those of
     /// [`flush`](Self::flush).
     pub fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), Error> {
-        self.ws.close(code, reason, self.outgoing.out())?;
+        self.ws.close(code, reason, self.write_queue.out())?;
         self.flush()
     }
 
@@ -185,7 +185,7 @@ impl<S: Read + Write> WebSocket<S> {
     ///
     /// [`Error::Send`] if there was none, and those of [`flush`](Self::flush).
     pub fn respond(&mut self, answer: Answer) -> Result<(), Error> {
-        self.ws.respond(answer, self.outgoing.out())?;
+        self.ws.respond(answer, self.write_queue.out())?;
         self.flush()
     }
 

@@ -7,8 +7,8 @@ use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::driver::write_until;
-use super::outgoing::{Answers, Outgoing};
 use super::socket::SocketTimeout;
+use super::write_queue::{Answers, WriteQueue};
 use super::{Error, Socket};
 use crate::connection::{Connection, IoState};
 use crate::deadline::{Deadline, DeadlineReason};
@@ -28,7 +28,7 @@ pub(super) struct Shared<S> {
 #[derive(Debug)]
 pub(super) struct State<S> {
     pub(super) ws: Connection,
-    pub(super) outgoing: Outgoing,
+    pub(super) write_queue: WriteQueue,
     pub(super) answers: Answers,
     /// Whether a thread is writing, and how many wait until it stops.
     pub(super) is_writing: bool,
@@ -67,10 +67,10 @@ where
         let mut is_extra = false;
         loop {
             state.check()?;
-            let is_done = state.left() >= target && state.outgoing.buffered_len() == 0;
+            let is_done = state.left() >= target && state.write_queue.buffered_len() == 0;
             let is_relieved = state.waiting > 0 || is_extra && self.socket.is_some();
             let another_writes = state.is_writing && state.left() >= target;
-            if another_writes || is_done && (state.outgoing.has_left() || is_relieved) {
+            if another_writes || is_done && (state.write_queue.has_left() || is_relieved) {
                 self.written.notify_all();
                 return Ok(());
             }
@@ -87,7 +87,7 @@ where
     /// a reader must not wait for the peer to read, which may be waiting for it
     /// to read. Without timeouts it cannot but wait.
     pub(super) fn write_briefly<'a>(&'a self, state: Guard<'a, S>) -> Guard<'a, S> {
-        if state.is_writing || state.outgoing.has_left() || state.broken.is_some() {
+        if state.is_writing || state.write_queue.has_left() || state.broken.is_some() {
             return state;
         }
         // A peer that is gone takes no answer; its messages still count.
@@ -133,20 +133,20 @@ where
             None => write_until(&state.ws, now, deadline),
         };
         state.writes.arm(&self.stream, now, until)?;
-        let mut front = state.outgoing.take_front();
+        let mut front = state.write_queue.take_front();
         state.is_writing = true;
         drop(state);
         let written = front.write(&self.stream);
         let mut state = self.lock();
         state.is_writing = false;
-        state.outgoing.put_front(front, &written);
+        state.write_queue.put_front(front, &written);
         if let Err(error) = written
             && let Err(error) = state.writes.check(error)
         {
             state.broken = Some(error.kind());
         }
         if state.broken.is_some() || state.ws.is_stalled() {
-            state.outgoing.clear();
+            state.write_queue.clear();
         }
         self.written.notify_all();
         state.check()?;
@@ -177,12 +177,12 @@ where
         };
         let in_stream = (socket.buffered_len)(&self.stream);
         let io = IoState {
-            buffered_len: state.outgoing.buffered_len().saturating_add(in_stream),
+            buffered_len: state.write_queue.buffered_len().saturating_add(in_stream),
             is_reading,
         };
-        let deadline = state.ws.handle_timeout(now, io, state.outgoing.out());
+        let deadline = state.ws.handle_timeout(now, io, state.write_queue.out());
         if state.ws.is_stalled() {
-            state.outgoing.clear();
+            state.write_queue.clear();
         }
         (now, deadline)
     }
@@ -219,13 +219,13 @@ impl<S> Shared<S> {
 impl<S> State<S> {
     pub(super) const fn new(
         ws: Connection,
-        outgoing: Outgoing,
+        write_queue: WriteQueue,
         answers: Answers,
         writes: SocketTimeout<S>,
     ) -> Self {
         Self {
             ws,
-            outgoing,
+            write_queue,
             answers,
             is_writing: false,
             waiting: 0,
@@ -238,12 +238,12 @@ impl<S> State<S> {
     /// The position in the output up to which it has left.
     pub(super) fn left(&self) -> u64 {
         let sent = self.ws.counters().sent.bytes;
-        sent.saturating_sub(self.outgoing.len() as u64)
+        sent.saturating_sub(self.write_queue.len() as u64)
     }
 
     /// Whether a message of this length can be taken now.
     pub(super) fn has_room(&self, len: usize) -> bool {
-        let unsent_len = self.outgoing.len();
+        let unsent_len = self.write_queue.len();
         unsent_len == 0 || unsent_len.saturating_add(len) <= self.max_unsent_len()
     }
 

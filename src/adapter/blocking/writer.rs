@@ -54,8 +54,10 @@ where
     pub fn feed<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
         let message = message.into();
         let mut state = self.shared.room_for(message.len())?;
-        let State { ws, outgoing, .. } = &mut *state;
-        Ok(ws.send(message, outgoing.out())?)
+        let State {
+            ws, write_queue, ..
+        } = &mut *state;
+        Ok(ws.send(message, write_queue.out())?)
     }
 
     /// As [`send`](Self::send), choosing whether the message is
@@ -72,8 +74,10 @@ where
     ) -> Result<(), Error> {
         let message = message.into();
         let mut state = self.shared.room_for(message.len())?;
-        let State { ws, outgoing, .. } = &mut *state;
-        ws.send_with(message, choice, outgoing.out())?;
+        let State {
+            ws, write_queue, ..
+        } = &mut *state;
+        ws.send_with(message, choice, write_queue.out())?;
         drop(state);
         self.flush()
     }
@@ -85,8 +89,10 @@ where
     /// As [`WebSocket::feed`].
     pub fn feed_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
         let mut state = self.shared.room_for(prepared.payload().len())?;
-        let State { ws, outgoing, .. } = &mut *state;
-        Ok(ws.send_prepared(prepared, outgoing.out())?)
+        let State {
+            ws, write_queue, ..
+        } = &mut *state;
+        Ok(ws.send_prepared(prepared, write_queue.out())?)
     }
 
     /// Writes all unsent bytes and flushes the stream.
@@ -105,8 +111,10 @@ where
     /// As [`WebSocket::ping`].
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         let mut state = self.shared.lock();
-        let State { ws, outgoing, .. } = &mut *state;
-        ws.ping(payload, outgoing.out())?;
+        let State {
+            ws, write_queue, ..
+        } = &mut *state;
+        ws.ping(payload, write_queue.out())?;
         drop(state);
         self.flush()
     }
@@ -118,8 +126,10 @@ where
     /// As [`WebSocket::close`].
     pub fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), Error> {
         let mut state = self.shared.lock();
-        let State { ws, outgoing, .. } = &mut *state;
-        ws.close(code, reason, outgoing.out())?;
+        let State {
+            ws, write_queue, ..
+        } = &mut *state;
+        ws.close(code, reason, write_queue.out())?;
         drop(state);
         self.flush()
     }
@@ -142,8 +152,10 @@ where
         if !state.has_room(message.len()) {
             return Ok(Some(message));
         }
-        let State { ws, outgoing, .. } = &mut *state;
-        ws.send(&message, outgoing.out())?;
+        let State {
+            ws, write_queue, ..
+        } = &mut *state;
+        ws.send(&message, write_queue.out())?;
         self.shared.write_briefly(state).check()?;
         Ok(None)
     }
@@ -166,8 +178,10 @@ where
     /// As [`WebSocket::feed_fragment`].
     pub fn feed_fragment(&mut self, fragment: Fragment<'_>) -> Result<(), Error> {
         let mut state = self.shared.room_for(fragment.payload.len())?;
-        let State { ws, outgoing, .. } = &mut *state;
-        Ok(ws.send_fragment(fragment, outgoing.out())?)
+        let State {
+            ws, write_queue, ..
+        } = &mut *state;
+        Ok(ws.send_fragment(fragment, write_queue.out())?)
     }
 
     /// Sends a fragment of a message, as [`feed_fragment`](Self::feed_fragment).
@@ -187,8 +201,10 @@ where
     /// As [`WebSocket::pong`].
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
         let mut state = self.shared.lock();
-        let State { ws, outgoing, .. } = &mut *state;
-        ws.pong(payload, outgoing.out())?;
+        let State {
+            ws, write_queue, ..
+        } = &mut *state;
+        ws.pong(payload, write_queue.out())?;
         drop(state);
         self.flush()
     }
@@ -199,8 +215,10 @@ impl<S> Writer<S> {
     /// Both halves wait until it returns.
     pub fn with<R>(&mut self, act: impl FnOnce(&mut Connection, &mut Vec<u8>) -> R) -> R {
         let mut state = self.shared.lock();
-        let State { ws, outgoing, .. } = &mut *state;
-        act(ws, outgoing.out())
+        let State {
+            ws, write_queue, ..
+        } = &mut *state;
+        act(ws, write_queue.out())
     }
 
     /// Whether no message can be sent any more: the connection is closing or
@@ -231,6 +249,6 @@ impl<S> Writer<S> {
 
     /// How many bytes wait to leave.
     pub fn unsent_len(&self) -> usize {
-        self.shared.lock().outgoing.len()
+        self.shared.lock().write_queue.len()
     }
 }

@@ -36,13 +36,13 @@ impl<T: Transport> Driver<T> {
             room?;
             Ok(self
                 .ws
-                .send_fragment(fragment.clone(), self.outgoing.out())?)
+                .send_fragment(fragment.clone(), self.write_queue.out())?)
         })
     }
 
     /// Lets the caller do what there is no other method for.
     pub(super) fn with<R>(&mut self, act: impl FnOnce(&mut Connection, &mut Vec<u8>) -> R) -> R {
-        act(&mut self.ws, self.outgoing.out())
+        act(&mut self.ws, self.write_queue.out())
     }
 }
 

@@ -11,9 +11,9 @@ use std::vec::Vec;
 
 use super::buffers;
 use super::ending::Shutdown;
-use super::outgoing::Outgoing;
 use super::transport::Transport;
-use crate::adapter::incoming::Incoming;
+use super::write_queue::WriteQueue;
+use crate::adapter::read_buffer::ReadBuffer;
 use crate::adapter::{Error, is_last};
 use crate::connection::{Connection, IoState};
 use crate::error::{ConnectionError, SendError};
@@ -26,8 +26,8 @@ use crate::message::{Assembler, Message};
 pub(super) struct Driver<T> {
     pub(super) io: T,
     pub(super) ws: Connection,
-    pub(super) incoming: Incoming,
-    pub(super) outgoing: Outgoing,
+    pub(super) read_buffer: ReadBuffer,
+    pub(super) write_queue: WriteQueue,
     /// As a client: what opened the connection, until it is taken.
     pub(super) response: Option<Response>,
     /// How many bytes answer what the peer sent and may be unsent, and the
@@ -62,13 +62,13 @@ const MAX_EVENTS: u32 = 1024;
 
 impl<T: Transport> Driver<T> {
     pub(super) fn new(io: T, ws: Connection, out: &[u8]) -> Self {
-        let mut outgoing = Outgoing::default();
-        outgoing.out().extend_from_slice(out);
+        let mut write_queue = WriteQueue::default();
+        write_queue.out().extend_from_slice(out);
         Self {
             io,
             ws,
-            incoming: Incoming::default(),
-            outgoing,
+            read_buffer: ReadBuffer::default(),
+            write_queue,
             response: None,
             answers_len: 0,
             answers_end: 0,
@@ -96,7 +96,7 @@ impl<T: Transport> Driver<T> {
                 None => return Poll::Ready(Ok(None)),
                 Some(Event::Request(request)) => {
                     let response = request.accept();
-                    self.ws.respond(response, self.outgoing.out())?;
+                    self.ws.respond(response, self.write_queue.out())?;
                 }
                 Some(Event::Open(response)) => self.response = Some(response),
                 Some(Event::Refused(response)) => {
@@ -145,13 +145,13 @@ impl<T: Transport> Driver<T> {
         cx: &mut Context<'_>,
         handle: &mut impl FnMut(&mut Connection, Event<'_>, &mut Vec<u8>) -> Result<(), SendError>,
     ) -> Poll<Result<bool, Error>> {
-        if !self.is_over() && !self.incoming.has_rest() {
+        if !self.is_over() && !self.read_buffer.has_rest() {
             ready!(self.poll_fill(cx))?;
         }
         let before = self.ws.counters().sent.bytes;
-        let out = self.outgoing.out();
-        let mut is_stuck = self.incoming.has_rest();
-        while let Some(event) = self.incoming.receive(&mut self.ws, out) {
+        let out = self.write_queue.out();
+        let mut is_stuck = self.read_buffer.has_rest();
+        while let Some(event) = self.read_buffer.receive(&mut self.ws, out) {
             is_stuck = false;
             match event {
                 Event::Failed(_) => self.last = Some(Box::new(event.into_owned())),
@@ -159,7 +159,7 @@ impl<T: Transport> Driver<T> {
             }
         }
         self.count_answers(before);
-        if is_stuck && self.incoming.has_rest() {
+        if is_stuck && self.read_buffer.has_rest() {
             return Poll::Ready(Err(SendError::NotOpen.into()));
         }
         if self.is_over() {
@@ -173,15 +173,17 @@ impl<T: Transport> Driver<T> {
     /// Heap bytes held, those of the transport left out.
     pub(super) fn held_bytes(&self) -> usize {
         self.ws.held_bytes()
-            + self.incoming.held_bytes()
-            + self.outgoing.held_bytes()
+            + self.read_buffer.held_bytes()
+            + self.write_queue.held_bytes()
             + self.response.as_ref().map_or(0, Response::held_bytes)
     }
 
     /// The next event in what was read.
     pub(super) fn receive(&mut self) -> Option<Event<'static>> {
         let before = self.ws.counters().sent.bytes;
-        let event = self.incoming.receive(&mut self.ws, self.outgoing.out());
+        let event = self
+            .read_buffer
+            .receive(&mut self.ws, self.write_queue.out());
         let event = event.map(Event::into_owned);
         self.count_answers(before);
         event
@@ -210,7 +212,7 @@ impl<T: Transport> Driver<T> {
     /// The position in the output up to which it has left.
     pub(super) fn left(&self) -> u64 {
         let appended = self.ws.counters().sent.bytes;
-        appended.saturating_sub(self.outgoing.len() as u64)
+        appended.saturating_sub(self.write_queue.len() as u64)
     }
 
     pub(super) fn max_unsent_len(&self) -> usize {
@@ -231,7 +233,7 @@ impl<T: Transport> Driver<T> {
     /// Reads once, while what is owed leaves. The clock comes last: what has
     /// arrived in time counts.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if self.incoming.has_rest() {
+        if self.read_buffer.has_rest() {
             return Poll::Ready(Err(SendError::NotOpen.into()));
         }
         loop {
@@ -258,8 +260,8 @@ impl<T: Transport> Driver<T> {
     /// A peer that always has something to be read cannot outrun a deadline.
     fn tick_sometimes(&mut self, cx: &mut Context<'_>) {
         self.reads = self.reads.wrapping_add(1);
-        let is_long = self.incoming.rest_len() >= LONG_READ;
-        if is_long || !self.outgoing.is_empty() || self.reads.is_multiple_of(16) {
+        let is_long = self.read_buffer.rest_len() >= LONG_READ;
+        if is_long || !self.write_queue.is_empty() || self.reads.is_multiple_of(16) {
             // What was read has not been received yet, so silence means nothing.
             let _ = self.poll_deadline(cx, false);
         }
@@ -268,18 +270,18 @@ impl<T: Transport> Driver<T> {
     /// Writes what can leave. A transport that is broken is still read: what
     /// the peer had sent counts.
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let flushed = self.outgoing.poll_flush(cx, &mut self.io);
+        let flushed = self.write_queue.poll_flush(cx, &mut self.io);
         flushed.map(|flushed| {
             if let Err(error) = flushed {
                 self.broken = Some(error.kind());
-                self.outgoing.clear();
+                self.write_queue.clear();
             }
         })
     }
 
     /// Reads once, over what was taken, into a buffer of the thread's.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        if let Some(buf) = self.incoming.take_buf() {
+        if let Some(buf) = self.read_buffer.take_buf() {
             buffers::put_read(buf);
         }
         let mut buf = buffers::take_read();
@@ -289,7 +291,7 @@ impl<T: Transport> Driver<T> {
             read => read,
         });
         if let Poll::Ready(Ok(len)) = read {
-            self.incoming.fill(buf, len);
+            self.read_buffer.fill(buf, len);
         } else {
             buffers::put_read(buf);
         }
@@ -303,13 +305,13 @@ impl<T: Transport> Driver<T> {
             return Poll::Pending;
         };
         let io = IoState {
-            buffered_len: self.outgoing.buffered_len(&self.io)
+            buffered_len: self.write_queue.buffered_len(&self.io)
                 + usize::from(self.shutdown == Shutdown::Pending),
             is_reading,
         };
-        let deadline = self.ws.handle_timeout(now, io, self.outgoing.out());
+        let deadline = self.ws.handle_timeout(now, io, self.write_queue.out());
         if self.ws.is_stalled() {
-            self.outgoing.clear();
+            self.write_queue.clear();
             return Poll::Ready(());
         }
         match deadline {
@@ -323,10 +325,10 @@ impl<T: Transport> Driver<T> {
     }
 
     pub(super) fn release(&mut self) {
-        if let Some(buf) = self.incoming.take_buf() {
+        if let Some(buf) = self.read_buffer.take_buf() {
             buffers::put_read(buf);
         }
-        self.outgoing.release();
+        self.write_queue.release();
     }
 }
 

@@ -24,7 +24,7 @@ impl<T: Transport> Driver<T> {
         let was_over = self.ws.outcome().is_some();
         // The outcome is that of a stream that ended; the error says why.
         self.ws
-            .receive(&mut Input::new(&mut []), self.outgoing.out());
+            .receive(&mut Input::new(&mut []), self.write_queue.out());
         self.finish();
         // Some servers reset the stream after the last close frame.
         if was_over { Ok(()) } else { Err(error.into()) }
@@ -99,8 +99,8 @@ impl<T: Transport> Driver<T> {
 
     fn finish(&mut self) {
         self.is_finished = true;
-        self.outgoing.clear();
-        self.incoming.forget();
+        self.write_queue.clear();
+        self.read_buffer.forget();
         self.release();
     }
 

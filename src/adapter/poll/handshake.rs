@@ -36,8 +36,10 @@ impl<T: Transport> WebSocket<T> {
     ///
     /// [`Error::Send`] if there was none, and those of [`flush`](Self::flush).
     pub async fn respond(&mut self, answer: Answer) -> Result<(), Error> {
-        let Driver { ws, outgoing, .. } = &mut self.driver;
-        ws.respond(answer, outgoing.out())?;
+        let Driver {
+            ws, write_queue, ..
+        } = &mut self.driver;
+        ws.respond(answer, write_queue.out())?;
         self.flush().await
     }
 

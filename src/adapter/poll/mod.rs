@@ -7,7 +7,7 @@
 //!  Tasks                                    who is woken
 //!  ───────────────────────────────────
 //!  Driver                                   the loop, as polls
-//!  Outgoing                                 bytes between two polls
+//!  WriteQueue                                 bytes between two polls
 //!  Transport   buffers                      a runtime's stream and clock; pooled memory
 //! ```
 
@@ -17,13 +17,13 @@ pub(super) mod connect;
 mod driver;
 mod ending;
 mod handshake;
-mod outgoing;
 mod sending;
 mod split;
 mod tasks;
 mod tls;
 mod transport;
 mod tunnel;
+mod write_queue;
 
 use std::future::poll_fn;
 use std::pin::Pin;
@@ -42,8 +42,8 @@ pub use transport::Transport;
 pub use tunnel::Tunnel;
 
 use super::Error;
-use super::incoming::Incoming;
 use super::parts::Parts;
+use super::read_buffer::ReadBuffer;
 use crate::close::{CloseCode, Outcome};
 use crate::config::Config;
 use crate::connection::Connection;
@@ -99,7 +99,7 @@ impl<T: Transport> WebSocket<T> {
         config: &Config,
     ) -> Self {
         let mut this = Self::new(io, Connection::upgraded(role, agreement, config), &[]);
-        this.driver.incoming = Incoming::read_ahead(read_ahead);
+        this.driver.read_buffer = ReadBuffer::read_ahead(read_ahead);
         this
     }
 
@@ -222,8 +222,10 @@ impl<T: Transport> WebSocket<T> {
     ) -> Result<(), Error> {
         let message = message.into();
         self.room(message.len()).await?;
-        let Driver { ws, outgoing, .. } = &mut self.driver;
-        ws.send_with(message, choice, outgoing.out())?;
+        let Driver {
+            ws, write_queue, ..
+        } = &mut self.driver;
+        ws.send_with(message, choice, write_queue.out())?;
         self.flush().await
     }
 
@@ -339,7 +341,7 @@ impl<T: Transport> WebSocket<T> {
 
     /// How many bytes wait to leave.
     pub const fn unsent_len(&self) -> usize {
-        self.driver.outgoing.len()
+        self.driver.write_queue.len()
     }
 
     /// The heap bytes that this connection holds by itself: those of the state
@@ -358,8 +360,8 @@ impl<T: Transport> WebSocket<T> {
     pub(super) fn into_parts(self) -> Parts<T> {
         Parts {
             stream: self.driver.io,
-            read_ahead: self.driver.incoming.into_rest(),
-            unsent: self.driver.outgoing.into_unsent(),
+            read_ahead: self.driver.read_buffer.into_rest(),
+            unsent: self.driver.write_queue.into_unsent(),
         }
     }
 

@@ -26,7 +26,7 @@ impl<T: Transport> Driver<T> {
             return Poll::Ready(Err(io::Error::from(kind).into()));
         }
         loop {
-            if let Poll::Ready(flushed) = self.outgoing.poll_flush(cx, &mut self.io) {
+            if let Poll::Ready(flushed) = self.write_queue.poll_flush(cx, &mut self.io) {
                 return Poll::Ready(flushed.map_err(Error::from));
             }
             let late = self.poll_deadline(cx, false);
@@ -44,7 +44,7 @@ impl<T: Transport> Driver<T> {
         code: CloseCode,
         reason: &str,
     ) -> Poll<Result<(), Error>> {
-        self.ws.close(code, reason, self.outgoing.out())?;
+        self.ws.close(code, reason, self.write_queue.out())?;
         self.poll_flush(cx)
     }
 
@@ -63,7 +63,7 @@ impl<T: Transport> Driver<T> {
     /// Whether a message of this length can be taken now. One that is longer
     /// than the bound can, where it is alone.
     pub(super) fn has_room(&self, len: usize) -> bool {
-        let unsent_len = self.outgoing.len();
+        let unsent_len = self.write_queue.len();
         unsent_len == 0 || unsent_len.saturating_add(len) <= self.max_unsent_len()
     }
 
@@ -80,7 +80,7 @@ impl<T: Transport> Driver<T> {
                 ready!(flushed)?;
             }
         }
-        send(&mut self.ws, self.outgoing.out())?;
+        send(&mut self.ws, self.write_queue.out())?;
         self.control_end = self.ws.counters().sent.bytes;
         Poll::Ready(Ok(()))
     }
@@ -110,16 +110,16 @@ impl<T: Transport> Driver<T> {
     ) -> Result<(), Error> {
         let is_large = message.len() >= LARGE && self.io.is_vectored();
         if !is_large || !self.ws.sends_as_it_is(message.len()) {
-            return Ok(self.ws.send(message, self.outgoing.out())?);
+            return Ok(self.ws.send(message, self.write_queue.out())?);
         }
         let (kind, len) = (message.kind(), message.len());
-        self.ws.send_header(kind, len, self.outgoing.out())?;
+        self.ws.send_header(kind, len, self.write_queue.out())?;
         match message.into_shared() {
-            Ok(payload) => self.outgoing.share(payload),
+            Ok(payload) => self.write_queue.share(payload),
             Err(payload) => {
                 let left = cx.map_or(0, |cx| self.write_through(cx, payload));
                 let rest = payload.get(left..).unwrap_or_default();
-                self.outgoing.out().extend_from_slice(rest);
+                self.write_queue.out().extend_from_slice(rest);
             }
         }
         Ok(())
@@ -130,7 +130,7 @@ impl<T: Transport> Driver<T> {
     fn write_through(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> usize {
         let mut left = 0;
         while let Some(rest @ [_, ..]) = payload.get(left..)
-            && let Poll::Ready(Ok(len)) = self.outgoing.poll_write(cx, &mut self.io, rest)
+            && let Poll::Ready(Ok(len)) = self.write_queue.poll_write(cx, &mut self.io, rest)
         {
             left += len;
         }
@@ -140,10 +140,10 @@ impl<T: Transport> Driver<T> {
     /// Takes a prepared message, a long one by reference.
     pub(super) fn take_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
         if prepared.payload().len() < LARGE_SHARED {
-            return Ok(self.ws.send_prepared(prepared, self.outgoing.out())?);
+            return Ok(self.ws.send_prepared(prepared, self.write_queue.out())?);
         }
         let frame = self.ws.share_prepared(prepared)?;
-        self.outgoing.share(frame);
+        self.write_queue.share(frame);
         Ok(())
     }
 }

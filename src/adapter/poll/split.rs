@@ -202,8 +202,10 @@ impl<T: Transport> Writer<T> {
     ) -> Result<(), Error> {
         let message = message.into();
         self.when_room(message.len(), |driver| {
-            let Driver { ws, outgoing, .. } = driver;
-            Ok(ws.send_with(&message, choice, outgoing.out())?)
+            let Driver {
+                ws, write_queue, ..
+            } = driver;
+            Ok(ws.send_with(&message, choice, write_queue.out())?)
         })
         .await?;
         self.flush().await
@@ -304,7 +306,7 @@ impl<T: Transport> Writer<T> {
 
     /// How many bytes wait to leave.
     pub fn unsent_len(&self) -> usize {
-        self.shared.lock().outgoing.len()
+        self.shared.lock().write_queue.len()
     }
 
     /// Asks the stream.

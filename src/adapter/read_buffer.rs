@@ -9,14 +9,14 @@ use crate::input::Input;
 
 /// A read buffer, and what of it is still to be taken.
 #[derive(Debug, Default)]
-pub(super) struct Incoming {
+pub(super) struct ReadBuffer {
     buf: Vec<u8>,
     start: usize,
     end: usize,
     end_of_stream: bool,
 }
 
-impl Incoming {
+impl ReadBuffer {
     /// Bytes that somebody else read.
     pub(super) const fn read_ahead(buf: Vec<u8>) -> Self {
         Self {

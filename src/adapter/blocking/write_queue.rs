@@ -7,7 +7,7 @@ use std::vec::Vec;
 /// Unsent bytes: those being written, then those that the state machine has
 /// appended since. Nothing is moved when a part has left.
 #[derive(Debug, Default)]
-pub(super) struct Outgoing {
+pub(super) struct WriteQueue {
     /// What is being written, from this offset on. A thread that writes without
     /// a lock has it.
     front: Vec<u8>,
@@ -22,7 +22,7 @@ pub(super) struct Outgoing {
 /// A buffer of more is freed once it is empty.
 const MAX_KEPT_LEN: usize = 64 * 1024;
 
-impl Outgoing {
+impl WriteQueue {
     pub(super) fn new(out: Vec<u8>) -> Self {
         Self {
             out,

@@ -15,7 +15,7 @@ use super::transport::Transport;
 /// Unsent bytes: some shared by reference, then those that the state machine
 /// appended. Holds no buffer while there are none.
 #[derive(Debug, Default)]
-pub(super) struct Outgoing {
+pub(super) struct WriteQueue {
     shared: VecDeque<Bytes>,
     shared_len: usize,
     out: Vec<u8>,
@@ -38,7 +38,7 @@ const MAX_UNFLUSHED: usize = 64 * 1024;
 /// How many pieces leave in one write.
 const MAX_SLICES: usize = 16;
 
-impl Outgoing {
+impl WriteQueue {
     /// Where the state machine appends.
     pub(super) fn out(&mut self) -> &mut Vec<u8> {
         if self.out.capacity() == 0 {
