@@ -174,6 +174,52 @@ async fn client_is_told_that_it_was_refused() {
     };
     assert_eq!(refusal.status(), 404);
     assert!(refusal.header("content-type").is_some());
+    assert!(!refusal.body().is_empty() && !refusal.is_truncated());
+}
+
+// The limit, a body that breaks off, and one that never ends.
+#[tokio::test(start_paused = true)]
+async fn body_of_a_refusal_is_bounded() {
+    let to = ClientRequest::to("ws://example.com/").unwrap();
+    let config = config().max_body_len(10);
+    for (body, expected) in [
+        (
+            "Content-Length: 10\r\n\r\n0123456789",
+            ("0123456789", false),
+        ),
+        (
+            "Content-Length: 11\r\n\r\n0123456789a",
+            ("0123456789", true),
+        ),
+        ("Content-Length: 9\r\n\r\n0123", ("0123", true)),
+    ] {
+        for ends in [true, false] {
+            let (ours, mut theirs) = tokio::io::duplex(4096);
+            let (mut sender, connection) =
+                hyper::client::conn::http1::handshake(TokioIo::new(ours))
+                    .await
+                    .unwrap();
+            tokio::spawn(connection.with_upgrades());
+            let (request, offer) = http::offer(&to, &config).unwrap();
+            let request = request.map(|()| Empty::<Bytes>::new());
+            let answer = format!("HTTP/1.1 403 Forbidden\r\n{body}");
+            let answering = async {
+                theirs.read_buf(&mut Vec::new()).await.unwrap();
+                theirs.write_all(answer.as_bytes()).await.unwrap();
+                if ends {
+                    theirs.shutdown().await.unwrap();
+                }
+            };
+            let (response, ()) = tokio::join!(sender.send_request(request), answering);
+            let response = response.unwrap();
+            let refused = connect(response, &offer, &config).await.unwrap_err();
+            let Error::Refused(refusal) = refused else {
+                panic!("{refused:?}")
+            };
+            let told = (refusal.body(), refusal.is_truncated());
+            assert_eq!(told, (expected.0.as_bytes(), expected.1), "{body}");
+        }
+    }
 }
 
 // Requirement 36: many sockets over one connection of HTTP/2, large messages

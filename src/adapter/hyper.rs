@@ -10,13 +10,17 @@
 //!
 //! The code for the last three is in `tests/frameworks`.
 //!
+//! [`connect`] opens a WebSocket on a response of hyper's client, whose
+//! connections the application makes. To dial, with proxies, TLS and redirects,
+//! see [`tokio::connect_with`], and `h2::connect_with` for HTTP/2.
+//!
 //! ```no_run
 //! use http_body_util::Full;
-//! use hyper::body::{Bytes, ReadBuffer};
+//! use hyper::body::{Bytes, Incoming};
 //! use sansocket::{Config, Request, hyper as ws};
 //!
 //! async fn serve(
-//!     mut request: http::Request<ReadBuffer>,
+//!     mut request: http::Request<Incoming>,
 //!     config: Config,
 //! ) -> Result<http::Response<Full<Bytes>>, std::convert::Infallible> {
 //!     let (response, upgrade) = ws::upgrade(&mut request, &config, Request::accept);
@@ -34,13 +38,14 @@
 //! ```
 
 use std::fmt;
-use std::future::Future;
+use std::future::{Future, poll_fn};
 use std::io;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::vec::Vec;
 
 use ::http::Version;
+use ::hyper::body::Body;
 use ::hyper::ext::Protocol;
 use ::hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
@@ -106,17 +111,23 @@ pub fn upgrade<B, R: From<Vec<u8>>>(
 /// # Errors
 ///
 /// [`Error::Refused`] if the response does not open one, with its header fields
-/// and without its body, and [`Error::Failed`] if it breaks a rule.
+/// and as much of its body as [`max_body_len`](Config::max_body_len) allows and
+/// arrives within [`handshake_timeout`](Config::handshake_timeout).
+/// [`Error::Failed`] if it breaks a rule.
 pub async fn connect<B>(
     response: ::http::Response<B>,
     offer: &Offer,
     config: &Config,
-) -> Result<WebSocket, Error> {
+) -> Result<WebSocket, Error>
+where
+    B: Body<Data: AsRef<[u8]>> + Unpin,
+{
     let agreement = match http::check(offer, &response) {
         Ok(agreement) => agreement,
         Err(error) => {
-            let (head, _) = response.into_parts();
-            return Err(http::refused(error, &head, (Vec::new(), true)));
+            let (head, body) = response.into_parts();
+            let body = read_body(body, config).await;
+            return Err(http::refused(error, &head, body));
         }
     };
     let opening = http::opening(&response, &agreement);
@@ -127,6 +138,33 @@ pub async fn connect<B>(
         config: config.clone(),
     };
     Ok(upgrade.await?.with_response(opening))
+}
+
+/// The body of a refusal, and whether it is incomplete: longer than the limit,
+/// broken off, or late.
+async fn read_body<B: Body<Data: AsRef<[u8]>> + Unpin>(
+    mut body: B,
+    config: &Config,
+) -> (Vec<u8>, bool) {
+    let max_len = config.settings().handshake.limits.max_body_len;
+    let mut bytes = Vec::new();
+    let reading = async {
+        while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
+            let Ok(frame) = frame else { return false };
+            let data = frame.data_ref().map(AsRef::as_ref).unwrap_or_default();
+            let room = data.len().min(max_len - bytes.len());
+            bytes.extend_from_slice(data.get(..room).unwrap_or_default());
+            if room < data.len() {
+                return false;
+            }
+        }
+        true
+    };
+    let is_whole = match config.settings().timeouts.handshake.duration() {
+        Some(timeout) => ::tokio::time::timeout(timeout, reading).await,
+        None => Ok(reading.await),
+    };
+    (bytes, !is_whole.unwrap_or(false))
 }
 
 /// A WebSocket that will be there once hyper has handed over its stream.
