@@ -10,7 +10,7 @@ use std::task::{Context, Poll, ready};
 use std::vec::Vec;
 
 use super::buffers;
-use super::ending::Shutdown;
+use super::tasks::yield_now;
 use super::transport::Transport;
 use super::write_queue::WriteQueue;
 use crate::adapter::read_buffer::ReadBuffer;
@@ -59,6 +59,14 @@ const MAX_READS: u32 = 16;
 /// A read of this many bytes may bring more control frames than a second may.
 const LONG_READ: usize = 1024;
 const MAX_EVENTS: u32 = 1024;
+
+/// The end of the outgoing direction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Shutdown {
+    NotYet,
+    Pending,
+    Done,
+}
 
 impl<T: Transport> Driver<T> {
     pub(super) fn new(io: T, ws: Connection, out: &[u8]) -> Self {
@@ -330,10 +338,4 @@ impl<T: Transport> Driver<T> {
         }
         self.write_queue.release();
     }
-}
-
-/// Pending, to be polled again after other tasks.
-pub(super) fn yield_now<R>(cx: &Context<'_>) -> Poll<R> {
-    cx.waker().wake_by_ref();
-    Poll::Pending
 }

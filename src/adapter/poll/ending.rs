@@ -4,19 +4,12 @@
 use std::io;
 use std::task::{Context, Poll, ready};
 
-use super::driver::{Driver, yield_now};
+use super::driver::{Driver, Shutdown};
+use super::tasks::yield_now;
 use super::transport::Transport;
 use crate::adapter::Error;
 use crate::event::Event;
 use crate::input::Input;
-
-/// The end of the outgoing direction.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Shutdown {
-    NotYet,
-    Pending,
-    Done,
-}
 
 impl<T: Transport> Driver<T> {
     /// Handles an error of the stream as its end.

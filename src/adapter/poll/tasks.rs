@@ -11,7 +11,7 @@ use std::boxed::Box;
 use std::sync::{Arc, PoisonError};
 #[cfg(not(sansocket_loom))]
 use std::sync::{Mutex, MutexGuard};
-use std::task::{Wake, Waker};
+use std::task::{Context, Poll, Wake, Waker};
 use std::vec::Vec;
 
 #[cfg(sansocket_loom)]
@@ -274,4 +274,10 @@ impl Default for Two {
             reader,
         }
     }
+}
+
+/// Pending, to be polled again after other tasks.
+pub(super) fn yield_now<R>(cx: &Context<'_>) -> Poll<R> {
+    cx.waker().wake_by_ref();
+    Poll::Pending
 }

@@ -9,7 +9,7 @@ use std::vec::Vec;
 use bytes::{Buf, Bytes};
 
 use super::buffers;
-use super::driver::yield_now;
+use super::tasks::yield_now;
 use super::transport::Transport;
 
 /// Unsent bytes: some shared by reference, then those that the state machine
