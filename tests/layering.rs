@@ -1,6 +1,7 @@
 //! The architecture as src/lib.rs draws it under "The code", and the size of
 //! its parts: read off the sources.
 
+use std::collections::HashMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -190,6 +191,46 @@ fn modules_do_not_reach_around_the_rows_by_super() {
             );
         }
     }
+}
+
+/// The files beside this one that it imports from.
+fn imported_siblings(source: &Source, siblings: &[PathBuf]) -> Vec<PathBuf> {
+    let code: Vec<&str> = source.code().map(|(_, line)| line).collect();
+    let code = code.join(" ");
+    let imports = code.split("use super::").skip(1);
+    let names: Vec<&str> = imports
+        .filter_map(|rest| rest.split(';').next())
+        .flat_map(|import| import.split(|c: char| !c.is_alphanumeric() && c != '_'))
+        .collect();
+    let is_imported = |file: &&PathBuf| {
+        let name = file.file_stem().and_then(|name| name.to_str());
+        name.is_some_and(|name| names.contains(&name)) && **file != source.path
+    };
+    siblings.iter().filter(is_imported).cloned().collect()
+}
+
+#[test]
+fn files_of_a_folder_do_not_import_one_another_in_a_circle() {
+    let mut imports: HashMap<PathBuf, Vec<PathBuf>> = HashMap::new();
+    let sources: Vec<Source> = modules().collect();
+    let paths: Vec<PathBuf> = sources.iter().map(|source| source.path.clone()).collect();
+    for source in sources
+        .iter()
+        .filter(|source| !source.path.ends_with("mod.rs"))
+    {
+        let beside = |path: &&PathBuf| path.parent() == source.path.parent();
+        let siblings: Vec<PathBuf> = paths.iter().filter(beside).cloned().collect();
+        imports.insert(source.path.clone(), imported_siblings(source, &siblings));
+    }
+    // Takes away what imports nothing that is left. A circle stays.
+    while let Some(leaf) = imports
+        .iter()
+        .find(|(_, used)| !used.iter().any(|file| imports.contains_key(file)))
+        .map(|(path, _)| path.clone())
+    {
+        imports.remove(&leaf);
+    }
+    assert!(imports.is_empty(), "{imports:#?}");
 }
 
 #[test]
