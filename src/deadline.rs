@@ -6,6 +6,17 @@ use thiserror::Error;
 
 /// The next moment at which
 /// [`handle_timeout`](crate::Connection::handle_timeout) has something to do.
+///
+/// ```
+/// use core::time::Duration;
+/// use sansocket::{Config, Connection, DeadlineReason, IoState};
+///
+/// let mut ws = Connection::server(&Config::new().handshake_timeout(Duration::from_secs(5)));
+/// let mut out = Vec::new();
+/// let deadline = ws.handle_timeout(Duration::ZERO, IoState::reading(), &mut out).unwrap();
+/// assert_eq!(deadline.at, Duration::from_secs(5));
+/// assert_eq!(deadline.reason, DeadlineReason::Handshake);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Deadline {
     /// When, on the caller's monotonic clock.

@@ -16,6 +16,17 @@ use crate::deadline::DeadlineReason;
 /// connection, and stays in [`Outcome::cause`](crate::Outcome). When it
 /// arrives, the close frame or HTTP answer for the peer is already in `out`.
 /// At most 16 bytes, without strings.
+///
+/// ```
+/// use sansocket::{Agreement, Config, Connection, ConnectionError, Event, Input, ProtocolError, Role};
+///
+/// let mut ws = Connection::upgraded(Role::Server, Agreement::default(), &Config::new());
+/// let (mut unmasked, mut out) = (*b"\x81\x02hi", Vec::new());
+/// let event = ws.receive(&mut Input::new(&mut unmasked), &mut out);
+/// let error = ConnectionError::Protocol(ProtocolError::MissingMask);
+/// assert_eq!(event, Some(Event::Failed(error)));
+/// assert_eq!(out, b"\x88\x02\x03\xea"); // a close frame with 1002
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum ConnectionError {
@@ -233,6 +244,15 @@ pub enum LimitError {
 
 /// A mistake of the caller. Nothing was written, and the connection is as it
 /// was before the call.
+///
+/// ```
+/// use sansocket::{Config, Connection, SendError};
+///
+/// let mut ws = Connection::server(&Config::new());
+/// let mut out = Vec::new();
+/// assert_eq!(ws.send("too early", &mut out), Err(SendError::NotOpen));
+/// assert!(out.is_empty());
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum SendError {

@@ -49,15 +49,65 @@ pub use client::{Client, Stream, connect_on, connect_with};
 ///
 /// Deadlines need a timer: [`with_timer`](WebSocket::with_timer). Without one
 /// none is kept.
+///
+/// ```no_run
+/// # async fn run(stream: smol::net::TcpStream) -> Result<(), sansocket::Error> {
+/// use sansocket::{Config, futures};
+///
+/// let sleep = |duration| async move { smol::Timer::after(duration).await; };
+/// let ws = futures::WebSocket::server(stream, &Config::new()).with_timer(sleep);
+/// let mut ws = ws.accept().await?;
+/// while let Some(message) = ws.next().await? {
+///     ws.send(message).await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub type WebSocket<S> = poll::WebSocket<Io<S>>;
 
 /// The receiving half of a [`WebSocket`], for one task.
+///
+/// ```no_run
+/// # async fn run(
+/// #     ws: sansocket::futures::WebSocket<smol::net::TcpStream>,
+/// # ) -> Result<(), sansocket::Error> {
+/// let (mut reader, mut writer) = ws.split();
+/// smol::spawn(async move { writer.send("hello").await }).detach();
+/// while let Some(message) = reader.next().await? {
+///     println!("{message}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub type Reader<S> = poll::Reader<Io<S>>;
 
 /// The sending half of a [`WebSocket`], for another task.
+///
+/// ```no_run
+/// # async fn run(
+/// #     ws: sansocket::futures::WebSocket<smol::net::TcpStream>,
+/// # ) -> Result<(), sansocket::Error> {
+/// let (mut reader, mut writer) = ws.split();
+/// smol::spawn(async move { while let Ok(Some(_)) = reader.next().await {} }).detach();
+/// writer.send("hello").await?;
+/// writer.close(1000, "done").await?;
+/// # Ok(())
+/// # }
+/// ```
 pub type Writer<S> = poll::Writer<Io<S>>;
 
 /// The binary messages of a [`WebSocket`] as a stream of bytes.
+///
+/// ```no_run
+/// # async fn run(ws: sansocket::futures::WebSocket<smol::net::TcpStream>) -> std::io::Result<()> {
+/// use futures_util::AsyncWriteExt;
+///
+/// let mut tunnel = ws.into_tunnel();
+/// tunnel.write_all(b"bytes of another protocol").await?;
+/// tunnel.close().await?;
+/// # Ok(())
+/// # }
+/// ```
 pub type Tunnel<S> = poll::Tunnel<Io<S>>;
 
 /// A stream of futures-io, and the caller's timer.

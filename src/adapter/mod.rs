@@ -43,6 +43,18 @@ use crate::event::Event;
 use crate::handshake::{RedirectError, Rejection, RequestError, Response};
 
 /// Error returned by the adapters' methods. At most 32 bytes.
+///
+/// ```no_run
+/// use sansocket::{Config, ConnectionError, Error, adapter::ConnectStep, blocking};
+///
+/// match blocking::connect("ws://localhost:9001", &Config::new()) {
+///     Ok(_) => println!("open"),
+///     Err(Error::Refused(response)) => println!("refused: {}", response.status()),
+///     Err(Error::Connect { step: ConnectStep::Tcp, error }) => println!("not reached: {error}"),
+///     Err(Error::Failed(ConnectionError::Timeout(reason))) => println!("too slow: {reason}"),
+///     Err(error) => println!("{error}"),
+/// }
+/// ```
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {

@@ -48,15 +48,72 @@ pub use client::{Client, Stream, connect, connect_on, connect_with};
 ///
 /// Deadlines need the runtime's timer (`enable_time`); a connection that has
 /// any holds one timer in the heap, made when it first waits.
+///
+/// ```no_run
+/// # async fn serve(stream: tokio::net::TcpStream) -> Result<(), sansocket::Error> {
+/// use sansocket::{Config, Message, tokio};
+///
+/// let mut ws = tokio::accept(stream, &Config::new()).await?;
+/// while let Some(message) = ws.next().await? {
+///     match message {
+///         Message::Text(text) => ws.send(text).await?,
+///         Message::Binary(bytes) => println!("{} bytes", bytes.len()),
+///     }
+/// }
+/// println!("{:?}", ws.outcome());
+/// # Ok(())
+/// # }
+/// ```
 pub type WebSocket<S> = poll::WebSocket<Io<S>>;
 
 /// The receiving half of a [`WebSocket`], for one task.
+///
+/// ```no_run
+/// # async fn receive(
+/// #     ws: sansocket::tokio::WebSocket<tokio::net::TcpStream>,
+/// # ) -> Result<(), sansocket::Error> {
+/// let (mut reader, mut writer) = ws.split();
+/// let receiving = tokio::spawn(async move {
+///     while let Some(message) = reader.next().await? {
+///         println!("{message}");
+///     }
+///     Ok::<_, sansocket::Error>(())
+/// });
+/// writer.send("hello").await?;
+/// # Ok(())
+/// # }
+/// ```
 pub type Reader<S> = poll::Reader<Io<S>>;
 
 /// The sending half of a [`WebSocket`], for another task.
+///
+/// ```no_run
+/// # async fn send(
+/// #     ws: sansocket::tokio::WebSocket<tokio::net::TcpStream>,
+/// # ) -> Result<(), sansocket::Error> {
+/// let (reader, mut writer) = ws.split();
+/// let mut other = writer.clone();
+/// tokio::spawn(async move { other.send("from another task").await });
+/// writer.send("from this one").await?;
+/// writer.close(1000, "done").await?;
+/// # Ok(())
+/// # }
+/// ```
 pub type Writer<S> = poll::Writer<Io<S>>;
 
 /// The binary messages of a [`WebSocket`] as a stream of bytes.
+///
+/// ```no_run
+/// # async fn forward(
+/// #     ws: sansocket::tokio::WebSocket<tokio::net::TcpStream>,
+/// # ) -> std::io::Result<()> {
+/// // TCP through a WebSocket: each direction ends by itself.
+/// let mut local = tokio::net::TcpStream::connect("127.0.0.1:22").await?;
+/// let mut tunnel = ws.into_tunnel();
+/// tokio::io::copy_bidirectional(&mut tunnel, &mut local).await?;
+/// # Ok(())
+/// # }
+/// ```
 pub type Tunnel<S> = poll::Tunnel<Io<S>>;
 
 /// A stream of tokio's, and its timer.
@@ -177,6 +234,20 @@ pub async fn accept(stream: TcpStream, config: &Config) -> Result<WebSocket<TcpS
 ///
 /// [`Error::Rejected`] if the request breaks a rule; it was answered without
 /// calling `answer`. [`Error::Io`] if the stream broke.
+///
+/// ```no_run
+/// # async fn serve(stream: tokio::net::TcpStream) -> Result<(), sansocket::Error> {
+/// use sansocket::{Answer, Config, tokio};
+///
+/// let ws = tokio::accept_with(stream, &Config::new(), |request| match request.path() {
+///     "/chat" => request.accept(),
+///     "/" => Answer::new(200).body("hello"),
+///     _ => request.reject(404),
+/// })
+/// .await?;
+/// # Ok(())
+/// # }
+/// ```
 pub async fn accept_with(
     stream: TcpStream,
     config: &Config,
@@ -191,6 +262,24 @@ pub async fn accept_with(
 /// # Errors
 ///
 /// As [`accept_with`].
+///
+/// ```
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// use sansocket::{Config, Request, adapter::Connector, tokio};
+///
+/// // A client and a server in memory.
+/// let (near, far) = ::tokio::io::duplex(4096);
+/// let (config, connector) = (Config::new(), Connector::new(&Config::new()));
+/// let (client, server) = ::tokio::join!(
+///     tokio::connect_on(near, "ws://localhost/", &connector),
+///     tokio::accept_on(far, &config, Request::accept),
+/// );
+/// let (mut client, mut server) = (client?, server?.expect("an upgrade"));
+/// client.send("hello").await?;
+/// assert_eq!(server.next().await?, Some("hello".into()));
+/// # Ok::<(), sansocket::Error>(())
+/// # }).unwrap();
+/// ```
 pub async fn accept_on<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     config: &Config,

@@ -26,6 +26,16 @@ pub(crate) use receiver::{Received, Receiver, Taken};
 use crate::frame::Opcode;
 
 /// How messages are delivered.
+///
+/// ```
+/// use sansocket::{Agreement, Config, Connection, Delivery, Event, Fragment, Input, Role};
+///
+/// let config = Config::new().delivery(Delivery::Fragments);
+/// let mut ws = Connection::upgraded(Role::Client, Agreement::default(), &config);
+/// let (mut half, mut out) = (*b"\x82\x04ab", Vec::new());
+/// let event = ws.receive(&mut Input::new(&mut half), &mut out);
+/// assert_eq!(event, Some(Event::Fragment(Fragment::more(b"ab"))));
+/// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum Delivery {
     /// Whole, as [`Event::Message`](crate::Event::Message).

@@ -79,6 +79,22 @@ use write_queue::{Answers, WriteQueue};
 /// Holds a read buffer of 16 KiB, of up to 128 KiB once large frames came, and
 /// unsent bytes up to [`max_unsent_len`](Config::max_unsent_len) and one
 /// message.
+///
+/// ```no_run
+/// # fn serve(stream: std::net::TcpStream) -> Result<(), sansocket::Error> {
+/// use sansocket::{Config, Message, blocking};
+///
+/// let mut ws = blocking::accept(stream, &Config::new())?;
+/// while let Some(message) = ws.next()? {
+///     match message {
+///         Message::Text(text) => ws.send(text)?,
+///         Message::Binary(bytes) => println!("{} bytes", bytes.len()),
+///     }
+/// }
+/// println!("{:?}", ws.outcome());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct WebSocket<S> {
     stream: S,

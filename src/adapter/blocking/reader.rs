@@ -25,6 +25,19 @@ use crate::input::Input;
 use crate::message::{Assembler, Message};
 
 /// The receiving half of a [`WebSocket`], for one thread.
+///
+/// ```no_run
+/// # fn receive(
+/// #     ws: sansocket::blocking::WebSocket<std::net::TcpStream>,
+/// # ) -> Result<(), sansocket::Error> {
+/// let (mut reader, writer) = ws.split();
+/// while let Some(message) = reader.next()? {
+///     println!("{message}");
+/// }
+/// println!("{:?}", reader.outcome());
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Reader<S> {
     shared: Arc<Shared<S>>,
@@ -55,6 +68,17 @@ where
     /// replies leave with whichever half is at work. With a
     /// [`Socket`](super::Socket) the halves are fully duplex: the reader
     /// receives while the writer waits for the peer to read.
+    ///
+    /// ```no_run
+    /// # fn run(
+    /// #     mut ws: sansocket::blocking::WebSocket<std::net::TcpStream>,
+    /// # ) -> Result<(), sansocket::Error> {
+    /// let (mut reader, mut writer) = ws.split();
+    /// std::thread::spawn(move || writer.send("hello"));
+    /// println!("{:?}", reader.next()?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn split(self) -> (Reader<S>, Writer<S>) {
         let mut state = State::new(self.ws, self.write_queue, self.answers, self.writes);
         state.response = self.response;

@@ -23,6 +23,17 @@ impl<S: Read + Write> WebSocket<S> {
     /// [`Error::Failed`] if the connection failed and [`Error::Io`] if the
     /// stream did, once; then `None`. A stream that does not block
     /// has been sent all that is owed when `None` comes.
+    ///
+    /// ```no_run
+    /// # fn run(
+    /// #     mut ws: sansocket::blocking::WebSocket<std::net::TcpStream>,
+    /// # ) -> Result<(), sansocket::Error> {
+    /// while let Some(message) = ws.next()? {
+    ///     println!("{message}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     #[allow(clippy::should_implement_trait)]
     pub fn next(&mut self) -> Result<Option<Message>, Error> {
         while !self.ws.is_half_closed()
@@ -84,6 +95,23 @@ impl<S: Read + Write> WebSocket<S> {
     ///
     /// As [`next`](Self::next), and [`SendError::NotOpen`] while a request
     /// waits for its answer.
+    ///
+    /// ```no_run
+    /// # fn run(
+    /// #     mut ws: sansocket::blocking::WebSocket<std::net::TcpStream>,
+    /// # ) -> Result<(), sansocket::Error> {
+    /// use sansocket::Event;
+    ///
+    /// while let Some(event) = ws.next_event()? {
+    ///     match event {
+    ///         Event::Message(message) => println!("{message}"),
+    ///         Event::Close(close) => println!("closed with {}", close.code),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn next_event(&mut self) -> Result<Option<Event<'static>>, Error> {
         loop {
             if self.last.is_none() {

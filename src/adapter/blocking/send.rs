@@ -23,6 +23,16 @@ impl<S: Read + Write> WebSocket<S> {
     /// [`WouldBlock`](Error::is_would_block) if the unsent bytes are at their
     /// bound: the message was not taken; [`try_send`](Self::try_send) gives it
     /// back. [`Error::Send`] if the connection is not open.
+    ///
+    /// ```no_run
+    /// # fn run(
+    /// #     mut ws: sansocket::blocking::WebSocket<std::net::TcpStream>,
+    /// # ) -> Result<(), sansocket::Error> {
+    /// ws.send("text")?;
+    /// ws.send(b"bytes")?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
         let message = message.into();
         self.make_room(message.len())?;
@@ -73,6 +83,18 @@ impl<S: Read + Write> WebSocket<S> {
     /// # Errors
     ///
     /// As [`send`](Self::send).
+    ///
+    /// ```no_run
+    /// # fn run(
+    /// #     mut ws: sansocket::blocking::WebSocket<std::net::TcpStream>,
+    /// # ) -> Result<(), sansocket::Error> {
+    /// for number in 0..100 {
+    ///     ws.feed(&number.to_string())?;
+    /// }
+    /// ws.flush()?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn feed<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
         let message = message.into();
         self.make_room(message.len())?;
@@ -174,6 +196,16 @@ impl<S: Read + Write> WebSocket<S> {
     ///
     /// [`Error::Send`] if the code must not be sent, and those of
     /// [`flush`](Self::flush).
+    ///
+    /// ```no_run
+    /// # fn run(
+    /// #     mut ws: sansocket::blocking::WebSocket<std::net::TcpStream>,
+    /// # ) -> Result<(), sansocket::Error> {
+    /// ws.close(1000, "done")?;
+    /// while ws.next()?.is_some() {}
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), Error> {
         self.ws.close(code, reason, self.write_queue.out())?;
         self.flush()

@@ -18,6 +18,19 @@ use crate::message::{Fragment, MessageRef, Prepared};
 
 /// The sending half of a [`WebSocket`], for another thread. Clones send on the
 /// same connection, each message in one piece. Dropping them closes nothing.
+///
+/// ```no_run
+/// # fn send(
+/// #     ws: sansocket::blocking::WebSocket<std::net::TcpStream>,
+/// # ) -> Result<(), sansocket::Error> {
+/// let (reader, mut writer) = ws.split();
+/// let mut other = writer.clone();
+/// std::thread::spawn(move || other.send("from another thread"));
+/// writer.send("from this one")?;
+/// writer.close(1000, "done")?;
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 pub struct Writer<S> {
     pub(super) shared: Arc<Shared<S>>,

@@ -54,6 +54,16 @@ impl<T: Transport> WebSocket<T> {
     /// # Errors
     ///
     /// [`Error::Send`] if the connection is not open.
+    ///
+    /// ```no_run
+    /// # use sansocket::adapter::poll::{Transport, WebSocket};
+    /// # async fn run(mut ws: WebSocket<impl Transport>) -> Result<(), sansocket::Error> {
+    /// if let Some(message) = ws.try_send("news")? {
+    ///     println!("the peer is too slow for {message}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn try_send<'m>(
         &mut self,
         message: impl Into<MessageRef<'m>>,
@@ -118,6 +128,15 @@ impl<T: Transport> WebSocket<T> {
     /// Calls `act` with the state machine and the output to append to, for
     /// what there is no other method for. What it appends leaves with the next
     /// call that moves bytes, such as [`flush`](Self::flush).
+    ///
+    /// ```no_run
+    /// # use sansocket::adapter::poll::{Transport, WebSocket};
+    /// # async fn run(mut ws: WebSocket<impl Transport>) -> Result<(), sansocket::Error> {
+    /// ws.with(|connection, out| connection.ping(b"now", out))?;
+    /// ws.flush().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with<R>(&mut self, act: impl FnOnce(&mut Connection, &mut Vec<u8>) -> R) -> R {
         let stage = self.driver.stage();
         let result = self.driver.with(act);

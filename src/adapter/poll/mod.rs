@@ -17,6 +17,7 @@ pub(super) mod connect;
 mod driver;
 mod ending;
 mod handshake;
+mod send;
 mod sending;
 mod split;
 mod tasks;
@@ -47,13 +48,11 @@ use super::read_buffer::ReadBuffer;
 use crate::close::{CloseCode, Outcome};
 use crate::config::Config;
 use crate::connection::Connection;
-#[cfg(feature = "deflate")]
-use crate::deflate::Compress;
 use crate::error::SendError;
 use crate::event::Event;
 use crate::frame::Role;
 use crate::handshake::{Agreement, ClientRequest};
-use crate::message::{Message, MessageRef, Prepared};
+use crate::message::Message;
 use driver::Driver;
 use tasks::{Side, Sides};
 
@@ -150,6 +149,16 @@ impl<T: Transport> WebSocket<T> {
     /// [`Error::Failed`] if the connection failed, [`Error::Io`] if the stream
     /// did and [`Error::Refused`] if a server refused, once; then `None`
     /// from then on.
+    ///
+    /// ```no_run
+    /// # use sansocket::adapter::poll::{Transport, WebSocket};
+    /// # async fn run(mut ws: WebSocket<impl Transport>) -> Result<(), sansocket::Error> {
+    /// while let Some(message) = ws.next().await? {
+    ///     println!("{message}");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn next(&mut self) -> Result<Option<Message>, Error> {
         poll_fn(|cx| self.poll(Side::Reader, cx, Driver::poll_message)).await
     }
@@ -161,6 +170,22 @@ impl<T: Transport> WebSocket<T> {
     ///
     /// As [`next`](Self::next), and [`SendError::NotOpen`] while a request
     /// waits for its answer.
+    ///
+    /// ```no_run
+    /// # use sansocket::adapter::poll::{Transport, WebSocket};
+    /// # async fn run(mut ws: WebSocket<impl Transport>) -> Result<(), sansocket::Error> {
+    /// use sansocket::Event;
+    ///
+    /// while let Some(event) = ws.next_event().await? {
+    ///     match event {
+    ///         Event::Message(message) => println!("{message}"),
+    ///         Event::Close(close) => println!("closed with {}", close.code),
+    ///         _ => {}
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn next_event(&mut self) -> Result<Option<Event<'static>>, Error> {
         poll_fn(|cx| self.poll(Side::Reader, cx, Driver::poll_event)).await
     }
@@ -173,6 +198,22 @@ impl<T: Transport> WebSocket<T> {
     /// # Errors
     ///
     /// As [`next`](Self::next), and what `handle` returns.
+    ///
+    /// ```no_run
+    /// # use sansocket::adapter::poll::{Transport, WebSocket};
+    /// # async fn run(mut ws: WebSocket<impl Transport>) -> Result<(), sansocket::Error> {
+    /// use sansocket::Event;
+    ///
+    /// while ws
+    ///     .drive(|ws, event, out| match event {
+    ///         Event::Message(message) => ws.send(message, out),
+    ///         _ => Ok(()),
+    ///     })
+    ///     .await?
+    /// {}
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn drive(
         &mut self,
         mut handle: impl FnMut(&mut Connection, Event<'_>, &mut Vec<u8>) -> Result<(), SendError>,
@@ -186,132 +227,26 @@ impl<T: Transport> WebSocket<T> {
     }
 }
 
-/// Send.
+/// Share.
 impl<T: Transport> WebSocket<T> {
-    /// Sends a message: returns when the stream was flushed. At the bound of
-    /// unsent bytes it waits until there is room.
-    ///
-    /// Cancel safe: dropped before there was room, nothing was sent; afterwards
-    /// the message leaves whole, with the next call of any method. A server
-    /// does not copy a large message that it is given as a `Vec` or `String`.
-    ///
-    /// Two ends that send without receiving wait for each other once all
-    /// buffers between them are full, until the write deadline. To receive
-    /// meanwhile, [`split`](Self::split) the socket.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if the connection is not open, [`Error::Io`] if the
-    /// stream broke, and [`Error::Failed`] if a deadline passed.
-    pub async fn send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
-        self.feed(message).await?;
-        self.flush().await
-    }
-
-    /// As [`send`](Self::send), choosing whether the message is
-    /// compressed.
-    ///
-    /// # Errors
-    ///
-    /// As `send`.
-    #[cfg(feature = "deflate")]
-    pub async fn send_with<'m>(
-        &mut self,
-        message: impl Into<MessageRef<'m>>,
-        choice: Compress,
-    ) -> Result<(), Error> {
-        let message = message.into();
-        self.room(message.len()).await?;
-        let Driver {
-            ws, write_queue, ..
-        } = &mut self.driver;
-        ws.send_with(message, choice, write_queue.out())?;
-        self.flush().await
-    }
-
-    /// Queues a message, to leave with others in one write: by
-    /// [`flush`](Self::flush), with the next call that receives, or when the
-    /// unsent bytes reach their bound, where it waits. Cancel safe.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    pub async fn feed<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
-        let mut message = Some(message.into());
-        poll_fn(|cx| {
-            self.poll(Side::Writer, cx, |driver, cx| {
-                driver.poll_take(cx, &mut message)
-            })
-        })
-        .await
-    }
-
-    /// Queues a prepared message, as [`feed`](Self::feed); a long one of a
-    /// server without copying it.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    pub async fn feed_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
-        self.room(prepared.payload().len()).await?;
-        self.driver.take_prepared(prepared)
-    }
-
-    /// Writes all unsent bytes and flushes the stream. Cancel safe.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Io`], and [`Error::Failed`] if a deadline passed.
-    pub async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.poll(Side::Writer, cx, Driver::poll_flush)).await
-    }
-
-    /// Waits until there is room for a message of this length.
-    async fn room(&mut self, len: usize) -> Result<(), Error> {
-        poll_fn(|cx| self.poll(Side::Writer, cx, |driver, cx| driver.poll_room(cx, len))).await
-    }
-
-    /// Sends a ping with at most 125 bytes, after the last one has left. Cancel
-    /// safe.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if it is longer or the connection is not open, and
-    /// those of [`flush`](Self::flush).
-    pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        poll_fn(|cx| {
-            self.poll(Side::Writer, cx, |driver, cx| {
-                driver.poll_control(cx, |ws, out| ws.ping(payload, out))
-            })
-        })
-        .await?;
-        self.flush().await
-    }
-
-    /// Begins the closing handshake. Messages may still come: call
-    /// [`next`](Self::next) until it returns `None` to see it through. Cancel
-    /// safe.
-    ///
-    /// # Errors
-    ///
-    /// [`Error::Send`] if the code must not be sent, and those of
-    /// [`flush`](Self::flush).
-    pub async fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), Error> {
-        let code = code.into();
-        poll_fn(|cx| {
-            self.poll(Side::Writer, cx, |driver, cx| {
-                driver.poll_close(cx, code, reason)
-            })
-        })
-        .await
-    }
-
     /// Splits into owned halves for two tasks. The opening handshake must be
     /// over.
     ///
     /// No lock is held while a half waits, and automatic replies leave through
     /// whichever half is polled. `StreamExt::split` works too: a socket wakes
     /// both tasks that use it.
+    ///
+    /// ```no_run
+    /// # use sansocket::adapter::poll::{Transport, WebSocket};
+    /// # async fn run(
+    /// #     ws: WebSocket<impl Transport + Send + 'static>,
+    /// # ) -> Result<(), sansocket::Error> {
+    /// let (mut reader, mut writer) = ws.split();
+    /// tokio::spawn(async move { writer.send("hello").await });
+    /// println!("{:?}", reader.next().await?);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn split(self) -> (Reader<T>, Writer<T>) {
         split::split(self.driver)
     }

@@ -22,6 +22,20 @@ use crate::handshake::{ClientRequest, RequestError};
 
 /// A client's [`WebSocket`](super::WebSocket), in TLS or not, over TCP or another stream: what
 /// [`connect`] and [`connect_on`] return.
+///
+/// ```no_run
+/// # async fn connect() -> Result<(), sansocket::Error> {
+/// use sansocket::{ClientRequest, Config, tokio};
+///
+/// let request = ClientRequest::to("ws://localhost:9001/chat")?
+///     .header("Authorization", "Bearer secret")?
+///     .subprotocol("chat")?;
+/// let ws = tokio::connect(request, &Config::new()).await?;
+/// println!("{:?}", ws.subprotocol());
+/// println!("{:?}", ws.response().and_then(|response| response.header("Server")));
+/// # Ok(())
+/// # }
+/// ```
 pub type Client<S = TcpStream> = poll::WebSocket<MaybeTls<Io<S>>>;
 
 /// The stream of a [`Client`], in TLS or not.
@@ -59,6 +73,18 @@ pub async fn connect(
 /// # Errors
 ///
 /// As `connect`, [`Error::ProxyRefused`] and [`Error::Redirect`].
+///
+/// ```no_run
+/// # async fn connect() -> Result<(), sansocket::Error> {
+/// use sansocket::{Config, adapter::Connector, tokio};
+///
+/// let connector = Connector::new(&Config::new())
+///     .proxy("socks5://127.0.0.1:9050")?
+///     .max_redirects(3);
+/// let ws = tokio::connect_with("wss://example.com/chat", &connector).await?;
+/// # Ok(())
+/// # }
+/// ```
 pub async fn connect_with(
     request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
     connector: &Connector,
