@@ -8,6 +8,7 @@ mod tcp;
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, mpsc};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
@@ -19,7 +20,7 @@ use rustls::{
     StreamOwned,
 };
 use sansocket::adapter::{ConnectStep, Connector, Error, Tls};
-use sansocket::blocking::{self, Client, Socket, Stream, TlsStream, WebSocket};
+use sansocket::blocking::{self, Client, Duplex, Socket, Stream, TlsStream, WebSocket};
 use sansocket::{Agreement, Config, ConnectionError, DeadlineReason, Role};
 
 /// A server for `localhost`, and who trusts it.
@@ -168,6 +169,53 @@ fn slow_drain_behind_tls_is_no_stall() {
         .with_socket(Socket::stream());
     ws.send(vec![7; LEN]).unwrap();
     assert_eq!(server.join().unwrap(), LEN);
+}
+
+// Requirement 15: the step ends at its deadline, and the stream is as it was.
+#[test]
+fn handshake_that_times_out_gives_the_stream_its_timeouts_back() {
+    const OWN: Option<Duration> = Some(Duration::from_secs(77));
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let tcp = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    tcp.set_read_timeout(OWN).unwrap();
+    tcp.set_write_timeout(OWN).unwrap();
+    let stream = TlsStream::new(tcp, session());
+    let error = stream
+        .complete_handshake(Some(Duration::from_millis(100)))
+        .unwrap_err();
+    assert_eq!(error.kind(), ErrorKind::TimedOut);
+    assert_eq!(stream.tcp().read_timeout().unwrap(), OWN);
+    assert_eq!(stream.tcp().write_timeout().unwrap(), OWN);
+}
+
+/// Each read is interrupted once by a signal.
+struct Interrupted(TcpStream, AtomicBool);
+
+impl Duplex for Interrupted {
+    fn read(&self, buf: &mut [u8]) -> std::io::Result<usize> {
+        if self.1.fetch_xor(true, Ordering::Relaxed) {
+            return Err(ErrorKind::Interrupted.into());
+        }
+        Duplex::read(&self.0, buf)
+    }
+
+    fn write(&self, bytes: &[u8]) -> std::io::Result<usize> {
+        Duplex::write(&self.0, bytes)
+    }
+
+    fn flush(&self) -> std::io::Result<()> {
+        Duplex::flush(&self.0)
+    }
+}
+
+#[test]
+fn signal_does_not_end_the_handshake() {
+    let (url, server) = serve(|tcp| drop(accept(tcp, &Config::new())));
+    let addr = url.replace("wss://localhost", "127.0.0.1");
+    let tcp = Interrupted(TcpStream::connect(addr).unwrap(), AtomicBool::new(true));
+    let connector = Connector::new(&Config::new()).tls(SERVER.2.clone());
+    blocking::connect_on(tcp, None, "wss://localhost/", &connector).unwrap();
+    server.join().unwrap();
 }
 
 /// Reads a little at a time.

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 #[cfg(feature = "rustls")]
 use super::TlsStream;
 use super::dial::dial;
+use super::socket::TICK;
 use super::{Duplex, Error, Socket, Stream, WebSocket};
 #[cfg(feature = "rustls")]
 use crate::adapter::connect::HTTP_1_1;
@@ -213,7 +214,7 @@ fn secured<S: Duplex>(
     let timeout = connector.config().settings().timeouts.handshake.duration();
     let tls = TlsStream::over(stream, socket, connector.session(uri, HTTP_1_1)?);
     tls.complete_handshake(timeout)
-        .map_err(|error| ConnectStep::Tls.failed(timed_out(error)))?;
+        .map_err(|error| ConnectStep::Tls.failed(error))?;
     Ok(tls.into())
 }
 
@@ -231,17 +232,16 @@ fn secured<S: Duplex>(
 }
 
 fn pass_proxy<S: Duplex>(until: &Until<'_, S>, mut tunnel: ProxyTunnel) -> Result<(), Error> {
-    let failed = |error| ConnectStep::Proxy.failed(timed_out(error));
+    let failed = |error| ConnectStep::Proxy.failed(error);
     let mut buf = [0; 1024];
     loop {
         while !tunnel.unsent().is_empty() {
-            until.arm().map_err(failed)?;
-            let written = retried(|| until.stream.write(tunnel.unsent()));
+            let written = until.call(|| until.stream.write(tunnel.unsent()));
             written.and_then(|len| tunnel.sent(len)).map_err(failed)?;
         }
-        until.stream.flush().map_err(failed)?;
-        until.arm().map_err(failed)?;
-        let len = retried(|| until.stream.read(&mut buf)).map_err(failed)?;
+        until.call(|| until.stream.flush()).map_err(failed)?;
+        let len = until.call(|| until.stream.read(&mut buf));
+        let len = len.map_err(failed)?;
         if tunnel.receive(buf.get_mut(..len).unwrap_or_default())? {
             return Ok(());
         }
@@ -267,10 +267,31 @@ pub(super) struct Until<'s, S> {
 }
 
 impl<S> Until<'_, S> {
+    /// A call that reads or writes, and ends by then.
+    pub(super) fn call<R>(&self, mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+        retried(|| {
+            self.arm()?;
+            call()
+        })
+        .map_err(|error| match error.kind() {
+            // What a socket calls a timeout differs between platforms.
+            io::ErrorKind::WouldBlock if self.left().is_some_and(|left| left <= TICK) => {
+                io::ErrorKind::TimedOut.into()
+            }
+            _ => error,
+        })
+    }
+
+    fn left(&self) -> Option<Duration> {
+        let at = self.at?;
+        Some(at.saturating_duration_since(Instant::now()))
+    }
+
     /// Makes the next read and write end by then.
-    pub(super) fn arm(&self) -> io::Result<()> {
-        let Some(at) = self.at else { return Ok(()) };
-        let left = at.saturating_duration_since(Instant::now());
+    fn arm(&self) -> io::Result<()> {
+        let Some(left) = self.left() else {
+            return Ok(());
+        };
         if left.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
@@ -297,16 +318,10 @@ pub(super) fn within<S, R, E: From<io::Error>>(
     };
     let own_read = (socket.read_timeout)(stream)?;
     let own_write = (socket.write_timeout)(stream)?;
-    let done = step(&until)?;
-    (socket.set_read_timeout)(stream, own_read)?;
-    (socket.set_write_timeout)(stream, own_write)?;
+    let done = step(&until);
+    let reads = (socket.set_read_timeout)(stream, own_read);
+    let writes = (socket.set_write_timeout)(stream, own_write);
+    let done = done?;
+    reads.and(writes)?;
     Ok(done)
-}
-
-/// What a socket calls a timeout differs between platforms.
-fn timed_out(error: io::Error) -> io::Error {
-    match error.kind() {
-        io::ErrorKind::WouldBlock => io::ErrorKind::TimedOut.into(),
-        _ => error,
-    }
 }

@@ -122,7 +122,7 @@ enum Direction {
 
 /// A timeout may come this much too early or, since none can be zero, late:
 /// kernels count it in ticks of up to 10 ms.
-const TICK: Duration = Duration::from_millis(10);
+pub(super) const TICK: Duration = Duration::from_millis(10);
 
 const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 

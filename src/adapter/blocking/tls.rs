@@ -134,13 +134,12 @@ impl<S: Duplex> TlsStream<S> {
         within(&self.stream, self.socket, timeout, |until| {
             let mut received = lock(&self.received);
             while self.is_handshaking() {
-                until.arm()?;
-                self.send(&mut lock(&self.sending))?;
-                if self.is_handshaking() && self.receive(&mut received)? == 0 {
+                until.call(|| self.send_some(&mut lock(&self.sending)))?;
+                if self.is_handshaking() && until.call(|| self.receive(&mut received))? == 0 {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
             }
-            self.send(&mut lock(&self.sending))
+            until.call(|| self.send_some(&mut lock(&self.sending)))
         })
     }
 
