@@ -163,11 +163,13 @@ impl Proxy {
             "socks5" | "socks5h" => ProxyKind::Socks,
             _ => return Err(UriError::UnknownScheme.into()),
         };
-        let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
+        let (authority, path) = rest.split_once(['/', '?']).unwrap_or((rest, ""));
         // An IPv6 address in brackets has colons too.
         let after_address = authority.rsplit(']').next().unwrap_or_default();
-        let port = match kind {
-            ProxyKind::Socks if !after_address.contains(':') => ":1080",
+        let port = match (kind, after_address.split_once(':')) {
+            (ProxyKind::Socks, None) => ":1080",
+            // RFC 3986 §3.2.3: the port may be empty.
+            (ProxyKind::Socks, Some((_, ""))) => "1080",
             _ => "",
         };
         let uri = Uri::parse(&std::format!("ws://{authority}{port}/{path}"))?;
@@ -321,6 +323,10 @@ pub(super) mod tests {
             ("socks5h://p/", Some(("p", 1080))),
             ("SOCKS5://p:9050", Some(("p", 9050))),
             ("socks5://p:80", Some(("p", 80))),
+            ("socks5://p:", Some(("p", 1080))),
+            ("socks5://p?x", Some(("p", 1080))),
+            ("http://p:", Some(("p", 80))),
+            ("socks5://p::", None),
             ("socks5://[::1]", Some(("::1", 1080))),
             ("socks5://[::1]:9050", Some(("::1", 9050))),
             ("socks5://", None),
