@@ -505,6 +505,31 @@ fn silent_peer_is_given_up_though_there_is_something_to_send() {
     assert_eq!(serving.join().unwrap(), Some(DeadlineReason::Pong));
 }
 
+// Requirement 15: neither are those of another thread.
+#[test]
+fn silent_peer_is_given_up_though_the_other_half_sends() {
+    let (addr, serving) = serve(|stream| {
+        let config = Config::new().ping_interval(SOON).pong_timeout(SOON);
+        let ws = blocking::accept(stream, &config).unwrap();
+        let (mut reader, mut writer) = ws.split();
+        let start = Instant::now();
+        let sending = thread::spawn(move || {
+            while start.elapsed() < Duration::from_secs(3) && writer.send("tick").is_ok() {
+                thread::sleep(Duration::from_millis(1));
+            }
+        });
+        let ended = timeout_of(reader.next());
+        let elapsed = start.elapsed();
+        drop(reader);
+        sending.join().unwrap();
+        (ended, elapsed)
+    });
+    let _silent = raw_client(addr);
+    let (ended, elapsed) = serving.join().unwrap();
+    assert_eq!(ended, Some(DeadlineReason::Pong));
+    assert!(elapsed < Duration::from_secs(2), "{elapsed:?}");
+}
+
 // The peer of a rejected request ends the stream at once: the failure comes all
 // the same.
 #[test]

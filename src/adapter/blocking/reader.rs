@@ -235,10 +235,13 @@ where
             }
             let wanted = state.ws.remaining_payload_len();
             let glance = now + self.glance(&state);
-            drop(state);
             let until = deadline.map_or(glance, |deadline| deadline.at.min(glance));
             self.reads.arm(&self.shared.stream, now, Some(until))?;
-            match read(&mut self.read_buffer, &self.shared.stream, wanted) {
+            state.is_reading = true;
+            drop(state);
+            let read = read(&mut self.read_buffer, &self.shared.stream, wanted);
+            self.shared.lock().is_reading = false;
+            match read {
                 Ok(()) => {
                     self.reads.succeed();
                     return Ok(());

@@ -33,6 +33,8 @@ pub(super) struct State<S> {
     /// Whether a thread is writing, and how many wait until it stops.
     pub(super) is_writing: bool,
     waiting: u32,
+    /// Whether the reader waits for the stream.
+    pub(super) is_reading: bool,
     pub(super) writes: SocketTimeout<S>,
     /// Writing failed: nothing more leaves.
     pub(super) broken: Option<io::ErrorKind>,
@@ -178,7 +180,8 @@ where
         let in_stream = (socket.buffered_len)(&self.stream);
         let io = IoState {
             buffered_len: state.write_queue.buffered_len().saturating_add(in_stream),
-            is_reading,
+            // Silence counts while the other thread reads.
+            is_reading: is_reading || state.is_reading,
         };
         let deadline = state.ws.handle_timeout(now, io, state.write_queue.out());
         if state.ws.is_stalled() {
@@ -229,6 +232,7 @@ impl<S> State<S> {
             answers,
             is_writing: false,
             waiting: 0,
+            is_reading: false,
             writes,
             broken: None,
             response: None,
