@@ -4,7 +4,8 @@
 //! §7.1.1: the server closes the transport first, so that it, not the client,
 //! holds the connection in TIME_WAIT. A transport that is dropped with unread
 //! bytes is reset, and the peer may lose the close frame: a server whose peer may
-//! still be sending therefore lingers, after a failure or a late close frame.
+//! still be sending therefore lingers, after a failure or where both directions
+//! were ended one by one.
 
 use alloc::string::String;
 use alloc::vec::Vec;

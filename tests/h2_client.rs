@@ -293,3 +293,53 @@ async fn server_that_allows_no_extended_connect_is_an_error() {
     let outcome = hello(stream, "ws://localhost/", &connector()).await;
     assert!(matches!(outcome, Err(Error::Io(error)) if error.kind() == ErrorKind::Unsupported));
 }
+
+/// Sends so much, with or without waiting for the end of the other direction,
+/// and shuts down. Returns how much came.
+async fn converse(ws: ours::WebSocket, len: usize, waits: bool) -> usize {
+    let (mut reader, mut writer) = tokio::io::split(ws.into_tunnel());
+    let (ended, has_ended) = tokio::sync::oneshot::channel();
+    let sending = tokio::spawn(async move {
+        if waits {
+            has_ended.await.unwrap();
+        }
+        writer.write_all(&vec![7; len]).await.unwrap();
+        writer.shutdown().await.unwrap();
+        writer
+    });
+    let mut received = Vec::new();
+    reader.read_to_end(&mut received).await.unwrap();
+    let _ = ended.send(());
+    drop(sending.await.unwrap());
+    received.len()
+}
+
+// The connection still has some of what was sent when the last handle is dropped.
+#[tokio::test]
+async fn directions_of_a_tunnel_end_one_by_one() {
+    const LEN: usize = 300_000;
+    for (client_waits, server_waits) in [(true, false), (false, true), (false, false)] {
+        let (near, far) = duplex(1000);
+        let server = tokio::spawn(async move {
+            let mut builder = h2::server::Builder::new();
+            builder.enable_connect_protocol();
+            let mut connection = builder.handshake::<_, Bytes>(far).await.unwrap();
+            let (request, respond) = connection.accept().await.unwrap().unwrap();
+            let ws = ours::accept(request, respond, &Config::new(), Request::accept);
+            let ws = ws.unwrap().unwrap();
+            let conversation = tokio::spawn(converse(ws, LEN, server_waits));
+            while connection.accept().await.is_some() {}
+            conversation.await.unwrap()
+        });
+        let connected = ours::connect_on(near, "ws://localhost/", &connector()).await;
+        let (ws, connection) = connected.unwrap();
+        tokio::spawn(connection);
+        // Nothing here waits for a deadline.
+        let ended = timeout(4 * SECOND, async {
+            let received = converse(ws, LEN, client_waits).await;
+            (received, server.await.unwrap())
+        });
+        let received = ended.await.expect("it stopped");
+        assert_eq!(received, (LEN, LEN), "{client_waits} {server_waits}");
+    }
+}

@@ -164,6 +164,8 @@ fn endpoint_that_closed_first_receives_the_rest() {
         feed(&mut ws, [&*bytes]);
         let outcome = ws.outcome().unwrap();
         assert!(outcome.clean && outcome.initiator == Initiator::Local);
+        // If the close frames crossed, what was sent last is on its way.
+        assert_eq!(ws.is_lingering(), role == Role::Server);
     }
 }
 

@@ -7,7 +7,7 @@ use super::life::{End, Life, Stage};
 use crate::close::{Close, CloseCode, Ending, Initiator, Outcome};
 use crate::error::{ConnectionError, SendError};
 use crate::event::Event;
-use crate::frame::{Opcode, Role};
+use crate::frame::Opcode;
 use crate::handshake::Answer;
 
 impl Connection {
@@ -97,12 +97,19 @@ impl Connection {
     fn answer_close(&mut self, received: Close, out: &mut Vec<u8>) -> Result<(), SendError> {
         self.write_close(&received.answer(), out)?;
         self.end(Outcome::closed(received, Initiator::Peer), None);
-        let lingers = self.role == Role::Server && self.can_wait() && !self.is_multiplexed();
-        if let Some(end) = self.life.end_mut().filter(|_| lingers) {
-            // Pings may have been sent since, whose pongs are still to come.
+        self.linger();
+        Ok(())
+    }
+
+    /// Each application ended its own direction, and what was sent last may be on
+    /// its way. A transport that is dropped is reset: of TCP, if a pong is unread;
+    /// one stream of many, always.
+    fn linger(&mut self) {
+        let can_wait = self.can_wait();
+        let end = self.life.end_mut().filter(|_| can_wait);
+        if let Some(end) = end.filter(|end| end.ending == Ending::Drop) {
             end.ending = Ending::Linger;
         }
-        Ok(())
     }
 
     pub(super) fn finish_close<'i>(
@@ -128,6 +135,9 @@ impl Connection {
             initiator = Initiator::Peer;
         }
         self.end(Outcome::closed(close.clone(), initiator), None);
+        if !self.answers_close() {
+            self.linger();
+        }
         Ok(Event::Close(close))
     }
 

@@ -306,12 +306,12 @@ impl Connection {
         end.is_some_and(|end| end.ending != Ending::AwaitEnd)
     }
 
-    /// Whether a server that [`is_closed`](Self::is_closed) should keep the
-    /// transport a little longer: end its outgoing direction, then read and
-    /// call [`receive`](Self::receive) until this is `false`, which is at the
-    /// end of the stream or at the close deadline. A transport that is dropped
-    /// while the peer still sends is reset, and the peer may lose the close
-    /// frame or the response (§7.1.1, RFC 9112 §9.6).
+    /// Whether the transport of a connection that [`is_closed`](Self::is_closed)
+    /// should be kept a little longer, mostly by a server: end its outgoing
+    /// direction, then read and call [`receive`](Self::receive) until this is
+    /// `false`, which is at the end of the stream or at the close deadline. A
+    /// transport that is dropped while the peer still sends is reset, and the
+    /// peer may lose the close frame or the response (§7.1.1, RFC 9112 §9.6).
     pub fn is_lingering(&self) -> bool {
         let end = self.life.end();
         end.is_some_and(|end| end.ending == Ending::Linger)
