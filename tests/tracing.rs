@@ -147,6 +147,20 @@ fn refusals_are_reported_with_their_reason() {
 }
 
 #[test]
+fn page_on_the_same_port_is_no_refusal() {
+    let events = events(|| {
+        let mut ws = Connection::server(&config());
+        let mut head = *b"GET /page?secret HTTP/1.1\r\nHost: h\r\n\r\n";
+        let mut out = Vec::new();
+        let event = ws.receive(&mut Input::new(&mut head), &mut out);
+        assert!(matches!(event, Some(Event::Request(_))));
+        ws.respond(Answer::new(200), &mut out).unwrap();
+    });
+    let expected = r#"DEBUG plain request answered path="/page" status=200"#;
+    assert_eq!(events, [expected]);
+}
+
+#[test]
 fn closing_is_reported_with_who_began() {
     let closed = events(|| {
         let (mut server, mut out) = (open(Role::Server, &config()), Vec::new());

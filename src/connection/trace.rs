@@ -72,6 +72,11 @@ impl Connection {
         let subject = self.rare.as_mut().and_then(|rare| rare.subject.take());
         let (path, host) = self.path_or_host(subject.as_deref());
         let status = match error {
+            // A page, for a request that asked for no WebSocket.
+            HandshakeError::Refused(status @ ..400) if self.role == Role::Server => {
+                tracing::debug!(target: TARGET, path, status, "plain request answered");
+                return;
+            }
             HandshakeError::Refused(status) => Some(status),
             _ if self.role == Role::Server => Some(error.status()),
             _ => None,

@@ -1,5 +1,6 @@
 //! A message that borrows nothing.
 
+use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
@@ -102,6 +103,19 @@ impl From<String> for Message {
     }
 }
 
+impl From<&ByteString> for Message {
+    /// Shares the text.
+    fn from(text: &ByteString) -> Self {
+        Self::Text(text.clone())
+    }
+}
+
+impl From<Cow<'_, str>> for Message {
+    fn from(text: Cow<'_, str>) -> Self {
+        Self::Text(text.into_owned().into())
+    }
+}
+
 impl From<ByteString> for Message {
     fn from(text: ByteString) -> Self {
         Self::Text(text)
@@ -129,6 +143,13 @@ impl From<&Vec<u8>> for Message {
 impl From<Vec<u8>> for Message {
     fn from(bytes: Vec<u8>) -> Self {
         Self::Binary(bytes.into())
+    }
+}
+
+impl From<&Bytes> for Message {
+    /// Shares the bytes.
+    fn from(bytes: &Bytes) -> Self {
+        Self::Binary(bytes.clone())
     }
 }
 

@@ -18,7 +18,6 @@ use super::{Error, WebSocket, Writer};
 use crate::adapter::is_last;
 use crate::adapter::read_buffer::ReadBuffer;
 use crate::close::{CloseCode, Outcome};
-use crate::error::SendError;
 use crate::event::Event;
 use crate::handshake::Response;
 use crate::input::Input;
@@ -177,10 +176,7 @@ where
         let State {
             ws, write_queue, ..
         } = &mut *state;
-        match ws.close(code, reason, write_queue.out()) {
-            Ok(()) | Err(SendError::Closed) => {}
-            Err(error) => return Err(error.into()),
-        }
+        ws.close(code, reason, write_queue.out())?;
         drop(state);
         while self.next()?.is_some() {}
         Ok(())

@@ -8,7 +8,6 @@ use crate::close::CloseCode;
 use crate::connection::Connection;
 #[cfg(feature = "deflate")]
 use crate::deflate::Compress;
-use crate::error::SendError;
 use crate::handshake::Answer;
 use crate::message::{Fragment, MessageRef, Prepared};
 
@@ -233,10 +232,7 @@ impl<S: Read + Write> WebSocket<S> {
         code: impl Into<CloseCode>,
         reason: &str,
     ) -> Result<(), Error> {
-        match self.close(code, reason) {
-            Ok(()) | Err(Error::Send(SendError::Closed)) => {}
-            Err(error) => return Err(error),
-        }
+        self.close(code, reason)?;
         while self.next()?.is_some() {}
         Ok(())
     }

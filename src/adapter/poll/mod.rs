@@ -67,7 +67,8 @@ use tasks::{Side, Sides};
 /// deadlines of [`Config`] are kept by whatever waits.
 ///
 /// An idle connection holds no buffers; what it holds, with the state machine,
-/// is less than 1 KiB of heap, and the timer that the runtime needs.
+/// is less than 1 KiB of heap, and the timer that the runtime needs. A client
+/// also keeps the server's [`response`](Self::response) until it is taken.
 #[derive(Debug)]
 pub struct WebSocket<T> {
     driver: Driver<T>,
