@@ -1,7 +1,7 @@
 //! permessage-deflate beside its backend used bare, in interleaved rounds, and
 //! what a connection holds in each setting.
 //!
-//! `cargo bench --features deflate --bench deflate`
+//! `cargo bench -p sansocket-benches --features deflate --bench deflate`
 
 use std::hint::black_box;
 use std::time::{Duration, Instant};

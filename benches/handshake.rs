@@ -1,5 +1,5 @@
 //! A server's handshake, from the bytes of the request to those of the
-//! response: `cargo bench --bench handshake`
+//! response: `cargo bench -p sansocket-benches --bench handshake`
 
 use std::hint::black_box;
 

@@ -1,7 +1,7 @@
 //! Instructions for each message, counted by valgrind: they are the same on a
 //! busy machine, and each workload has a bound that it must not exceed.
 //!
-//! `cargo bench --bench instructions`. Without valgrind it says that it was
+//! `cargo bench -p sansocket-benches --bench instructions`. Without valgrind it says that it was
 //! skipped, or fails if REQUIRE_VALGRIND is set.
 
 #![allow(clippy::semicolon_if_nothing_returned)] // rows of a table

@@ -1,7 +1,7 @@
 //! Receiving: masked messages fed in pieces of 64 KiB, the copy into the input
 //! counted, beside a memcpy of the same bytes.
 //!
-//! `cargo bench --bench receive`; the time is for one message, 16 MiB streams.
+//! `cargo bench -p sansocket-benches --bench receive`; the time is for one message, 16 MiB streams.
 
 use std::hint::black_box;
 

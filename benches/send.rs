@@ -1,6 +1,6 @@
 //! Sending into a buffer that is used again, beside a memcpy of the payloads.
 //!
-//! `cargo bench --bench send`; the time is for one message.
+//! `cargo bench -p sansocket-benches --bench send`; the time is for one message.
 
 use std::hint::black_box;
 

@@ -51,9 +51,10 @@ const DEPENDENCIES: [&str; 22] = [
     "zlib-rs",
 ];
 
-const TOP_LEVEL: [&str; 13] = [
+const TOP_LEVEL: [&str; 14] = [
     ".ci",
     ".git",
+    ".github",
     ".gitignore",
     "Cargo.lock",
     "Cargo.toml",

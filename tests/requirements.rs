@@ -25,10 +25,18 @@ fn every_requirement_is_named_by_a_test() {
 
 /// The numbers in comments that stand directly above a test.
 fn named_requirements() -> Vec<u32> {
-    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests");
+    let folders = [
+        "tests",
+        "tests/common",
+        "tests/extended/tests",
+        "examples/apps/tests",
+    ];
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut named = Vec::new();
-    let files = fs::read_dir(&tests).unwrap();
-    for entry in files.chain(fs::read_dir(tests.join("common")).unwrap()) {
+    for entry in folders
+        .iter()
+        .flat_map(|folder| fs::read_dir(root.join(folder)).unwrap())
+    {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "rs") {
             named.extend(numbers_above_tests(&fs::read_to_string(path).unwrap()));

@@ -7,6 +7,7 @@
 //! ```no_run
 //! use sansocket::{Config, futures};
 //!
+//! # #[cfg(sansocket_docs)] // smol is there
 //! # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
 //! let config = Config::new();
 //! let sleep = |duration| async move { smol::Timer::after(duration).await; };

@@ -15,6 +15,8 @@
 //! see [`tokio::connect_with`], and `h2::connect_with` for HTTP/2.
 //!
 //! ```no_run
+//! # #[cfg(sansocket_docs)] // http_body_util is there
+//! # mod example {
 //! use http_body_util::Full;
 //! use hyper::body::{Bytes, Incoming};
 //! use sansocket::{Config, Request, hyper as ws};
@@ -35,6 +37,7 @@
 //!     }
 //!     Ok(response)
 //! }
+//! # }
 //! ```
 
 use std::fmt;

@@ -19,8 +19,8 @@ if [ ! -f "$suite/server.sh" ]; then
     exit 0
 fi
 
-cargo build --release --features deflate,hyper \
-    --example echo_server --example echo_tokio --example axum --example autobahn_client
+cargo build --release -p sansocket -p sansocket-apps --features sansocket/deflate,sansocket/tokio \
+    --example echo_server --example echo_tokio --example autobahn_client --bin axum
 target=${CARGO_TARGET_DIR:-target}
 examples=$(cd "$target/release/examples" && pwd)
 reports=$target/autobahn
@@ -32,7 +32,7 @@ run() {
     blocking) server=echo_server client="autobahn_client {url} {agent}" ;;
     # Long compressed messages run over `blocking`: the core is the same.
     tokio) server=echo_tokio client="autobahn_client {url} {agent} --tokio" options+=(--light) ;;
-    axum) server=axum client= options+=(--light) ;;
+    axum) server=../axum client= options+=(--light) ;;
     esac
     if [ "$role" != client ]; then
         echo "== Autobahn, server role, $1"

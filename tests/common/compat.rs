@@ -9,7 +9,7 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 /// A stream of tokio's as one of futures-io.
 pub(crate) struct Compat<S>(pub(crate) S);
 
-impl<S: AsyncRead + Unpin> futures_util::AsyncRead for Compat<S> {
+impl<S: AsyncRead + Unpin> futures_io::AsyncRead for Compat<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -21,7 +21,7 @@ impl<S: AsyncRead + Unpin> futures_util::AsyncRead for Compat<S> {
     }
 }
 
-impl<S: AsyncWrite + Unpin> futures_util::AsyncWrite for Compat<S> {
+impl<S: AsyncWrite + Unpin> futures_io::AsyncWrite for Compat<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -43,7 +43,7 @@ impl<S: AsyncWrite + Unpin> futures_util::AsyncWrite for Compat<S> {
 #[allow(dead_code)]
 pub(crate) struct Uncompat<S>(pub(crate) S);
 
-impl<S: futures_util::AsyncRead + Unpin> AsyncRead for Uncompat<S> {
+impl<S: futures_io::AsyncRead + Unpin> AsyncRead for Uncompat<S> {
     fn poll_read(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
@@ -55,7 +55,7 @@ impl<S: futures_util::AsyncRead + Unpin> AsyncRead for Uncompat<S> {
     }
 }
 
-impl<S: futures_util::AsyncWrite + Unpin> AsyncWrite for Uncompat<S> {
+impl<S: futures_io::AsyncWrite + Unpin> AsyncWrite for Uncompat<S> {
     fn poll_write(
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,

@@ -259,12 +259,12 @@ mod tokio_io {
 }
 
 #[cfg(feature = "futures")]
-mod futures_io {
+mod futures {
     use std::io::{self, Read, Write};
     use std::pin::Pin;
     use std::task::{Context, Poll};
 
-    use futures_util::{AsyncRead, AsyncWrite};
+    use futures_io::{AsyncRead, AsyncWrite};
 
     use super::Duplex;
     use super::polled::Direction::{Read as Reading, Write as Writing};

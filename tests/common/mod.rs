@@ -4,8 +4,6 @@
 #![allow(dead_code, unreachable_pub)]
 
 pub mod duplex;
-#[cfg(feature = "std")]
-pub mod example;
 
 use sansocket::frame::{Decoder, Header, MaskingKey, Opcode, Part};
 use sansocket::{

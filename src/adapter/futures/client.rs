@@ -35,6 +35,7 @@ pub type Stream<S> = MaybeTls<Io<S>>;
 /// [`Error::Failed`] if a rule is broken.
 ///
 /// ```no_run
+/// # #[cfg(sansocket_docs)] // smol is there
 /// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
 /// use sansocket::{Config, adapter::Connector, futures};
 /// use smol::net::TcpStream;
@@ -89,7 +90,7 @@ where
 /// As `connect_with`; a redirect is [`Error::Refused`].
 ///
 /// ```no_run
-/// # #[cfg(unix)]
+/// # #[cfg(all(unix, sansocket_docs))] // smol is there
 /// # async fn connect() -> Result<(), Box<dyn std::error::Error>> {
 /// use sansocket::{Config, adapter::Connector, futures};
 ///

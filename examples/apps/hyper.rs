@@ -1,0 +1,61 @@
+//! The echo server within hyper, beside its other routes:
+//! `cargo run --release -p sansocket-apps --bin hyper [ADDR]`
+
+use std::convert::Infallible;
+use std::env;
+use std::error::Error;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpListener;
+
+#[path = "../common/mod.rs"]
+mod common;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let addr = env::args().nth(1);
+    let listener = TcpListener::bind(addr.as_deref().unwrap_or("127.0.0.1:9006")).await?;
+    println!("listening on ws://{}", listener.local_addr()?);
+    loop {
+        let (stream, _) = listener.accept().await?;
+        stream.set_nodelay(true)?;
+        tokio::spawn(async move {
+            let serving = http1::Builder::new()
+                .timer(TokioTimer::new())
+                .header_read_timeout(Duration::from_secs(10))
+                .serve_connection(TokioIo::new(stream), service_fn(serve))
+                .with_upgrades();
+            if let Err(error) = serving.await {
+                eprintln!("{error}");
+            }
+        });
+    }
+}
+
+async fn serve(
+    mut request: hyper::Request<Incoming>,
+) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
+    let config = common::config();
+    let (response, upgrade) = sansocket::hyper::upgrade(&mut request, &config, common::answer);
+    if let Some(upgrade) = upgrade {
+        tokio::spawn(async move {
+            if let Err(error) = echo(upgrade).await {
+                eprintln!("{error}");
+            }
+        });
+    }
+    Ok(response)
+}
+
+async fn echo(upgrade: sansocket::hyper::Upgrade) -> Result<(), sansocket::hyper::Error> {
+    let mut ws = upgrade.await?;
+    while let Some(message) = ws.next().await? {
+        ws.send(message).await?;
+    }
+    Ok(())
+}

@@ -1,0 +1,121 @@
+//! The echo server on completions: the kernel owns each buffer while it fills or
+//! writes it, by io_uring where there is one.
+//! `cargo run --release -p sansocket-apps --bin io_uring [ADDR]`
+
+use std::env;
+use std::error::Error;
+use std::io;
+use std::mem;
+use std::pin::pin;
+use std::time::{Duration, Instant};
+
+use compio::BufResult;
+use compio::io::{AsyncRead, AsyncWrite};
+use compio::net::{TcpListener, TcpStream};
+use compio::time::timeout;
+use sansocket::{Connection, Event, Input, IoState};
+
+#[path = "../common/mod.rs"]
+mod common;
+
+const READ_LEN: usize = 64 * 1024;
+
+#[compio::main]
+async fn main() -> Result<(), Box<dyn Error>> {
+    let addr = env::args().nth(1);
+    let listener = TcpListener::bind(addr.as_deref().unwrap_or("127.0.0.1:9009")).await?;
+    println!("listening on ws://{}", listener.local_addr()?);
+    loop {
+        let (socket, _) = listener.accept().await?;
+        socket.set_nodelay(true)?;
+        let serving = async move {
+            if let Err(error) = serve(&socket).await {
+                eprintln!("{error}");
+            }
+        };
+        compio::runtime::spawn(serving).detach();
+    }
+}
+
+async fn serve(socket: &TcpStream) -> Result<(), Box<dyn Error>> {
+    let mut client = Client {
+        socket,
+        ws: Connection::server(&common::config()),
+        out: Vec::new(),
+        started: Instant::now(),
+    };
+    let mut buf = Vec::with_capacity(READ_LEN);
+    while !client.ws.is_closed() {
+        let mut reader = socket;
+        let mut reading = pin!(reader.read(buf));
+        let BufResult(read, mut filled) = loop {
+            let wait = client.tick(IoState::reading());
+            client.write().await?;
+            if client.ws.is_closed() {
+                return Ok(());
+            }
+            // The read goes on after a deadline: what it brings is not lost.
+            if let Ok(done) = timeout(wait, &mut reading).await {
+                break done;
+            }
+        };
+        client.receive(&mut filled[..read?])?;
+        client.write().await?;
+        buf = filled;
+    }
+    Ok(())
+}
+
+struct Client<'s> {
+    socket: &'s TcpStream,
+    ws: Connection,
+    out: Vec<u8>,
+    started: Instant,
+}
+
+impl Client<'_> {
+    fn receive(&mut self, bytes: &mut [u8]) -> Result<(), Box<dyn Error>> {
+        let mut input = Input::new(bytes);
+        let Self { ws, out, .. } = self;
+        while let Some(event) = ws.receive(&mut input, out) {
+            match event {
+                Event::Request(request) => ws.respond(common::answer(&request), out)?,
+                Event::Message(message) => ws.send(message, out)?,
+                Event::Failed(error) => eprintln!("{error}"),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    /// Hands the output to the kernel until all of it has left, or until the
+    /// write deadline passes: the kernel holds the buffer meanwhile.
+    async fn write(&mut self) -> io::Result<()> {
+        while !self.out.is_empty() {
+            let out = mem::take(&mut self.out);
+            let io = IoState::paused().with_buffered(out.len());
+            let mut writer = self.socket;
+            let mut writing = pin!(writer.write(out));
+            let BufResult(written, mut rest) = loop {
+                let wait = self.tick(io);
+                if self.ws.is_stalled() {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                if let Ok(done) = timeout(wait, &mut writing).await {
+                    break done;
+                }
+            };
+            rest.drain(..written?);
+            rest.append(&mut self.out);
+            self.out = rest;
+        }
+        Ok(())
+    }
+
+    /// Reports the time. Returns how long to wait at most.
+    fn tick(&mut self, io: IoState) -> Duration {
+        let now = self.started.elapsed();
+        let deadline = self.ws.handle_timeout(now, io, &mut self.out);
+        deadline.map_or(Duration::MAX, |deadline| deadline.at.saturating_sub(now))
+    }
+}

@@ -1,0 +1,90 @@
+//! Examples that run as processes of their own.
+
+#![allow(dead_code, unreachable_pub)]
+
+use std::env;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, ChildStdout, Command, Stdio};
+
+/// A running server.
+pub struct Server {
+    child: Child,
+    /// Open, so that it can go on printing.
+    _stdout: BufReader<ChildStdout>,
+    /// Where it listens.
+    pub url: String,
+}
+
+impl Server {
+    pub fn start(name: &str) -> Self {
+        let mut child = Command::new(example(name))
+            .arg("127.0.0.1:0")
+            // Where one of TLS writes its certificate.
+            .arg(env::temp_dir().join(format!("sansocket-{name}-{}.pem", std::process::id())))
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
+        let mut line = String::new();
+        let mut stdout = BufReader::new(child.stdout.take().unwrap());
+        stdout.read_line(&mut line).unwrap();
+        let url = line.trim().strip_prefix("listening on ").expect(&line);
+        let url = format!("{url}/");
+        Self {
+            child,
+            _stdout: stdout,
+            url,
+        }
+    }
+
+    /// Of its process.
+    pub fn id(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// As Ctrl-C does, and waits for its end.
+    #[cfg(unix)]
+    pub fn interrupt(mut self) {
+        let id = self.child.id().to_string();
+        let status = Command::new("kill").args(["-INT", &id]).status();
+        assert!(status.unwrap().success());
+        assert!(self.child.wait().unwrap().success());
+    }
+
+    /// Of its page.
+    pub fn page(&self) -> String {
+        self.url.replacen("ws", "http", 1)
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// `cargo test --workspace` builds the examples beside the tests; what is not
+/// there is built.
+pub fn example(name: &str) -> PathBuf {
+    let test = env::current_exe().unwrap();
+    let folder = test.ancestors().nth(2).unwrap();
+    let is_app = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(format!("{name}.rs"))
+        .exists();
+    let (built, args) = if is_app {
+        (folder.join(name), &["sansocket-apps", "--bin"][..])
+    } else {
+        let built = folder.join("examples").join(name);
+        (built, &["sansocket", "--all-features", "--example"][..])
+    };
+    if !built.exists() {
+        let status = Command::new(env!("CARGO"))
+            .args(["build", "-p"])
+            .args(args)
+            .arg(name)
+            .status();
+        assert!(status.unwrap().success());
+    }
+    built
+}
