@@ -133,6 +133,7 @@
 
 #![no_std]
 #![forbid(unsafe_code)]
+#![cfg_attr(docsrs, feature(doc_cfg))]
 // A peer chooses the bytes: nothing that can panic on them.
 #![cfg_attr(
     not(test),
