@@ -52,6 +52,7 @@ pub use client::{Client, Stream, connect_on, connect_with};
 /// none is kept.
 ///
 /// ```no_run
+/// # #[cfg(sansocket_docs)] // smol is there
 /// # async fn run(stream: smol::net::TcpStream) -> Result<(), sansocket::Error> {
 /// use sansocket::{Config, futures};
 ///
@@ -69,6 +70,7 @@ pub type WebSocket<S> = poll::WebSocket<Io<S>>;
 /// The receiving half of a [`WebSocket`], for one task.
 ///
 /// ```no_run
+/// # #[cfg(sansocket_docs)] // smol is there
 /// # async fn run(
 /// #     ws: sansocket::futures::WebSocket<smol::net::TcpStream>,
 /// # ) -> Result<(), sansocket::Error> {
@@ -85,6 +87,7 @@ pub type Reader<S> = poll::Reader<Io<S>>;
 /// The sending half of a [`WebSocket`], for another task.
 ///
 /// ```no_run
+/// # #[cfg(sansocket_docs)] // smol is there
 /// # async fn run(
 /// #     ws: sansocket::futures::WebSocket<smol::net::TcpStream>,
 /// # ) -> Result<(), sansocket::Error> {
@@ -100,8 +103,9 @@ pub type Writer<S> = poll::Writer<Io<S>>;
 /// The binary messages of a [`WebSocket`] as a stream of bytes.
 ///
 /// ```no_run
+/// # #[cfg(sansocket_docs)] // smol is there
 /// # async fn run(ws: sansocket::futures::WebSocket<smol::net::TcpStream>) -> std::io::Result<()> {
-/// use futures_util::AsyncWriteExt;
+/// use smol::io::AsyncWriteExt;
 ///
 /// let mut tunnel = ws.into_tunnel();
 /// tunnel.write_all(b"bytes of another protocol").await?;
