@@ -1,10 +1,27 @@
-//! The WebSocket protocol *sans* socket: one pure state machine from bytes to
-//! events and from messages to bytes (RFC 6455), with thin adapters.
+//! A WebSocket library: a state machine from bytes to events and from messages to
+//! bytes, without I/O (RFC 6455), and thin adapters.
 //!
-//! - [`Connection`] is the state machine: no I/O, no clock, no thread, and no
-//!   buffer when idle. Its page explains the loop, closing, time and memory.
-//! - [`blocking`] drives it over `std::net` (feature `std`).
-//! - [`frame`] is the layer below, for relays and test tools.
+//! | for | start with |
+//! |---|---|
+//! | threads | [`blocking::connect`], [`blocking::accept`] |
+//! | tokio | `tokio::connect`, `tokio::accept` (feature `tokio`) |
+//! | smol, async-std, glib and other runtimes | `futures::connect_with`, `futures::WebSocket` (feature `futures`) |
+//! | axum, hyper, warp, salvo, poem | `hyper::upgrade` (feature `hyper`) |
+//! | HTTP/2 with the `h2` crate | `h2::accept`, `h2::connect_with` (feature `h2`) |
+//! | an event loop or HTTP stack of your own | [`Connection`], whose page explains the loop, closing, time and memory; [`upgrade`] |
+//! | relays and test tools | [`frame`], the layer below |
+//!
+//! ```no_run
+//! # #[cfg(feature = "std")]
+//! # fn run() -> Result<(), sansocket::Error> {
+//! use sansocket::{Config, blocking};
+//!
+//! let mut ws = blocking::connect("ws://127.0.0.1:9001", &Config::new())?;
+//! ws.send("hello")?;
+//! println!("{:?}", ws.next()?);
+//! # Ok(())
+//! # }
+//! ```
 //!
 //! # The loop
 //!
@@ -204,7 +221,7 @@ pub use handshake::{
 pub use input::Input;
 pub use message::{Delivery, Fragment, Message, MessageKind, MessageRef, Prepared};
 
-/// The README's code is compiled as a test.
-#[cfg(all(doctest, feature = "std"))]
+/// The code in the README is compiled by `.ci/run tests_docs`.
+#[cfg(all(doctest, sansocket_docs, feature = "hyper", feature = "rustls"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

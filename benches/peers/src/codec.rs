@@ -116,7 +116,7 @@ fn receive(effort: Effort, tell: &mut dyn FnMut(Outcome)) {
         pings: true,
         ..Shape::plain(Binary, 20)
     };
-    let workload = "binary, 20 B, a ping behind each".into();
+    let workload = "binary, 20 B, a ping after each".into();
     tell(received(workload, pinged, PIECE, Some(2.0), effort));
     for fragments in [2, 10] {
         let shape = Shape {

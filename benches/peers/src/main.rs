@@ -6,7 +6,7 @@
 //! codec [GROUP]    receive, send, handshake, deflate, prepared: over memory
 //! echo             servers over loopback, and one load for all
 //! idle             what a connection costs that says nothing
-//! readme           all of it, into README.md, and RESULTS.md and speed.svg here
+//! results          all of it, into RESULTS.md and speed.svg
 //! ```
 
 mod backend;
@@ -42,8 +42,8 @@ fn main() -> Result<(), Box<dyn Error>> {
             );
         }
         ["idle"] => println!("{}", report::idle(&echo::idle(CONNECTIONS)?)),
-        ["readme"] => write_readme(is_quick)?,
-        _ => return Err("codec [GROUP], echo, idle or readme; --quick".into()),
+        ["results"] => write_results(is_quick)?,
+        _ => return Err("codec [GROUP], echo, idle or results; --quick".into()),
     }
     Ok(())
 }
@@ -86,35 +86,22 @@ fn run_echo(is_quick: bool) -> io::Result<Vec<echo::Outcome>> {
     })
 }
 
-/// What has a bar between two marks of README.md, and all of it here.
-fn write_readme(is_quick: bool) -> Result<(), Box<dyn Error>> {
-    const BEGIN: &str = "<!-- benches/peers -->\n";
-    const END: &str = "<!-- /benches/peers -->";
+/// All figures, and the picture that README.md shows.
+fn write_results(is_quick: bool) -> Result<(), Box<dyn Error>> {
     let codec = run_codec("", is_quick);
     let echo = run_echo(is_quick)?;
     let idle = echo::idle(CONNECTIONS)?;
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     fs::write(here.join("speed.svg"), report::picture(&codec, &echo))?;
-    let path = here.join("../../README.md");
-    let text = fs::read_to_string(&path)?;
-    let (before, rest) = text.split_once(BEGIN).ok_or("no mark")?;
-    let (_, behind) = rest.split_once(END).ok_or("no mark")?;
-    let (setting, short) = (
+    let results = format!(
+        "# Beside other libraries\n\n{}\n{}\n{}\n{}\n{}\n{}",
         report::setting(),
-        codec.iter().filter(|it| it.bar.is_some()),
-    );
-    let (echo_table, idle_table) = (report::echo(&echo), report::idle(&idle));
-    let made = format!(
-        "{setting}\n{}\n{echo_table}\n{idle_table}",
-        report::codec(short)
-    );
-    fs::write(path, format!("{before}{BEGIN}{made}{END}{behind}"))?;
-    let whole = format!(
-        "# Beside other libraries\n\n{setting}\n{}\n{}\n{echo_table}\n{}\n{idle_table}",
         report::codec(&codec),
         report::contestants(&codec),
-        report::servers(&echo)
+        report::echo(&echo),
+        report::servers(&echo),
+        report::idle(&idle)
     );
-    fs::write(here.join("RESULTS.md"), whole)?;
+    fs::write(here.join("RESULTS.md"), results)?;
     Ok(())
 }
