@@ -89,6 +89,7 @@ impl fmt::Display for CloseCode {
 
 /// What a close frame says (§5.5.1).
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "section 5.5.1 has no more")]
 pub struct Close {
     /// Why; [`CloseCode::NO_STATUS`] if the frame was empty.
     pub code: CloseCode,
@@ -165,6 +166,7 @@ const MAX_REASON_LEN: usize = Header::MAX_CONTROL_PAYLOAD_LEN - 2;
 
 /// Which endpoint began the closing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]
 pub enum Initiator {
     /// This one.
     Local,
@@ -174,6 +176,7 @@ pub enum Initiator {
 
 /// How a connection ended. There is exactly one, and it never changes.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct Outcome {
     /// Whether both close frames passed (§7.1.4).
     pub clean: bool,

@@ -18,6 +18,7 @@ use thiserror::Error;
 /// assert_eq!(deadline.reason, DeadlineReason::Handshake);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Deadline {
     /// When, on the caller's monotonic clock.
     pub at: Duration,

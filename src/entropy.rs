@@ -63,6 +63,7 @@ type Fill = dyn Fn(&mut [u8]) -> Result<(), NoEntropy> + Send + Sync;
 /// Error returned by an [`Entropy`] source that has nothing to give.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[error("no randomness")]
+#[expect(clippy::exhaustive_structs, reason = "sources of entropy return it")]
 pub struct NoEntropy;
 
 impl Entropy {

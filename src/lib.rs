@@ -162,6 +162,8 @@
         clippy::unwrap_used
     )
 )]
+// A public type that may grow is `non_exhaustive`; others say why they may not.
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
 // A core import keeps the build without std honest.
 #![warn(
     clippy::alloc_instead_of_core,

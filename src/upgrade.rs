@@ -77,6 +77,10 @@ pub fn request<'f>(
 /// The pseudo-header fields of an extended CONNECT (RFC 8441 §4). HTTP/2 itself
 /// demands that there be exactly one of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "applications fill it in (RFC 8441 section 4)"
+)]
 pub struct ExtendedConnect<'h> {
     /// `:protocol`, `websocket`.
     pub protocol: &'h str,

@@ -16,6 +16,7 @@ use crate::timer::{Observed, Timer};
 /// What a driver knows of its transport, for
 /// [`handle_timeout`](Connection::handle_timeout).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub struct IoState {
     /// How many bytes the driver has taken from the connection that have not
     /// left yet, those in `out` not included: bytes and shared payloads in a

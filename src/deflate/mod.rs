@@ -99,6 +99,7 @@ pub struct Options {
 /// Whether to compress a message. Has no effect unless permessage-deflate was
 /// negotiated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "the three answers to one question")]
 pub enum Compress {
     /// Compresses a message of at least [`Options::threshold`] bytes if that
     /// makes it shorter. With context takeover, compresses every message that

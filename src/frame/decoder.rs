@@ -19,6 +19,7 @@ pub struct Decoder {
 
 /// A part of a frame.
 #[derive(Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_enums, reason = "a frame has no more parts")]
 pub enum Part<'i> {
     /// A frame begins. Chunks that are `payload_len` bytes together follow.
     Header(Header),

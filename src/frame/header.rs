@@ -8,6 +8,7 @@ use crate::error::ProtocolError;
 /// What a frame carries (§5.2, §11.8). Reserved opcodes cannot be represented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
+#[expect(clippy::exhaustive_enums, reason = "others are errors (section 5.2)")]
 pub enum Opcode {
     /// A further fragment of a message (§5.4).
     Continuation = 0x0,
@@ -58,6 +59,7 @@ impl Opcode {
 /// # Ok::<(), sansocket::ProtocolError>(())
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_structs, reason = "relays make headers")]
 pub struct Header {
     /// Whether this is the last fragment of its message.
     pub fin: bool,

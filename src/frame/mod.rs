@@ -57,6 +57,7 @@ pub(crate) use rules::{ControlRate, Rules};
 /// Which end of a connection this is: the client masks its frames, the server
 /// does not (§5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]
 pub enum Role {
     /// The endpoint that sent the request.
     Client,

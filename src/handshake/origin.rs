@@ -19,6 +19,7 @@ use super::authority::Authority;
 /// # Ok::<(), sansocket::InvalidOrigin>(())
 /// ```
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+#[non_exhaustive]
 pub enum OriginPolicy {
     /// Pages from the host and port that the request is addressed to. The
     /// scheme is not compared: behind a proxy that terminates TLS, the server

@@ -37,6 +37,7 @@ use crate::frame::Opcode;
 /// assert_eq!(event, Some(Event::Fragment(Fragment::more(b"ab"))));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "whole or in pieces")]
 pub enum Delivery {
     /// Whole, as [`Event::Message`](crate::Event::Message).
     #[default]
@@ -82,6 +83,7 @@ impl Limits {
 
 /// Whether a message is text or binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "section 5.6 has no more")]
 pub enum MessageKind {
     /// UTF-8 text.
     Text,
@@ -96,6 +98,7 @@ pub enum MessageKind {
 /// A received piece is what one read brought of a frame: its borders need not
 /// be those that the sender chose. Text is cut between characters.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(clippy::exhaustive_structs, reason = "applications make fragments")]
 pub struct Fragment<'a> {
     /// The piece. All pieces of a message are of the same kind.
     pub payload: MessageRef<'a>,

@@ -25,6 +25,7 @@ use super::{MessageKind, MessageRef};
 /// assert_eq!(message.as_bytes(), b"hello");
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
+#[expect(clippy::exhaustive_enums, reason = "section 5.6 has no more")]
 pub enum Message {
     /// UTF-8 text.
     Text(ByteString),

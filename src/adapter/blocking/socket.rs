@@ -30,6 +30,10 @@ use std::time::{Duration, Instant};
 /// };
 /// # let _ = socket;
 /// ```
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "applications describe their streams"
+)]
 pub struct Socket<S> {
     /// The timeout of reads.
     pub read_timeout: fn(&S) -> io::Result<Option<Duration>>,

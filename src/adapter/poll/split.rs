@@ -55,6 +55,7 @@ struct Shared<T> {
 /// Error returned by [`Reader::reunite`], with the halves.
 #[derive(thiserror::Error)]
 #[error("the halves are not of one connection, or the writer has clones")]
+#[expect(clippy::exhaustive_structs, reason = "the halves that were given")]
 pub struct ReuniteError<T>(
     /// The receiving half.
     pub Reader<T>,
