@@ -178,6 +178,8 @@ extern crate std;
 #[cfg(feature = "std")]
 #[allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 pub mod adapter;
+#[cfg(doc)]
+pub mod changelog;
 mod close;
 mod config;
 mod connection;

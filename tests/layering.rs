@@ -140,11 +140,12 @@ fn sources() -> Vec<Source> {
     sources
 }
 
-/// All but the root, which only declares and re-exports.
+/// All but the root, which only declares and re-exports, and a page of the docs.
 fn modules() -> impl Iterator<Item = Source> {
-    sources()
-        .into_iter()
-        .filter(|source| source.path != Path::new("lib.rs"))
+    sources().into_iter().filter(|source| {
+        let is = |file| source.path == Path::new(file);
+        !is("lib.rs") && !is("changelog.rs")
+    })
 }
 
 /// The names behind each `crate::` in a line.

@@ -1,0 +1,16 @@
+//! What changed in each version.
+//!
+//! Versions follow [semantic versioning](https://semver.org): before 1.0, a new
+//! minor version may change the API, and this page says how to adapt. A higher
+//! minimum Rust version is a new minor version too.
+//!
+//! # 0.1.0, not yet released
+//!
+//! The first version:
+//!
+//! - the state machine [`Connection`](crate::Connection), with deadlines,
+//!   permessage-deflate and limits, and without I/O (RFC 6455, RFC 7692);
+//! - adapters for std, tokio, futures, hyper 1, h2 and the `http` crate, with the
+//!   same methods, TLS, and HTTP and SOCKS proxies (RFC 8441 for HTTP/2);
+//! - the layer of frames, [`frame`](crate::frame), and handshakes for other HTTP
+//!   libraries, [`upgrade`](crate::upgrade).
