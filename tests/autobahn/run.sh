@@ -19,7 +19,7 @@ if [ ! -f "$suite/server.sh" ]; then
     exit 0
 fi
 
-cargo build --release -p sansocket -p sansocket-apps --features sansocket/deflate,sansocket/tokio \
+cargo build --release --workspace --all-features \
     --example echo_server --example echo_tokio --example autobahn_client --bin axum
 target=${CARGO_TARGET_DIR:-target}
 examples=$(cd "$target/release/examples" && pwd)
