@@ -4,10 +4,10 @@
 //! | for | start with |
 //! |---|---|
 //! | threads | [`blocking::connect`], [`blocking::accept`] |
-//! | tokio | `tokio::connect`, `tokio::accept` (feature `tokio`) |
-//! | smol, async-std, glib and other runtimes | `futures::connect_with`, `futures::WebSocket` (feature `futures`) |
-//! | axum, hyper, warp, salvo, poem | `hyper::upgrade` (feature `hyper`) |
-//! | HTTP/2 with the `h2` crate | `h2::accept`, `h2::connect_with` (feature `h2`) |
+//! | tokio | [`tokio::connect`], [`tokio::accept`] (feature `tokio`) |
+//! | smol, async-std, glib and other runtimes | [`futures::connect_with`], [`futures::WebSocket`] (feature `futures`) |
+//! | axum, hyper, warp, salvo, poem | [`hyper::upgrade`] (feature `hyper`) |
+//! | HTTP/2 with the `h2` crate | [`h2::accept`], [`h2::connect_with`] (feature `h2`) |
 //! | an event loop or HTTP stack of your own | [`Connection`], whose page explains the loop, closing, time and memory; [`upgrade`] |
 //! | relays and test tools | [`frame`], the layer below |
 //!
@@ -37,7 +37,7 @@
 //! let mut ws = Connection::server(&config);
 //! while !ws.is_closed() {
 //!     let n = socket.read(&mut buf)?;
-//!     let mut input = Input::new(&mut buf[..n]);                       // empty = end of stream
+//!     let mut input = Input::new(&mut buf[..n]); // empty at the end of the stream
 //!     while let Some(event) = ws.receive(&mut input, &mut out) {
 //!         match event {
 //!             Event::Request(request) => ws.respond(request.accept(), &mut out)?,
@@ -148,6 +148,49 @@
 //! besides the agreed subprotocol, a query or a payload. Where another library
 //! does the handshake, as with hyper, its refusals and paths are not seen here.
 
+// Items of a feature that is off are linked to the full documentation.
+#![doc = ""]
+#![cfg_attr(feature = "tokio", doc = "[`tokio::connect`]: crate::tokio::connect")]
+#![cfg_attr(
+    not(feature = "tokio"),
+    doc = "[`tokio::connect`]: https://docs.rs/sansocket/latest/sansocket/tokio/fn.connect.html"
+)]
+#![cfg_attr(feature = "tokio", doc = "[`tokio::accept`]: crate::tokio::accept")]
+#![cfg_attr(
+    not(feature = "tokio"),
+    doc = "[`tokio::accept`]: https://docs.rs/sansocket/latest/sansocket/tokio/fn.accept.html"
+)]
+#![cfg_attr(
+    feature = "futures",
+    doc = "[`futures::connect_with`]: crate::futures::connect_with"
+)]
+#![cfg_attr(
+    not(feature = "futures"),
+    doc = "[`futures::connect_with`]: https://docs.rs/sansocket/latest/sansocket/futures/fn.connect_with.html"
+)]
+#![cfg_attr(
+    feature = "futures",
+    doc = "[`futures::WebSocket`]: crate::futures::WebSocket"
+)]
+#![cfg_attr(
+    not(feature = "futures"),
+    doc = "[`futures::WebSocket`]: https://docs.rs/sansocket/latest/sansocket/futures/type.WebSocket.html"
+)]
+#![cfg_attr(feature = "hyper", doc = "[`hyper::upgrade`]: crate::hyper::upgrade")]
+#![cfg_attr(
+    not(feature = "hyper"),
+    doc = "[`hyper::upgrade`]: https://docs.rs/sansocket/latest/sansocket/hyper/fn.upgrade.html"
+)]
+#![cfg_attr(feature = "h2", doc = "[`h2::accept`]: crate::h2::accept")]
+#![cfg_attr(
+    not(feature = "h2"),
+    doc = "[`h2::accept`]: https://docs.rs/sansocket/latest/sansocket/h2/fn.accept.html"
+)]
+#![cfg_attr(feature = "h2", doc = "[`h2::connect_with`]: crate::h2::connect_with")]
+#![cfg_attr(
+    not(feature = "h2"),
+    doc = "[`h2::connect_with`]: https://docs.rs/sansocket/latest/sansocket/h2/fn.connect_with.html"
+)]
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(docsrs, feature(doc_cfg))]
