@@ -192,6 +192,16 @@ pub(super) fn refused(
     }
 }
 
+/// Appends data to the body of a refusal, as far as the limit leaves room.
+/// Returns whether that is all of it.
+#[cfg(any(feature = "h2", feature = "hyper"))]
+pub(super) fn append_body(data: &[u8], config: &Config, body: &mut Vec<u8>) -> bool {
+    let max_len = config.settings().handshake.limits.max_body_len;
+    let room = data.len().min(max_len - body.len());
+    body.extend_from_slice(data.get(..room).unwrap_or_default());
+    room == data.len()
+}
+
 /// The response that opened a WebSocket.
 #[cfg(any(feature = "h2", feature = "hyper"))]
 pub(super) fn opening<B>(response: &::http::Response<B>, agreement: &Agreement) -> Response {

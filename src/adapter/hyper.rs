@@ -149,15 +149,12 @@ async fn read_body<B: Body<Data: AsRef<[u8]>> + Unpin>(
     mut body: B,
     config: &Config,
 ) -> (Vec<u8>, bool) {
-    let max_len = config.settings().handshake.limits.max_body_len;
     let mut bytes = Vec::new();
     let reading = async {
         while let Some(frame) = poll_fn(|cx| Pin::new(&mut body).poll_frame(cx)).await {
             let Ok(frame) = frame else { return false };
             let data = frame.data_ref().map(AsRef::as_ref).unwrap_or_default();
-            let room = data.len().min(max_len - bytes.len());
-            bytes.extend_from_slice(data.get(..room).unwrap_or_default());
-            if room < data.len() {
+            if !http::append_body(data, config, &mut bytes) {
                 return false;
             }
         }

@@ -182,16 +182,14 @@ pub async fn connect(
 /// The body of a refusal, and whether it is incomplete: longer than the limit,
 /// broken off, or late.
 async fn read_body(body: &mut RecvStream, config: &Config) -> (Vec<u8>, bool) {
-    let max_len = config.settings().handshake.limits.max_body_len;
     let mut bytes = Vec::new();
     let reading = async {
         while let Some(data) = body.data().await {
             let data = data.map_err(io_error)?;
-            let room = data.len().min(max_len - bytes.len());
-            bytes.extend_from_slice(data.get(..room).unwrap_or_default());
+            let is_all = http::append_body(&data, config, &mut bytes);
             let released = body.flow_control().release_capacity(data.len());
             released.map_err(io_error)?;
-            if room < data.len() {
+            if !is_all {
                 return Ok(false);
             }
         }
