@@ -48,12 +48,12 @@ impl Connection {
     /// ```
     pub fn auto_close(&mut self, on: bool) {
         if on != self.answers_close() {
-            self.rare().owes_close = !on;
+            self.rare().is_close_manual = !on;
         }
     }
 
     pub(super) fn answers_close(&self) -> bool {
-        self.rare.as_ref().is_none_or(|rare| !rare.owes_close)
+        self.rare.as_ref().is_none_or(|rare| !rare.is_close_manual)
     }
 
     /// Begins the closing handshake (§7.1.2). What the peer still sends is

@@ -193,7 +193,7 @@ struct Rare {
     received: PassedRarely,
     sent: PassedRarely,
     /// Whether the application answers the peer's close frame.
-    owes_close: bool,
+    is_close_manual: bool,
     /// The path or host of a handshake that is traced.
     #[cfg(feature = "tracing")]
     subject: Option<Box<str>>,

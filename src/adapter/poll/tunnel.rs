@@ -4,6 +4,8 @@ use std::io;
 use std::task::{Context, Poll, ready};
 use std::vec::Vec;
 
+use bytes::{Buf, Bytes};
+
 use super::WebSocket;
 use super::driver::Driver;
 use super::tasks::Side;
@@ -42,9 +44,8 @@ use crate::message::Message;
 #[derive(Debug)]
 pub struct Tunnel<T> {
     ws: WebSocket<T>,
-    /// What was received and not read, from `start` on.
-    rest: Vec<u8>,
-    start: usize,
+    /// What was received and not read.
+    rest: Bytes,
 }
 
 /// A write takes no more than this.
@@ -55,8 +56,7 @@ impl<T> Tunnel<T> {
         ws.driver.ws.auto_close(false);
         Self {
             ws,
-            rest: Vec::new(),
-            start: 0,
+            rest: Bytes::new(),
         }
     }
 
@@ -64,13 +64,9 @@ impl<T> Tunnel<T> {
     /// frames by itself again; one that was received already is answered by
     /// [`close`](WebSocket::close).
     pub fn into_inner(self) -> (WebSocket<T>, Vec<u8>) {
-        let Self {
-            mut ws,
-            mut rest,
-            start,
-        } = self;
+        let Self { mut ws, rest } = self;
         ws.driver.ws.auto_close(true);
-        (ws, rest.split_off(start))
+        (ws, rest.into())
     }
 }
 
@@ -81,14 +77,12 @@ impl<T: Transport> Tunnel<T> {
         cx: &mut Context<'_>,
     ) -> Poll<io::Result<&[u8]>> {
         // Empty messages are nothing, not the end.
-        while self.start == self.rest.len() {
+        while self.rest.is_empty() {
             match ready!(self.ws.poll(Side::Reader, cx, Driver::poll_message))
                 .map_err(io::Error::from)?
             {
                 None => return Poll::Ready(Ok(&[])),
-                Some(Message::Binary(bytes)) => {
-                    (self.rest, self.start) = (bytes.into(), 0);
-                }
+                Some(Message::Binary(bytes)) => self.rest = bytes,
                 Some(Message::Text(_)) => {
                     return Poll::Ready(Err(io::Error::new(
                         io::ErrorKind::InvalidData,
@@ -97,14 +91,15 @@ impl<T: Transport> Tunnel<T> {
                 }
             }
         }
-        Poll::Ready(Ok(self.rest.get(self.start..).unwrap_or_default()))
+        Poll::Ready(Ok(&self.rest))
     }
 
     /// So many of them were read.
     pub(in crate::adapter) fn consume(&mut self, len: usize) {
-        self.start += len;
-        if self.start >= self.rest.len() {
-            (self.rest, self.start) = (Vec::new(), 0);
+        self.rest.advance(len.min(self.rest.len()));
+        if self.rest.is_empty() {
+            // An empty part still keeps the memory of the whole.
+            self.rest = Bytes::new();
         }
     }
 
