@@ -62,12 +62,14 @@ fn open(role: Role, takeover: bool) -> Connection {
         Parameters::new()
     } else {
         Parameters::new()
-            .server_no_context_takeover()
-            .client_no_context_takeover()
+            .with_server_no_context_takeover()
+            .with_client_no_context_takeover()
     };
-    let options = Options::new().takeover(takeover).peer_takeover(takeover);
+    let options = Options::new()
+        .with_context_takeover(takeover)
+        .with_peer_context_takeover(takeover);
     let agreement = Agreement::default().with_deflate(parameters);
-    Connection::upgraded(role, agreement, &Config::new().deflate(options))
+    Connection::upgraded(role, agreement, &Config::new().with_deflate(options))
 }
 
 fn compare(len: usize, takeover: bool, messages: &[String]) {
@@ -182,17 +184,17 @@ fn row(len: usize, takeover: bool, what: &str, (ours, bare): (f64, f64), compres
 
 fn memory(takeover: bool, bits: u8, mem_level: u8) {
     let options = Options::new()
-        .takeover(takeover)
-        .peer_takeover(takeover)
-        .window_bits(bits)
-        .mem_level(mem_level);
-    let config = Config::new().deflate(options);
+        .with_context_takeover(takeover)
+        .with_peer_context_takeover(takeover)
+        .with_window_bits(bits)
+        .with_mem_level(mem_level);
+    let config = Config::new().with_deflate(options);
     let parameters = if takeover {
         Parameters::new()
     } else {
         Parameters::new()
-            .server_no_context_takeover()
-            .client_no_context_takeover()
+            .with_server_no_context_takeover()
+            .with_client_no_context_takeover()
     };
     let agreement = Agreement::default().with_deflate(parameters);
     let mut server = Connection::upgraded(Role::Server, agreement.clone(), &config);

@@ -30,7 +30,7 @@ const BROWSER: &[u8] = b"GET /chat HTTP/1.1\r\n\
     Sec-WebSocket-Extensions: permessage-deflate; client_max_window_bits\r\n\r\n";
 
 fn handshake(c: &mut Criterion) {
-    let config = Config::new().origin(OriginPolicy::SameOrigin);
+    let config = Config::new().with_origin(OriginPolicy::SameOrigin);
     let mut out = Vec::new();
     for (name, head) in [("minimal", MINIMAL), ("browser", BROWSER)] {
         let mut buf = head.to_vec();

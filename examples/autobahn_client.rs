@@ -18,7 +18,7 @@ fn main() -> Result<(), Error> {
     let agent = args.next().unwrap_or_else(|| "sansocket".into());
     let config = Config::new();
     #[cfg(feature = "deflate")]
-    let config = config.deflate(sansocket::deflate::Options::new());
+    let config = config.with_deflate(sansocket::deflate::Options::new());
 
     let mut ws = blocking::connect(format!("{url}/getCaseCount"), &config)?;
     let message = ws.next()?;

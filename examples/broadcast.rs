@@ -17,7 +17,7 @@ async fn main() -> Result<(), Error> {
     let listener = TcpListener::bind(addr.as_deref().unwrap_or("127.0.0.1:9004")).await?;
     println!("listening on ws://{}", listener.local_addr()?);
 
-    let config = Config::new().write_timeout(Duration::from_secs(10));
+    let config = Config::new().with_write_timeout(Duration::from_secs(10));
     let (room, _) = broadcast::channel(64);
     loop {
         let (stream, _) = listener.accept().await?;

@@ -48,7 +48,7 @@ fn main() -> Result<(), Box<dyn Error>> {
 
 #[cfg(feature = "deflate")]
 fn with_deflate() -> Result<Config, Box<dyn Error>> {
-    Ok(Config::new().deflate(sansocket::deflate::Options::new()))
+    Ok(Config::new().with_deflate(sansocket::deflate::Options::new()))
 }
 
 #[cfg(not(feature = "deflate"))]

@@ -9,7 +9,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let config = Config::new();
     let mut to_server = Vec::new();
     let mut to_client = Vec::new();
-    let request = ClientRequest::to("ws://example.com/chat")?.subprotocol("echo")?;
+    let request = ClientRequest::to("ws://example.com/chat")?.with_subprotocol("echo")?;
     let mut client = Connection::client(&request, &config, &mut to_server)?;
     let mut server = Connection::server(&config);
 
@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         while let Some(event) = server.receive(&mut input, &mut to_client) {
             match event {
                 Event::Request(request) => {
-                    let response = request.accept().subprotocol("echo")?;
+                    let response = request.accept().with_subprotocol("echo")?;
                     server.respond(response, &mut to_client)?;
                 }
                 Event::Message(message) => server.send(message, &mut to_client)?,

@@ -59,7 +59,7 @@ async fn echo_all(
     count: usize,
     url: &str,
 ) -> Result<Vec<sansocket::tokio::Client>, Box<dyn Error>> {
-    let config = Config::new().handshake_timeout(Duration::from_secs(60));
+    let config = Config::new().with_handshake_timeout(Duration::from_secs(60));
     let (mut opening, mut open) = (JoinSet::new(), Vec::new());
     for number in 0..count {
         let (url, config) = (url.to_owned(), config.clone());

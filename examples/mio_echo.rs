@@ -77,7 +77,7 @@ impl Server {
     fn new(registry: Registry) -> Self {
         Self {
             registry,
-            config: Config::new().origin(OriginPolicy::Any),
+            config: Config::new().with_origin(OriginPolicy::Any),
             origin: Instant::now(),
             clients: HashMap::new(),
             next_token: 0,

@@ -14,7 +14,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         .unwrap_or_else(|| "127.0.0.1:9001".into());
     let listener = TcpListener::bind(addr)?;
     println!("listening on ws://{}", listener.local_addr()?);
-    let config = Config::new().origin(OriginPolicy::Any);
+    let config = Config::new().with_origin(OriginPolicy::Any);
     for socket in listener.incoming() {
         let (socket, config) = (socket?, config.clone());
         thread::spawn(move || {

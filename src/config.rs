@@ -22,10 +22,10 @@ use crate::timer::{Timeout, Timeouts};
 /// use sansocket::{Config, Delivery, OriginPolicy};
 ///
 /// let config = Config::new()
-///     .max_message_len(64 * 1024)
-///     .origin(OriginPolicy::Any)
-///     .ping_interval(Duration::from_secs(30))
-///     .delivery(Delivery::Fragments);
+///     .with_max_message_len(64 * 1024)
+///     .with_origin(OriginPolicy::Any)
+///     .with_ping_interval(Duration::from_secs(30))
+///     .with_delivery(Delivery::Fragments);
 /// # let _ = config;
 /// ```
 #[derive(Clone, Debug, Default)]
@@ -127,7 +127,7 @@ impl Config {
     ///
     /// A compressed message is also limited on the wire, to an eighth more.
     #[must_use]
-    pub fn max_message_len(self, bytes: usize) -> Self {
+    pub fn with_max_message_len(self, bytes: usize) -> Self {
         self.with(|settings| settings.max_message_len = Some(bytes))
     }
 
@@ -135,7 +135,7 @@ impl Config {
     /// besides that on messages. A longer one fails the connection with close
     /// code 1009.
     #[must_use]
-    pub fn max_frame_len(self, bytes: usize) -> Self {
+    pub fn with_max_frame_len(self, bytes: usize) -> Self {
         self.with(|settings| settings.message.limits.max_frame_len = bytes)
     }
 
@@ -144,7 +144,7 @@ impl Config {
     /// no limit. At least 1, as each message has a frame. More fail the
     /// connection with close code 1008.
     #[must_use]
-    pub fn max_fragments(self, frames: u32) -> Self {
+    pub fn with_max_fragments(self, frames: u32) -> Self {
         self.with(|settings| settings.max_fragments = Some(frames.max(1)))
     }
 
@@ -156,7 +156,7 @@ impl Config {
     /// never calls it has no such limit, and is protected by writing its
     /// output before it reads again.
     #[must_use]
-    pub fn max_control_frames(self, frames: u32) -> Self {
+    pub fn with_max_control_frames(self, frames: u32) -> Self {
         self.with(|settings| settings.max_control_frames = frames)
     }
 
@@ -164,21 +164,21 @@ impl Config {
     /// common servers allow for cookies and tokens. A longer request is
     /// answered with 431.
     #[must_use]
-    pub fn max_head_len(self, bytes: usize) -> Self {
+    pub fn with_max_head_len(self, bytes: usize) -> Self {
         self.with(|settings| settings.handshake.limits.max_head_len = bytes)
     }
 
     /// The most header fields in an HTTP head. Default 100, as in Apache
     /// httpd. A request with more is answered with 431.
     #[must_use]
-    pub fn max_headers(self, fields: usize) -> Self {
+    pub fn with_max_headers(self, fields: usize) -> Self {
         self.with(|settings| settings.handshake.limits.max_headers = fields)
     }
 
     /// How much of a refusal's body a client keeps, in bytes. Default 64 KiB:
     /// enough for any explanation. A longer body is truncated.
     #[must_use]
-    pub fn max_body_len(self, bytes: usize) -> Self {
+    pub fn with_max_body_len(self, bytes: usize) -> Self {
         self.with(|settings| settings.handshake.limits.max_body_len = bytes)
     }
 
@@ -186,7 +186,7 @@ impl Config {
     /// wait. Default 64 KiB: a few round trips of small messages. A single
     /// longer message is still accepted. The core itself keeps no unsent bytes.
     #[must_use]
-    pub fn max_unsent_len(self, bytes: usize) -> Self {
+    pub fn with_max_unsent_len(self, bytes: usize) -> Self {
         self.with(|settings| settings.max_unsent_len = bytes)
     }
 }
@@ -198,7 +198,7 @@ impl Config {
     /// bytes of its head, and as a client also of a refusal's body. The time in
     /// which the application decides on a request does not count. Default 10 s.
     #[must_use]
-    pub fn handshake_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+    pub fn with_handshake_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
         self.with(|settings| settings.timeouts.handshake = timeout.into().into())
     }
 
@@ -207,7 +207,7 @@ impl Config {
     /// Default 20 s: less than the 60 s after which common proxies drop a silent
     /// connection.
     #[must_use]
-    pub fn ping_interval(self, interval: impl Into<Option<Duration>>) -> Self {
+    pub fn with_ping_interval(self, interval: impl Into<Option<Duration>>) -> Self {
         self.with(|settings| settings.timeouts.ping = interval.into().into())
     }
 
@@ -218,14 +218,14 @@ impl Config {
     /// A byte has left when the transport has taken it. On a slow link, what
     /// the operating system buffers must reach the peer within this time.
     #[must_use]
-    pub fn pong_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+    pub fn with_pong_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
         self.with(|settings| settings.timeouts.pong = timeout.into().into())
     }
 
     /// How long the peer may send nothing at all, while the driver reads.
     /// Default: no limit, as keepalive pings detect peers that are gone.
     #[must_use]
-    pub fn idle_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+    pub fn with_idle_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
         self.with(|settings| settings.timeouts.idle = timeout.into().into())
     }
 
@@ -234,24 +234,24 @@ impl Config {
     /// [`auto_close`](crate::Connection::auto_close) is off, each received byte
     /// restarts it.
     #[must_use]
-    pub fn close_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+    pub fn with_close_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
         self.with(|settings| settings.timeouts.close = timeout.into().into())
     }
 
     /// How long bytes may be unsent without any of them leaving, or, with
-    /// [`min_write_rate`](Self::min_write_rate), without enough of them leaving.
+    /// [`min_write_rate`](Self::with_min_write_rate), without enough of them leaving.
     /// Runs before and after the end of the connection. Default 30 s.
     #[must_use]
-    pub fn write_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
+    pub fn with_write_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
         self.with(|settings| settings.timeouts.write_stall = timeout.into().into())
     }
 
     /// The slowest peer to send to, in bytes per second, measured over each
-    /// [`write_timeout`](Self::write_timeout) in which bytes are unsent all the
+    /// [`write_timeout`](Self::with_write_timeout) in which bytes are unsent all the
     /// time. Default 0: one byte is enough. A peer that reads one byte every 29
     /// seconds is ended with it.
     #[must_use]
-    pub fn min_write_rate(self, bytes_per_second: u32) -> Self {
+    pub fn with_min_write_rate(self, bytes_per_second: u32) -> Self {
         self.with(|settings| settings.timeouts.min_write_rate = bytes_per_second)
     }
 }
@@ -262,7 +262,7 @@ impl Config {
     /// [`OriginPolicy::SameOrigin`]: other sites' pages cannot use a visitor's
     /// cookies here (§10.2), and non-browser clients are unaffected.
     #[must_use]
-    pub fn origin(self, policy: OriginPolicy) -> Self {
+    pub fn with_origin(self, policy: OriginPolicy) -> Self {
         self.with(|settings| settings.handshake.origin = policy)
     }
 
@@ -272,7 +272,7 @@ impl Config {
     /// without a host, which only HTTP/1.0 allows, passes. Defaults to every
     /// host.
     #[must_use]
-    pub fn hosts(self, hosts: Hosts) -> Self {
+    pub fn with_hosts(self, hosts: Hosts) -> Self {
         self.with(|settings| settings.handshake.hosts = Some(hosts))
     }
 
@@ -281,13 +281,13 @@ impl Config {
     /// [security](deflate#security).
     #[cfg(feature = "deflate")]
     #[must_use]
-    pub fn deflate(self, options: deflate::Options) -> Self {
+    pub fn with_deflate(self, options: deflate::Options) -> Self {
         self.with(|settings| settings.handshake.deflate = Some(options))
     }
 
     /// How messages are delivered. Default [`Delivery::Messages`].
     #[must_use]
-    pub fn delivery(self, delivery: Delivery) -> Self {
+    pub fn with_delivery(self, delivery: Delivery) -> Self {
         self.with(|settings| settings.message.delivery = delivery)
     }
 
@@ -295,14 +295,14 @@ impl Config {
     /// message leaves in several fragments, between which control frames can
     /// pass. At least 1. Default: no limit.
     #[must_use]
-    pub fn max_sent_frame_len(self, bytes: usize) -> Self {
+    pub fn with_max_sent_frame_len(self, bytes: usize) -> Self {
         self.with(|settings| settings.max_sent_frame_len = bytes.max(1))
     }
 
     /// Whether pings are answered (§5.5.2). Default yes. When switched off, the
     /// application owes the pongs.
     #[must_use]
-    pub fn auto_pong(self, on: bool) -> Self {
+    pub fn with_auto_pong(self, on: bool) -> Self {
         self.with(|settings| settings.auto_pong = on)
     }
 
@@ -316,7 +316,7 @@ impl Config {
 
     /// Whether text that is not UTF-8 (§8.1) is delivered, with U+FFFD for what
     /// is wrong: up to three bytes for one, beyond
-    /// [`max_message_len`](Self::max_message_len), which counts what came.
+    /// [`max_message_len`](Self::with_max_message_len), which counts what came.
     /// Default no: it fails the connection with close code 1007. Who
     /// needs the bytes as they came uses [`frame`](crate::frame).
     #[must_use]
@@ -327,7 +327,7 @@ impl Config {
     /// Where masking keys and nonces come from. Default: the system, with the
     /// feature `std`.
     #[must_use]
-    pub fn entropy(self, entropy: Entropy) -> Self {
+    pub fn with_entropy(self, entropy: Entropy) -> Self {
         self.with(|settings| settings.entropy = entropy)
     }
 

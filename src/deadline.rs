@@ -11,7 +11,7 @@ use thiserror::Error;
 /// use core::time::Duration;
 /// use sansocket::{Config, Connection, DeadlineReason, IoState};
 ///
-/// let mut ws = Connection::server(&Config::new().handshake_timeout(Duration::from_secs(5)));
+/// let mut ws = Connection::server(&Config::new().with_handshake_timeout(Duration::from_secs(5)));
 /// let mut out = Vec::new();
 /// let deadline = ws.handle_timeout(Duration::ZERO, IoState::reading(), &mut out).unwrap();
 /// assert_eq!(deadline.at, Duration::from_secs(5));

@@ -21,7 +21,7 @@ use thiserror::Error;
 /// from it, and masking keys from a ChaCha8 generator that each connection
 /// seeds from it, as a system call for each frame would cost more than the
 /// frame. Without `std` there is no default, and a client must name a source in
-/// [`Config::entropy`](crate::Config::entropy), which is then asked for each
+/// [`Config::with_entropy`](crate::Config::with_entropy), which is then asked for each
 /// key. Servers draw nothing.
 ///
 /// A masking key that an attacker can predict lets a page choose the bytes on
@@ -32,7 +32,7 @@ use thiserror::Error;
 /// use sansocket::{Config, Entropy};
 ///
 /// // Every transcript of this client is the same: for tests.
-/// let config = Config::new().entropy(Entropy::new(|bytes| {
+/// let config = Config::new().with_entropy(Entropy::new(|bytes| {
 ///     bytes.fill(0x2a);
 ///     Ok(())
 /// }));
@@ -49,7 +49,7 @@ use thiserror::Error;
 /// # struct Generator;
 /// # impl Generator { fn fill(&mut self, bytes: &mut [u8]) { bytes.fill(0x2a) } }
 /// let generator = Mutex::new(Generator);
-/// let config = Config::new().entropy(Entropy::new(move |bytes| {
+/// let config = Config::new().with_entropy(Entropy::new(move |bytes| {
 ///     generator.lock().expect("no panic while locked").fill(bytes);
 ///     Ok(())
 /// }));

@@ -87,7 +87,7 @@ pub enum HandshakeError {
     /// Answer: 403.
     #[error("origin is not allowed (RFC 6455 section 10.2)")]
     OriginNotAllowed,
-    /// The request is for a host that [`Config::hosts`](crate::Config::hosts)
+    /// The request is for a host that [`Config::with_hosts`](crate::Config::with_hosts)
     /// does not list. Answer: 421.
     #[error("host is not allowed (RFC 9110 section 15.5.20)")]
     HostNotAllowed,
@@ -237,7 +237,7 @@ pub enum LimitError {
     #[error("too many control frames in one second")]
     TooManyControlFrames,
     /// A message that is more times longer than its compressed form than
-    /// `deflate::Options::max_ratio`.
+    /// `deflate::Options::with_max_ratio`.
     #[error("compressed message inflates too far")]
     RatioTooHigh,
 }

@@ -37,7 +37,7 @@ pub enum Event<'i> {
     /// ([`Delivery::Fragments`](crate::Delivery::Fragments)).
     Fragment(Fragment<'i>),
     /// A ping with its payload, at most 125 bytes. It has already been answered
-    /// unless [`auto_pong`](crate::Config::auto_pong) is off.
+    /// unless [`auto_pong`](crate::Config::with_auto_pong) is off.
     Ping(Cow<'i, [u8]>),
     /// A pong with its payload, at most 125 bytes.
     Pong(Cow<'i, [u8]>),

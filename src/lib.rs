@@ -95,7 +95,7 @@
 //! | tungstenite `read()`, `send(message)`, `write` and `flush` | `next`, `send`, `feed` and `flush` of [`blocking::WebSocket`] |
 //! | tungstenite `Message::Text`, `Binary`; `Ping`, `Pong`, `Close` | [`Message`]; [`Event`]s of `next_event` |
 //! | tungstenite `Error::ConnectionClosed` | `next` returns `None`; `outcome` has the details |
-//! | tungstenite `WebSocketConfig { max_message_size, .. }` | [`Config::max_message_len`] and others |
+//! | tungstenite `WebSocketConfig { max_message_size, .. }` | [`Config::with_max_message_len`] and others |
 //! | tungstenite `accept_hdr`, its `Callback` | `accept_with` and an [`Answer`] |
 //! | tokio-tungstenite `accept_async`, `connect_async` | `tokio::accept`, `tokio::connect`; `Stream` and `Sink` as there |
 //! | tungstenite `Message::text(..)`, `into_data()`, `into_text()` | `Message::from(..)`, `into_bytes()`, `as_text()` |
@@ -105,14 +105,14 @@
 //! | tokio-tungstenite `MaybeTlsStream`, `Connector` | `adapter::poll::MaybeTls`, `adapter::Connector` |
 //! | fastwebsockets `upgrade::upgrade(&mut request)` | `hyper::upgrade(&mut request, &config, answer)` |
 //! | fastwebsockets `FragmentCollector`, `read_frame` | `next`; or [`Delivery::Fragments`]; or [`frame::Decoder`] |
-//! | fastwebsockets `set_auto_pong(false)` | [`Config::auto_pong`] |
+//! | fastwebsockets `set_auto_pong(false)` | [`Config::with_auto_pong`] |
 //! | axum `WebSocketUpgrade`, `on_upgrade(handler)` | `hyper::upgrade` in an extractor (example `axum`), a task |
-//! | axum `.protocols([..])` | [`Answer::subprotocol`] |
+//! | axum `.protocols([..])` | [`Answer::with_subprotocol`] |
 //!
 //! # Behind a proxy
 //!
 //! A proxy must pass on `Upgrade`, `Connection` and `Host`, and wait longer than
-//! [`Config::ping_interval`]: see `examples/proxies` for nginx and HAProxy, as
+//! [`Config::with_ping_interval`]: see `examples/proxies` for nginx and HAProxy, as
 //! they are tested.
 //!
 //! # Features
@@ -130,7 +130,7 @@
 //! | `tracing` | no | events of the `tracing` crate, see [below](#tracing) |
 //!
 //! Without `std` the crate is `no_std` + `alloc`; a client then names its
-//! source of randomness in [`Config::entropy`].
+//! source of randomness in [`Config::with_entropy`].
 //!
 //! # Tracing
 //!

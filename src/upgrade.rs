@@ -124,7 +124,7 @@ pub fn extended_connect<'f>(
 /// use sansocket::{ClientRequest, Config, HandshakeError, upgrade::Offer};
 ///
 /// # if !cfg!(feature = "std") { return Ok(()); }
-/// let request = ClientRequest::to("wss://example.com/chat")?.subprotocol("chat")?;
+/// let request = ClientRequest::to("wss://example.com/chat")?.with_subprotocol("chat")?;
 /// let offer = Offer::extended_connect(&request, &Config::new());
 /// assert_eq!(offer.fields().get("sec-websocket-version"), Some(&b"13"[..]));
 /// let answer: [(&str, &[u8]); 1] = [("sec-websocket-protocol", b"chat")];

@@ -25,7 +25,7 @@ fn keepalive_ping_does_not_come_between_a_header_and_its_payload() {
     for capacity in [1, 5, 1000, usize::MAX] {
         let stream = Duplex::default();
         // A ping is due at once.
-        let config = config().ping_interval(Duration::ZERO);
+        let config = config().with_ping_interval(Duration::ZERO);
         let (role, agreement) = (Role::Server, Agreement::default());
         let mut ws = WebSocket::upgraded(stream.clone(), role, agreement, vec![], &config)
             .with_socket(socket);

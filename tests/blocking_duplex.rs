@@ -102,7 +102,12 @@ fn halves_send_and_receive_at_once() {
     for (len, messages) in [(1 << 20, total), (16 << 20, 2)] {
         send_both_ways(&Config::new(), pair(), len, messages);
         // What is unsent beyond this makes a writer wait.
-        send_both_ways(&Config::new().max_unsent_len(4096), pair(), len, messages);
+        send_both_ways(
+            &Config::new().with_max_unsent_len(4096),
+            pair(),
+            len,
+            messages,
+        );
     }
 }
 
@@ -118,8 +123,8 @@ fn halves_send_and_receive_at_once_through_small_buffers() {
 #[test]
 fn halves_send_and_receive_one_huge_message_at_once() {
     let config = Config::new()
-        .max_message_len(256 << 20)
-        .max_frame_len(256 << 20);
+        .with_max_message_len(256 << 20)
+        .with_max_frame_len(256 << 20);
     send_both_ways(&config, pair(), 256 << 20, 1);
 }
 
@@ -181,9 +186,9 @@ fn fed_bytes_do_not_keep_a_reader_from_reading() {
 fn flood_of_pings_is_not_read_further_than_its_answers_leave() {
     let (client, mut peer) = pair();
     let config = Config::new()
-        .write_timeout(ms(300))
-        .close_timeout(ms(100))
-        .max_control_frames(u32::MAX);
+        .with_write_timeout(ms(300))
+        .with_close_timeout(ms(100))
+        .with_max_control_frames(u32::MAX);
     let (mut reader, writer) = upgraded(client, Role::Client, &config).split();
     let flooding = thread::spawn(move || {
         let pings = [&b"\x89\x7d"[..], &[0; 125]].concat().repeat(1000);
@@ -212,7 +217,7 @@ fn flood_of_pings_is_not_read_further_than_its_answers_leave() {
 fn write_deadline_is_kept_by_every_way_to_send() {
     // Half of it is more than a busy machine loses.
     const TIMEOUT: Duration = ms(2000);
-    let config = Config::new().write_timeout(TIMEOUT);
+    let config = Config::new().with_write_timeout(TIMEOUT);
     for role in [Role::Server, Role::Client] {
         let (stream, _peer) = pair();
         let mut ws = upgraded(stream, role, &config);
@@ -233,10 +238,10 @@ fn write_deadline_is_kept_by_every_way_to_send() {
 fn blocked_writer_ends_after_the_pong_deadline_has_passed() {
     let (stream, _peer) = pair();
     let config = Config::new()
-        .ping_interval(ms(50))
-        .pong_timeout(ms(100))
-        .write_timeout(ms(600))
-        .close_timeout(ms(100));
+        .with_ping_interval(ms(50))
+        .with_pong_timeout(ms(100))
+        .with_write_timeout(ms(600))
+        .with_close_timeout(ms(100));
     let (mut reader, mut writer) = upgraded(stream, Role::Client, &config).split();
     let reading = thread::spawn(move || (timeout_of(reader.next()), reader));
     // The ping leaves before the large message.
@@ -253,10 +258,10 @@ fn blocked_writer_ends_after_the_pong_deadline_has_passed() {
 fn blocked_writer_ends_with_the_reader_without_a_write_deadline() {
     let (stream, mut peer) = pair();
     let config = Config::new()
-        .ping_interval(ms(50))
-        .pong_timeout(ms(100))
-        .write_timeout(None)
-        .close_timeout(ms(200));
+        .with_ping_interval(ms(50))
+        .with_pong_timeout(ms(100))
+        .with_write_timeout(None)
+        .with_close_timeout(ms(200));
     let (mut reader, mut writer) = upgraded(stream, Role::Client, &config).split();
     let reading = thread::spawn(move || (timeout_of(reader.next()), reader));
     // The ping has left before the message, or its deadline would not run.
@@ -273,7 +278,9 @@ fn blocked_writer_ends_with_the_reader_without_a_write_deadline() {
 #[test]
 fn close_deadline_is_kept_without_keepalive() {
     let (stream, _peer) = pair();
-    let config = Config::new().ping_interval(None).close_timeout(ms(300));
+    let config = Config::new()
+        .with_ping_interval(None)
+        .with_close_timeout(ms(300));
     let (mut reader, mut writer) = upgraded(stream, Role::Client, &config).split();
     let reading = thread::spawn(move || timed(|| timeout_of(reader.next())));
     thread::sleep(ms(100));
@@ -287,8 +294,8 @@ fn close_deadline_is_kept_without_keepalive() {
 #[test]
 fn failed_handshake_ends_at_once() {
     let config = Config::new()
-        .handshake_timeout(ms(400))
-        .close_timeout(Duration::from_secs(20));
+        .with_handshake_timeout(ms(400))
+        .with_close_timeout(Duration::from_secs(20));
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}", listener.local_addr().unwrap());
     let (result, took) = timed(|| blocking::connect(&url, &config));
@@ -318,7 +325,7 @@ fn failed_handshake_ends_at_once() {
 #[test]
 fn read_timeout_of_the_caller_is_respected_and_restored() {
     const OWN: Duration = ms(100);
-    let config = Config::new().ping_interval(Duration::from_secs(8));
+    let config = Config::new().with_ping_interval(Duration::from_secs(8));
     for set_before in [true, false] {
         let (stream, mut peer) = pair();
         if set_before {
@@ -339,7 +346,7 @@ fn read_timeout_of_the_caller_is_respected_and_restored() {
         assert_eq!(stream.read_timeout().unwrap(), Some(OWN));
     }
     let (stream, _peer) = pair();
-    let mut ws = upgraded(stream, Role::Client, &config.ping_interval(OWN));
+    let mut ws = upgraded(stream, Role::Client, &config.with_ping_interval(OWN));
     assert!(
         ws.next_timeout(OWN)
             .is_err_and(|error| error.is_would_block())
@@ -394,12 +401,12 @@ fn next_timeout_loses_nothing() {
 #[test]
 fn longest_durations_are_never() {
     let config = Config::new()
-        .handshake_timeout(Duration::MAX)
-        .ping_interval(Duration::MAX)
-        .pong_timeout(Duration::MAX)
-        .idle_timeout(Duration::MAX)
-        .write_timeout(Duration::MAX)
-        .close_timeout(Duration::MAX);
+        .with_handshake_timeout(Duration::MAX)
+        .with_ping_interval(Duration::MAX)
+        .with_pong_timeout(Duration::MAX)
+        .with_idle_timeout(Duration::MAX)
+        .with_write_timeout(Duration::MAX)
+        .with_close_timeout(Duration::MAX);
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let url = format!("ws://{}", listener.local_addr().unwrap());
     let echo = config.clone();
@@ -419,7 +426,7 @@ fn longest_durations_are_never() {
 
 #[test]
 fn fragments_survive_split_and_reunite() {
-    let config = Config::new().delivery(Delivery::Fragments);
+    let config = Config::new().with_delivery(Delivery::Fragments);
     let (stream, mut peer) = pair();
     let mut ws = upgraded(stream, Role::Client, &config);
     peer.write_all(b"\x01\x01a").unwrap();

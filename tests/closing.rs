@@ -153,7 +153,7 @@ fn endpoint_delivers_nothing_after_close_frame() {
             let peer = || wire(peer_of(role));
             let behind = peer().text("late").ping(b"").raw(b"\xff\xff\xff").bytes();
             let bytes = [peer().close(1000, "").bytes(), behind.clone()].concat();
-            let mut ws = open(role, &config().delivery(delivery));
+            let mut ws = open(role, &config().with_delivery(delivery));
             let told = feed(&mut ws, [&*bytes]);
             assert!(
                 matches!(&told.events[..], [Event::Close(_)]),
@@ -239,7 +239,10 @@ fn client_is_closed_at_end_of_stream_or_deadline() {
 #[test]
 fn client_closes_on_failure() {
     for ends in [true, false] {
-        let (mut ws, mut out) = (open(Role::Client, &config().max_message_len(1)), Vec::new());
+        let (mut ws, mut out) = (
+            open(Role::Client, &config().with_max_message_len(1)),
+            Vec::new(),
+        );
         let told = feed(&mut ws, [&*wire(Role::Server).text("long").bytes()]);
         assert_eq!(told.error(), Some(LimitError::MessageTooLong.into()));
         assert_eq!(told.out, close_frame(Role::Client, 1009, ""));
@@ -277,7 +280,7 @@ fn failures(role: Role) -> Vec<(ConnectionError, u16, Connection, Vec<u8>)> {
         (ConnectionError::Timeout(reason), ws, out)
     };
     let by_control = {
-        let mut ws = open(role, &config().max_control_frames(1));
+        let mut ws = open(role, &config().with_max_control_frames(1));
         ws.handle_timeout(Duration::ZERO, IoState::reading(), &mut Vec::new());
         let told = feed(&mut ws, [&*peer().pong(b"").pong(b"").bytes()]);
         (told.error().unwrap(), ws, told.out)
@@ -291,16 +294,19 @@ fn failures(role: Role) -> Vec<(ConnectionError, u16, Connection, Vec<u8>)> {
         ),
         (
             1009,
-            by_bytes(config().max_frame_len(1), peer().binary(b"ab").bytes()),
+            by_bytes(config().with_max_frame_len(1), peer().binary(b"ab").bytes()),
         ),
         (
             1009,
-            by_bytes(config().max_message_len(1), peer().binary(b"ab").bytes()),
+            by_bytes(
+                config().with_max_message_len(1),
+                peer().binary(b"ab").bytes(),
+            ),
         ),
         (
             1008,
             by_bytes(
-                config().max_fragments(1),
+                config().with_max_fragments(1),
                 empty(true)(peer().frame(Opcode::Text, false, b"")).bytes(),
             ),
         ),
@@ -309,7 +315,7 @@ fn failures(role: Role) -> Vec<(ConnectionError, u16, Connection, Vec<u8>)> {
         (
             1001,
             by_time(
-                config().idle_timeout(Duration::from_secs(1)),
+                config().with_idle_timeout(Duration::from_secs(1)),
                 DeadlineReason::Idle,
             ),
         ),

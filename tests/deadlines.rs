@@ -137,7 +137,7 @@ fn peer_is_told_which_deadline_passed() {
     for role in ROLES {
         let out = after(Clocked::open(role, &config()), &[20, 20]);
         assert_eq!(frames(&out)[0].1, b"\x03\xf3", "1011 for a mute peer");
-        let idle = config().idle_timeout(secs(3)).ping_interval(None);
+        let idle = config().with_idle_timeout(secs(3)).with_ping_interval(None);
         let out = after(Clocked::open(role, &idle), &[3]);
         assert_eq!(frames(&out)[0].1, b"\x03\xe9", "1001 for an idle one");
     }
@@ -150,10 +150,10 @@ fn slow_large_frame_survives_keepalive() {
         let payload = vec![0xab; 1024 * 1024];
         let bytes = wire(peer_of(role)).binary(&payload).bytes();
         let fragments = config()
-            .ping_interval(secs(2))
-            .pong_timeout(secs(2))
-            .idle_timeout(secs(5))
-            .delivery(Delivery::Fragments);
+            .with_ping_interval(secs(2))
+            .with_pong_timeout(secs(2))
+            .with_idle_timeout(secs(5))
+            .with_delivery(Delivery::Fragments);
         let mut clocked = Clocked::open(role, &fragments);
         let mut received = 0;
         for piece in bytes.chunks(100) {
@@ -271,12 +271,12 @@ fn stalled_writes_end_the_connection() {
 #[test]
 fn deadlines_can_be_switched_off() {
     let off = config()
-        .handshake_timeout(None)
-        .ping_interval(None)
-        .pong_timeout(None)
-        .idle_timeout(None)
-        .close_timeout(None)
-        .write_timeout(None);
+        .with_handshake_timeout(None)
+        .with_ping_interval(None)
+        .with_pong_timeout(None)
+        .with_idle_timeout(None)
+        .with_close_timeout(None)
+        .with_write_timeout(None);
     for role in ROLES {
         let mut clocked = Clocked::open(role, &off);
         clocked.ws.send("unsent", &mut clocked.out).unwrap();
@@ -293,7 +293,7 @@ fn deadlines_can_be_switched_off() {
 fn flood_of_control_frames_is_ended() {
     for role in ROLES {
         for opcode in [Opcode::Ping, Opcode::Pong] {
-            let limited = config().max_control_frames(10);
+            let limited = config().with_max_control_frames(10);
             let frame = wire(peer_of(role)).frame(opcode, true, b"").bytes();
             let mut clocked = Clocked::open(role, &limited);
             for _ in 0..3 {
@@ -431,7 +431,7 @@ fn owing() -> Vec<(&'static str, Clocked)> {
         let mut input = Input::new(&mut request);
         let event = clocked.ws.receive(&mut input, &mut clocked.out);
         assert!(matches!(event, Some(Event::Request(_))), "{event:?}");
-        let page = page.body(vec![7; 1 << 20]);
+        let page = page.with_body(vec![7; 1 << 20]);
         clocked.ws.respond(page, &mut clocked.out).unwrap();
         rows.push(("a large page", clocked));
     }
@@ -471,7 +471,7 @@ fn peer_that_stops_reading_is_ended_in_every_state() {
 fn trickle_is_ended_where_a_minimum_rate_is_set() {
     for (rate, is_ended) in [(0, false), (1, true), (1000, true)] {
         for role in ROLES {
-            let mut clocked = Clocked::open(role, &config().min_write_rate(rate));
+            let mut clocked = Clocked::open(role, &config().with_min_write_rate(rate));
             clocked.io = IoState::paused();
             clocked.ws.send(&[7; 1000], &mut clocked.out).unwrap();
             for _ in 0..20 {
@@ -487,7 +487,7 @@ fn trickle_is_ended_where_a_minimum_rate_is_set() {
 #[test]
 fn peer_that_keeps_the_minimum_rate_is_not_ended() {
     for role in ROLES {
-        let mut clocked = Clocked::open(role, &config().min_write_rate(1000));
+        let mut clocked = Clocked::open(role, &config().with_min_write_rate(1000));
         clocked.io = IoState::paused();
         clocked.ws.send(&[7; 1_000_000], &mut clocked.out).unwrap();
         for _ in 0..600 {
@@ -496,7 +496,7 @@ fn peer_that_keeps_the_minimum_rate_is_not_ended() {
         }
         assert!(clocked.ws.is_open());
         // Small messages that always leave are far below the rate.
-        let mut clocked = Clocked::open(role, &config().min_write_rate(1000));
+        let mut clocked = Clocked::open(role, &config().with_min_write_rate(1000));
         clocked.io = IoState::paused();
         for _ in 0..600 {
             clocked.out.clear();
@@ -595,7 +595,7 @@ fn end_of_stream_while_a_request_waits_is_reported() {
 #[test]
 fn endpoint_that_only_sends_for_an_hour_is_not_failed() {
     for role in ROLES {
-        let mut clocked = Clocked::open(role, &config().idle_timeout(secs(60)));
+        let mut clocked = Clocked::open(role, &config().with_idle_timeout(secs(60)));
         clocked.io = IoState::paused();
         for _ in 0..3600 {
             clocked.ws.send("tick", &mut clocked.out).unwrap();
@@ -617,7 +617,7 @@ fn endpoint_that_only_sends_for_an_hour_is_not_failed() {
 #[test]
 fn busy_driver_fails_nobody_for_its_own_silence() {
     for role in ROLES {
-        let idle = config().idle_timeout(secs(30));
+        let idle = config().with_idle_timeout(secs(30));
         let mut clocked = Clocked::open(role, &idle);
         clocked.pass(secs(20));
         clocked.written();
@@ -660,7 +660,7 @@ fn refusal_with_endless_body_keeps_its_status() {
 #[test]
 fn pong_may_be_sent_until_the_close_frame_of_the_peer() {
     for role in ROLES {
-        let (mut ws, mut out) = (open(role, &config().auto_pong(false)), Vec::new());
+        let (mut ws, mut out) = (open(role, &config().with_auto_pong(false)), Vec::new());
         ws.close(1000, "", &mut out).unwrap();
         out.clear();
         feed(&mut ws, [&*wire(peer_of(role)).ping(b"?").bytes()]);
@@ -700,7 +700,7 @@ fn latency_is_the_round_trip_of_a_keepalive_ping() {
 #[test]
 fn answer_to_a_long_upload_is_awaited() {
     for role in ROLES {
-        let mut clocked = Clocked::open(role, &config().idle_timeout(secs(60)));
+        let mut clocked = Clocked::open(role, &config().with_idle_timeout(secs(60)));
         clocked.io = IoState::paused();
         for _ in 0..3600 {
             clocked.ws.send("chunk", &mut clocked.out).unwrap();
@@ -750,7 +750,7 @@ fn latency_is_unknown_where_nobody_saw_the_ping_leave() {
 #[test]
 fn control_frames_are_limited_by_the_seconds_that_they_took() {
     for role in ROLES {
-        let limited = config().max_control_frames(10);
+        let limited = config().with_max_control_frames(10);
         let pong = wire(peer_of(role)).pong(b"").bytes();
         let mut clocked = Clocked::open(role, &limited);
         clocked.be_busy(secs(20));
@@ -864,7 +864,7 @@ fn half_closed_connection_is_pinged_and_ended() {
         assert_eq!((outcome.clean, outcome.cause), (false, Some(cause)));
         assert_eq!(outcome.code, 4001.into(), "that of the peer's close frame");
 
-        let mut end = without_auto_close(role, &config().idle_timeout(secs(7)));
+        let mut end = without_auto_close(role, &config().with_idle_timeout(secs(7)));
         end.receive(&close);
         end.pass(secs(8));
         let close = &frames(&end.out)[0];
@@ -880,13 +880,17 @@ fn half_closed_connection_is_pinged_and_ended() {
 #[test]
 fn extreme_times_do_not_panic() {
     let always = config()
-        .handshake_timeout(Duration::MAX)
-        .ping_interval(Duration::MAX)
-        .idle_timeout(Duration::MAX)
-        .close_timeout(Duration::MAX)
-        .write_timeout(Duration::MAX)
-        .min_write_rate(u32::MAX);
-    for config in [always, config(), config().ping_interval(Duration::ZERO)] {
+        .with_handshake_timeout(Duration::MAX)
+        .with_ping_interval(Duration::MAX)
+        .with_idle_timeout(Duration::MAX)
+        .with_close_timeout(Duration::MAX)
+        .with_write_timeout(Duration::MAX)
+        .with_min_write_rate(u32::MAX);
+    for config in [
+        always,
+        config(),
+        config().with_ping_interval(Duration::ZERO),
+    ] {
         for role in ROLES {
             let (mut ws, mut out) = (open(role, &config), Vec::new());
             for now in [Duration::MAX, Duration::ZERO, secs(1), Duration::MAX] {

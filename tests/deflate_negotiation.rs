@@ -20,7 +20,9 @@ const INVALID: HandshakeError = HandshakeError::Invalid(HeaderField::Extensions)
 
 /// Demands nothing and keeps every window.
 fn lenient() -> Options {
-    Options::new().takeover(true).peer_takeover(true)
+    Options::new()
+        .with_context_takeover(true)
+        .with_peer_context_takeover(true)
 }
 
 fn fields(lists: &[&str]) -> String {
@@ -157,7 +159,7 @@ fn server_accepts_declines_or_refuses_an_offer() {
         ),
     ];
     for (offer, expected) in accepted {
-        let config = config().deflate(lenient());
+        let config = config().with_deflate(lenient());
         let answer = answer(&[&full(offer)], &config);
         assert_eq!(answer, Ok(Some(full(expected))), "{offer}");
     }
@@ -199,7 +201,7 @@ fn server_accepts_declines_or_refuses_an_offer() {
         ",",
     ];
     for offer in declined {
-        let config = config().deflate(lenient());
+        let config = config().with_deflate(lenient());
         assert_eq!(answer(&[&full(offer)], &config), Ok(None), "{offer}");
     }
 
@@ -216,7 +218,7 @@ fn server_accepts_declines_or_refuses_an_offer() {
         "per/message",
     ];
     for offer in malformed {
-        let config = config().deflate(lenient());
+        let config = config().with_deflate(lenient());
         assert_eq!(answer(&[&full(offer)], &config), Err(INVALID), "{offer}");
     }
 }
@@ -231,57 +233,61 @@ fn server_answers_by_its_settings() {
             "@; server_no_context_takeover; client_no_context_takeover",
         ),
         (
-            Options::new().takeover(true),
+            Options::new().with_context_takeover(true),
             "@; server_no_context_takeover",
             "@; server_no_context_takeover; client_no_context_takeover",
         ),
         (
-            lenient().takeover(false),
+            lenient().with_context_takeover(false),
             "@",
             "@; server_no_context_takeover",
         ),
         (
-            lenient().peer_takeover(false),
+            lenient().with_peer_context_takeover(false),
             "@",
             "@; client_no_context_takeover",
         ),
-        (lenient().window_bits(9), "@", "@; server_max_window_bits=9"),
         (
-            lenient().window_bits(9),
+            lenient().with_window_bits(9),
+            "@",
+            "@; server_max_window_bits=9",
+        ),
+        (
+            lenient().with_window_bits(9),
             "@; server_max_window_bits=12",
             "@; server_max_window_bits=9",
         ),
         (
-            lenient().window_bits(12),
+            lenient().with_window_bits(12),
             "@; server_max_window_bits=9",
             "@; server_max_window_bits=9",
         ),
-        (lenient().peer_window_bits(9), "@", "@"),
+        (lenient().with_peer_window_bits(9), "@", "@"),
         (
-            lenient().peer_window_bits(9),
+            lenient().with_peer_window_bits(9),
             "@; client_max_window_bits",
             "@; client_max_window_bits=9",
         ),
         (
-            lenient().peer_window_bits(9),
+            lenient().with_peer_window_bits(9),
             "@; client_max_window_bits=8",
             "@; client_max_window_bits=8",
         ),
         (
-            lenient().window_bits(0).peer_window_bits(200),
+            lenient().with_window_bits(0).with_peer_window_bits(200),
             "@; client_max_window_bits",
             "@; server_max_window_bits=8",
         ),
     ];
     for (options, offer, expected) in table {
-        let answer = answer(&[&full(offer)], &config().deflate(options.clone()));
+        let answer = answer(&[&full(offer)], &config().with_deflate(options.clone()));
         assert_eq!(answer, Ok(Some(full(expected))), "{offer}: {options:?}");
     }
 }
 
 #[test]
 fn server_reads_offers_in_several_fields() {
-    let config = config().deflate(lenient());
+    let config = config().with_deflate(lenient());
     let lists = ["x-other", "permessage-deflate; x-unknown", NAME];
     assert_eq!(answer(&lists, &config), Ok(Some(NAME.into())));
 }
@@ -304,19 +310,22 @@ fn client_offers_by_its_settings() {
             @; client_no_context_takeover; client_max_window_bits",
         ),
         (
-            Options::new().fallback(false),
+            Options::new().with_fallback(false),
             "@; server_no_context_takeover; client_no_context_takeover; client_max_window_bits",
         ),
         (lenient(), "@; client_max_window_bits"),
-        (lenient().window_bits(10), "@; client_max_window_bits=10"),
         (
-            lenient().peer_window_bits(9),
+            lenient().with_window_bits(10),
+            "@; client_max_window_bits=10",
+        ),
+        (
+            lenient().with_peer_window_bits(9),
             "@; server_max_window_bits=9; client_max_window_bits, @; client_max_window_bits",
         ),
     ];
     for (options, expected) in table {
         let expected = full(expected);
-        let offer = offer(&config().deflate(options));
+        let offer = offer(&config().with_deflate(options));
         assert_eq!(offer, Some(expected));
     }
 }
@@ -335,15 +344,15 @@ fn client_accepts_or_fails_a_response() {
         server_max_window_bits=10; client_max_window_bits=11",
     ];
     for list in accepted {
-        let checked = check(&[&full(list)], &config().deflate(lenient()));
+        let checked = check(&[&full(list)], &config().with_deflate(lenient()));
         assert_eq!(checked, Ok(Some(full(list))), "{list}");
     }
     let spelled = format!(" {NAME} ; server_max_window_bits=\"1\\0\" ,");
     assert_eq!(
-        check(&[&spelled], &config().deflate(lenient())),
+        check(&[&spelled], &config().with_deflate(lenient())),
         Ok(Some(full("@; server_max_window_bits=10")))
     );
-    assert_eq!(check(&[], &config().deflate(lenient())), Ok(None));
+    assert_eq!(check(&[], &config().with_deflate(lenient())), Ok(None));
 
     let not_offered = HandshakeError::ExtensionNotOffered;
     let failed = [
@@ -366,15 +375,15 @@ fn client_accepts_or_fails_a_response() {
         ("@;", INVALID),
     ];
     for empty in ["", " , ,"] {
-        let checked = check(&[empty], &config().deflate(lenient()));
+        let checked = check(&[empty], &config().with_deflate(lenient()));
         assert_eq!(checked, Ok(None), "{empty:?}");
     }
     for (list, error) in failed {
-        let checked = check(&[&full(list)], &config().deflate(lenient()));
+        let checked = check(&[&full(list)], &config().with_deflate(lenient()));
         assert_eq!(checked, Err(error), "{list}");
     }
     // RFC 6455 §11.3.2: not more than once in a response.
-    let twice = check(&[NAME, NAME], &config().deflate(lenient()));
+    let twice = check(&[NAME, NAME], &config().with_deflate(lenient()));
     assert_eq!(
         twice,
         Err(HandshakeError::Duplicate(HeaderField::Extensions))
@@ -383,30 +392,34 @@ fn client_accepts_or_fails_a_response() {
 
 #[test]
 fn client_holds_the_response_against_each_of_its_offers() {
-    let no_takeover = lenient().peer_takeover(false);
-    let window = lenient().peer_window_bits(10);
-    let own_window = lenient().window_bits(10);
+    let no_takeover = lenient().with_peer_context_takeover(false);
+    let window = lenient().with_peer_window_bits(10);
+    let own_window = lenient().with_window_bits(10);
     let table = [
         (no_takeover.clone(), "@", true),
-        (no_takeover.clone().fallback(false), "@", false),
+        (no_takeover.clone().with_fallback(false), "@", false),
         (
-            no_takeover.fallback(false),
+            no_takeover.with_fallback(false),
             "@; server_no_context_takeover",
             true,
         ),
         (window.clone(), "@", true),
-        (window.clone().fallback(false), "@", false),
+        (window.clone().with_fallback(false), "@", false),
         (
-            window.clone().fallback(false),
+            window.clone().with_fallback(false),
             "@; server_max_window_bits=11",
             false,
         ),
         (
-            window.clone().fallback(false),
+            window.clone().with_fallback(false),
             "@; server_max_window_bits=10",
             true,
         ),
-        (window.fallback(false), "@; server_max_window_bits=8", true),
+        (
+            window.with_fallback(false),
+            "@; server_max_window_bits=8",
+            true,
+        ),
         (own_window.clone(), "@", true),
         (own_window.clone(), "@; client_max_window_bits=10", true),
         (own_window, "@; client_max_window_bits=11", false),
@@ -417,7 +430,7 @@ fn client_holds_the_response_against_each_of_its_offers() {
         } else {
             Err(INVALID)
         };
-        let checked = check(&[&full(list)], &config().deflate(options.clone()));
+        let checked = check(&[&full(list)], &config().with_deflate(options.clone()));
         assert_eq!(checked, expected, "{list}: {options:?}");
     }
 }

@@ -43,7 +43,7 @@ fn server_accepts_or_refuses_an_extended_connect() {
     assert_eq!(request.target(), "/chat?room=1");
     assert_eq!(request.host(), Some("example.com"));
     assert_eq!(request.headers().get("Cookie"), Some(&b"id=1"[..]));
-    let response = request.accept().subprotocol("echo").unwrap();
+    let response = request.accept().with_subprotocol("echo").unwrap();
     assert_eq!(response.status(), 200);
     let written: Vec<_> = response
         .fields()
@@ -53,7 +53,7 @@ fn server_accepts_or_refuses_an_extended_connect() {
     assert_eq!(written, ["Sec-WebSocket-Protocol"], "no key, no upgrade");
     assert_eq!(response.agreement().subprotocol(), Some("echo"));
     assert!(response.opens() && !request.reject(403).opens());
-    let with_body = request.accept().body("hello");
+    let with_body = request.accept().with_body("hello");
     assert_eq!(with_body.content(), b"", "frames follow at once");
     assert_eq!((request.path(), request.query()), ("/chat", Some("room=1")));
     assert_eq!(request.reject(403).agreement(), &Agreement::default());
@@ -190,12 +190,12 @@ fn server_accepts_or_refuses_an_extended_connect() {
         assert_eq!(expected.map_or(200, HandshakeError::status), status);
     }
     let hosts = Hosts::list(["chat.example.com"]).unwrap();
-    let rejection = upgrade::extended_connect(PSEUDO, [VERSION], &config().hosts(hosts));
+    let rejection = upgrade::extended_connect(PSEUDO, [VERSION], &config().with_hosts(hosts));
     let rejection = rejection.unwrap_err();
     assert_eq!(rejection.status(), 421);
     assert_eq!(rejection.target(), Some("/chat?room=1"));
     assert_eq!(rejection.request().unwrap().host(), Some("example.com"));
-    let any = config().origin(OriginPolicy::Any);
+    let any = config().with_origin(OriginPolicy::Any);
     let fields = [VERSION, ("origin", b"https://evil.example".as_slice())];
     assert!(upgrade::extended_connect(PSEUDO, fields, &any).is_ok());
 }
@@ -204,8 +204,8 @@ fn server_accepts_or_refuses_an_extended_connect() {
 #[test]
 fn client_holds_the_answer_against_its_offer() {
     let request = ClientRequest::to("wss://example.com/chat")
-        .and_then(|request| request.header("Authorization", "Bearer secret"))
-        .and_then(|request| request.subprotocol("chat"))
+        .and_then(|request| request.with_header("Authorization", "Bearer secret"))
+        .and_then(|request| request.with_subprotocol("chat"))
         .unwrap();
     let offer = Offer::extended_connect(&request, &config());
     let names: Vec<_> = offer
@@ -256,11 +256,11 @@ fn client_holds_the_answer_against_its_offer() {
 #[test]
 fn both_roles_agree_by_pairs() {
     #[cfg(feature = "deflate")]
-    let config = config().deflate(sansocket::deflate::Options::new());
+    let config = config().with_deflate(sansocket::deflate::Options::new());
     #[cfg(not(feature = "deflate"))]
     let config: Config = config();
     let request = ClientRequest::to("ws://example.com/chat")
-        .and_then(|request| request.subprotocol("chat"))
+        .and_then(|request| request.with_subprotocol("chat"))
         .unwrap();
     let offer = Offer::upgrade(&request, &config).unwrap();
     let received = upgrade::request("GET", "/chat", offer.fields().iter(), &config).unwrap();
@@ -279,7 +279,7 @@ fn both_roles_agree_by_pairs() {
         .map(|(name, value)| (name, str::from_utf8(value).unwrap()))
         .collect();
     assert_eq!(written, offered, "in the head as in the pairs");
-    let response = received.accept().subprotocol("chat").unwrap();
+    let response = received.accept().with_subprotocol("chat").unwrap();
     let agreement = offer
         .check(response.status(), response.fields().iter())
         .unwrap();

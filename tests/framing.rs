@@ -55,7 +55,7 @@ fn send_all(role: Role, config: &Config) -> (Vec<u8>, Vec<Vec<u8>>) {
     out.extend(feed(&mut ws, [&*peer]).out);
     payloads.extend([b"who?".to_vec(), b"\x03\xe9".to_vec()]);
 
-    let mut ws = open(role, &config.clone().max_sent_frame_len(10));
+    let mut ws = open(role, &config.clone().with_max_sent_frame_len(10));
     ws.send(&[7; 25], &mut out).unwrap();
     payloads.extend([vec![7; 10], vec![7; 10], vec![7; 5]]);
     ws.close(1000, "bye", &mut out).unwrap();
@@ -221,7 +221,7 @@ fn endpoint_fails_length_above_63_bits() {
 #[test]
 fn endpoint_reserves_nothing_for_a_declared_length() {
     for role in ROLES {
-        let config = config().max_message_len(usize::MAX);
+        let config = config().with_max_message_len(usize::MAX);
         for len in [1 << 32, 1 << 62, i64::MAX as u64] {
             let mut ws = open(role, &config);
             let told = feed(&mut ws, [&*header_with_len(role, 64, len), b"abc"]);
@@ -291,7 +291,7 @@ fn client_takes_keys_from_entropy_alone() {
         Ok(())
     });
     let (mut ws, mut out) = (
-        open(Role::Client, &Config::new().entropy(counting)),
+        open(Role::Client, &Config::new().with_entropy(counting)),
         Vec::new(),
     );
     for _ in 0..3 {
@@ -303,7 +303,7 @@ fn client_takes_keys_from_entropy_alone() {
         .collect();
     assert_eq!(keys, (0..12).collect::<Vec<_>>());
 
-    let failing = Config::new().entropy(Entropy::new(|_| Err(NoEntropy)));
+    let failing = Config::new().with_entropy(Entropy::new(|_| Err(NoEntropy)));
     let (mut ws, mut out) = (open(Role::Client, &failing), b"before".to_vec());
     let none = Err(SendError::NoEntropy);
     assert_eq!(ws.send("x", &mut out), none);
@@ -439,7 +439,7 @@ fn limits_on_frames_hold_exactly() {
             let told = every_cut(|| open(role, config), bytes);
             assert_eq!(told.error(), Some(error.into()));
         };
-        let config = config().max_frame_len(10);
+        let config = config().with_max_frame_len(10);
         ok(&config, &peer().binary(&[0; 10]).bytes());
         fails(
             &config,
@@ -454,9 +454,9 @@ fn limits_on_frames_hold_exactly() {
         };
         ok(&config, &two(10));
         fails(&config, &two(11), LimitError::FrameTooLong);
-        ok(&config.clone().max_message_len(20), &two(10));
+        ok(&config.clone().with_max_message_len(20), &two(10));
         fails(
-            &config.max_message_len(19),
+            &config.with_max_message_len(19),
             &two(10),
             LimitError::MessageTooLong,
         );

@@ -99,7 +99,7 @@ fn server_ends_the_transport_after_a_late_answer() {
     assert!(ws.is_closed() && !ws.is_lingering());
 
     // Nothing would end the wait.
-    let mut ws = start(Role::Server, &config().close_timeout(None));
+    let mut ws = start(Role::Server, &config().with_close_timeout(None));
     feed(&mut ws, [&*wire(Role::Client).close(1000, "").bytes()]);
     ws.close(1000, "", &mut Vec::new()).unwrap();
     assert!(ws.is_closed() && !ws.is_lingering());

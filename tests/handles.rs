@@ -66,7 +66,7 @@ async fn socket_and_half_send_alike() {
 
 #[tokio::test]
 async fn message_that_has_no_room_comes_back() {
-    let (ws, mut peer) = pair(16, &config().max_unsent_len(1000));
+    let (ws, mut peer) = pair(16, &config().with_max_unsent_len(1000));
     let (mut reader, mut writer) = ws.split();
     let reading = tokio::spawn(async move { reader.next().await });
     assert!(writer.try_send(vec![1; 2000]).unwrap().is_none());

@@ -27,8 +27,8 @@ fn client_of(request: &ClientRequest, config: &Config) -> (Connection, Vec<u8>) 
 /// A client that offered the subprotocols `chat` and `echo`.
 fn client() -> Connection {
     let request = ClientRequest::to("ws://example.com/chat").unwrap();
-    let request = request.subprotocol("chat").unwrap();
-    client_of(&request.subprotocol("echo").unwrap(), &config()).0
+    let request = request.with_subprotocol("chat").unwrap();
+    client_of(&request.with_subprotocol("echo").unwrap(), &config()).0
 }
 
 /// The response with a part of it replaced.
@@ -194,21 +194,21 @@ fn client_reports_transport_that_does_not_open() {
 fn client_sends_complete_request() {
     let request = ClientRequest::to("ws://example.com:9001/chat?room=1")
         .unwrap()
-        .header("Authorization", "Bearer secret")
+        .with_header("Authorization", "Bearer secret")
         .unwrap()
-        .cookie("session", "42")
+        .with_cookie("session", "42")
         .unwrap()
-        .subprotocol("chat.v2")
+        .with_subprotocol("chat.v2")
         .unwrap()
-        .origin("http://example.com:9001")
+        .with_origin("http://example.com:9001")
         .unwrap()
-        .cookie("theme", "dark")
+        .with_cookie("theme", "dark")
         .unwrap()
-        .subprotocol("chat.v1")
+        .with_subprotocol("chat.v1")
         .unwrap()
-        .header("X-Twice", "1")
+        .with_header("X-Twice", "1")
         .unwrap()
-        .header("X-Twice", b"\xff2")
+        .with_header("X-Twice", b"\xff2")
         .unwrap();
     let (_, out) = client_of(&request, &config());
     let expected = b"GET /chat?room=1 HTTP/1.1\r\n\
@@ -256,7 +256,7 @@ fn clashing_and_malformed_fields_are_named() {
         "Transfer-Encoding",
     ];
     for name in reserved {
-        let clash = request().header(name, "x");
+        let clash = request().with_header(name, "x");
         assert_eq!(
             clash.map(drop),
             Err(RequestError::ReservedHeader(name.into()))
@@ -264,15 +264,15 @@ fn clashing_and_malformed_fields_are_named() {
     }
     for name in ["", "a b", "a:", "a\r\n", "\u{fc}", "a\0"] {
         let error = RequestError::InvalidHeaderName(name.into());
-        assert_eq!(request().header(name, "x").map(drop), Err(error));
+        assert_eq!(request().with_header(name, "x").map(drop), Err(error));
     }
     for value in ["a\r\nX: y", "a\n", "\r", "\0", "\x7f", "\x01"] {
         let error = Err(RequestError::InvalidHeaderValue("X-Mine".into()));
-        assert_eq!(request().header("X-Mine", value).map(drop), error);
+        assert_eq!(request().with_header("X-Mine", value).map(drop), error);
         let error = Err(RequestError::InvalidHeaderValue("Origin".into()));
-        assert_eq!(request().origin(value).map(drop), error);
-        assert!(request().cookie("a", value).is_err());
-        assert!(request().cookie(value, "a").is_err());
+        assert_eq!(request().with_origin(value).map(drop), error);
+        assert!(request().with_cookie("a", value).is_err());
+        assert!(request().with_cookie(value, "a").is_err());
     }
     for (name, value) in [
         ("", "x"),
@@ -281,9 +281,12 @@ fn clashing_and_malformed_fields_are_named() {
         ("a", "x y"),
         ("a", "\"x\""),
     ] {
-        assert!(request().cookie(name, value).is_err(), "{name}={value}");
+        assert!(
+            request().with_cookie(name, value).is_err(),
+            "{name}={value}"
+        );
     }
-    assert!(request().header("X", "tab\tand \u{fc}").is_ok());
+    assert!(request().with_header("X", "tab\tand \u{fc}").is_ok());
 }
 
 // Requirement 38: the Host of IPv6 and of other ports.
@@ -330,7 +333,7 @@ fn client_draws_nonce_for_each_connection() {
         assert_ne!(key_of(&first), key_of(&second));
     }
     static COUNT: AtomicU8 = AtomicU8::new(0);
-    let counting = Config::new().entropy(Entropy::new(|bytes| {
+    let counting = Config::new().with_entropy(Entropy::new(|bytes| {
         bytes.fill_with(|| COUNT.fetch_add(1, Ordering::Relaxed));
         Ok(())
     }));
@@ -338,7 +341,7 @@ fn client_draws_nonce_for_each_connection() {
     assert_eq!(key_of(&drawn), "AAECAwQFBgcICQoLDA0ODw==");
     assert_eq!(COUNT.load(Ordering::Relaxed), 16, "and no more");
 
-    let failing = Config::new().entropy(Entropy::new(|_| Err(NoEntropy)));
+    let failing = Config::new().with_entropy(Entropy::new(|_| Err(NoEntropy)));
     let mut out = Vec::new();
     let refused = Connection::client(&request, &failing, &mut out).map(drop);
     assert_eq!(refused, Err(SendError::NoEntropy));
@@ -352,14 +355,20 @@ fn client_refuses_invalid_subprotocol() {
         "", "a b", "a,b", "a;b", "a/b", "\"a\"", "a\r\n", "\u{fc}", "a\x7f", "{a}",
     ] {
         let error = RequestError::InvalidSubprotocol(name.into());
-        assert_eq!(request().subprotocol(name).map(drop), Err(error));
+        assert_eq!(request().with_subprotocol(name).map(drop), Err(error));
     }
-    let twice = request().subprotocol("a").unwrap().subprotocol("a");
+    let twice = request()
+        .with_subprotocol("a")
+        .unwrap()
+        .with_subprotocol("a");
     assert_eq!(
         twice.map(drop),
         Err(RequestError::DuplicateSubprotocol("a".into()))
     );
-    let two = request().subprotocol("a").unwrap().subprotocol("A");
+    let two = request()
+        .with_subprotocol("a")
+        .unwrap()
+        .with_subprotocol("A");
     assert!(two.unwrap().subprotocols().eq(["a", "A"]));
 }
 
@@ -633,14 +642,14 @@ fn redirect_keeps_fields_from_other_servers() {
         ))
     };
     let base = ClientRequest::to("wss://example.com/a")
-        .and_then(|request| request.header("Authorization", "Bearer secret"))
-        .and_then(|request| request.cookie("id", "secret"))
-        .and_then(|request| request.header("X-Api-Key", "secret"))
-        .and_then(|request| request.header("X-Trace", "42"))
-        .and_then(|request| request.subprotocol("token.secret"))
-        .and_then(|request| request.origin("https://example.com"))
+        .and_then(|request| request.with_header("Authorization", "Bearer secret"))
+        .and_then(|request| request.with_cookie("id", "secret"))
+        .and_then(|request| request.with_header("X-Api-Key", "secret"))
+        .and_then(|request| request.with_header("X-Trace", "42"))
+        .and_then(|request| request.with_subprotocol("token.secret"))
+        .and_then(|request| request.with_origin("https://example.com"))
         .unwrap()
-        .forward_on_redirect("x-trace");
+        .with_redirected_header("x-trace");
     for here in ["/b", "wss://EXAMPLE.com/b", "https://example.com:443/b"] {
         let next = base.redirected(&moved(here)).unwrap();
         assert_eq!(next.uri().resource_name(), "/b", "{here}");
@@ -662,8 +671,8 @@ fn redirect_keeps_fields_from_other_servers() {
     }
     let next = base
         .clone()
-        .forward_on_redirect("Sec-WebSocket-Protocol")
-        .forward_on_redirect("Origin")
+        .with_redirected_header("Sec-WebSocket-Protocol")
+        .with_redirected_header("Origin")
         .redirected(&moved("wss://other.example/"))
         .unwrap();
     assert_eq!(next.headers().len(), 3);
@@ -695,7 +704,7 @@ fn redirect_keeps_fields_from_other_servers() {
 #[test]
 fn body_of_a_refusal_is_bounded() {
     let request = ClientRequest::to("ws://h/").unwrap();
-    let limited = config().max_body_len(4);
+    let limited = config().with_max_body_len(4);
     let rows = [
         ("Content-Length: 4", "four", "four", false),
         ("Content-Length: 5", "fiver", "five", true),

@@ -688,7 +688,7 @@ fn server_refuses_unwelcome_origin() {
             None => REQUEST.into(),
         };
         let name = format!("{policy:?}: {origin:?}");
-        let config = config().origin(policy);
+        let config = config().with_origin(policy);
         if is_welcome {
             assert!(asked(&bytes, &config).1.is_upgrade(), "{name}");
         } else {
@@ -703,7 +703,7 @@ fn server_refuses_unwelcome_origin() {
 fn server_sends_refusal_of_caller() {
     let redirect = || {
         Answer::new(307)
-            .header("Location", "wss://other.example/")
+            .with_header("Location", "wss://other.example/")
             .unwrap()
     };
     type Decide = fn(&Request) -> Answer;
@@ -717,7 +717,7 @@ fn server_sends_refusal_of_caller() {
             |request| {
                 request
                     .reject(401)
-                    .header("WWW-Authenticate", "Bearer")
+                    .with_header("WWW-Authenticate", "Bearer")
                     .unwrap()
             },
             "HTTP/1.1 401 Unauthorized\r\nConnection: close\r\nContent-Length: 17\r\n\
@@ -725,7 +725,7 @@ fn server_sends_refusal_of_caller() {
             401 Unauthorized\n",
         ),
         (
-            |_| Answer::new(200).body("<p>"),
+            |_| Answer::new(200).with_body("<p>"),
             "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: 3\r\n\r\n<p>",
         ),
     ];
@@ -760,17 +760,17 @@ fn server_chooses_only_offered_subprotocol() {
     let not_offered = |name: &str| Err(RequestError::SubprotocolNotOffered(name.into()));
     for name in ["other", "Chat", "chatx"] {
         assert_eq!(
-            request.accept().subprotocol(name).map(drop),
+            request.accept().with_subprotocol(name).map(drop),
             not_offered(name)
         );
     }
-    let empty = request.accept().subprotocol("");
+    let empty = request.accept().with_subprotocol("");
     assert_eq!(
         empty.map(drop),
         Err(RequestError::InvalidSubprotocol("".into()))
     );
     let mut out = Vec::new();
-    ws.respond(request.accept().subprotocol("last").unwrap(), &mut out)
+    ws.respond(request.accept().with_subprotocol("last").unwrap(), &mut out)
         .unwrap();
     assert!(
         answer(&out)
@@ -787,10 +787,10 @@ fn server_chooses_only_offered_subprotocol() {
 
     let (_, request) = asked(REQUEST.as_bytes(), &config());
     assert_eq!(
-        request.accept().subprotocol("chat").map(drop),
+        request.accept().with_subprotocol("chat").map(drop),
         not_offered("chat")
     );
-    let refusal = request.reject(404).subprotocol("chat");
+    let refusal = request.reject(404).with_subprotocol("chat");
     assert_eq!(refusal.map(drop), not_offered("chat"));
 }
 
@@ -926,7 +926,7 @@ fn request_is_taken_apart() {
     assert_eq!(request.header("X-Bytes"), None, "not ASCII");
     assert_eq!(request.header("X-Other"), None);
     assert!(request.subprotocols().eq(["chat", "echo"]));
-    assert!(request.accept().subprotocol("echo").is_ok());
+    assert!(request.accept().with_subprotocol("echo").is_ok());
 
     let (_, request) = asked(REQUEST.as_bytes(), &config());
     assert_eq!((request.path(), request.query()), ("/chat", None));
@@ -972,7 +972,7 @@ fn absolute_target_replaces_host() {
 #[test]
 fn server_refuses_other_hosts() {
     let hosts = Hosts::list(["example.com", "localhost:8080"]).unwrap();
-    let config = config().hosts(hosts);
+    let config = config().with_hosts(hosts);
     let rows = [
         ("listed", REQUEST.into(), true),
         ("in capitals", with("example.com", "EXAMPLE.com:81"), true),
@@ -1061,7 +1061,7 @@ fn answer_to_head_has_no_body() {
             .replace("HEAD", method);
         let (mut ws, _) = asked(head.as_bytes(), &config());
         let mut out = Vec::new();
-        ws.respond(Answer::new(200).body("a page"), &mut out)
+        ws.respond(Answer::new(200).with_body("a page"), &mut out)
             .unwrap();
         let (status, fields, sent) = answer(&out);
         assert_eq!((status, &*sent), (200, body));
@@ -1080,7 +1080,12 @@ fn every_426_names_the_protocol_and_its_version() {
         Request::accept,
         |request| request.reject(426),
         |_| Answer::new(426),
-        |_| Answer::new(426).body("upgrade").header("X", "y").unwrap(),
+        |_| {
+            Answer::new(426)
+                .with_body("upgrade")
+                .with_header("X", "y")
+                .unwrap()
+        },
     ];
     for decide in rows {
         let (mut ws, request) = asked(b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", &config());
@@ -1113,7 +1118,8 @@ fn statuses_without_content_have_no_body_and_no_length() {
     for status in [204, 304] {
         let (mut ws, _) = asked(REQUEST.as_bytes(), &config());
         let mut out = Vec::new();
-        ws.respond(Answer::new(status).body("x"), &mut out).unwrap();
+        ws.respond(Answer::new(status).with_body("x"), &mut out)
+            .unwrap();
         let (_, head, body) = answer(&out);
         assert!(
             body.is_empty() && !head.contains("content-length"),
@@ -1131,11 +1137,11 @@ fn statuses_without_content_have_no_body_and_no_length() {
 fn head_limits_hold_exactly() {
     let len = REQUEST.len();
     let fits = every_cut(
-        || Connection::server(&config().max_head_len(len)),
+        || Connection::server(&config().with_max_head_len(len)),
         REQUEST.as_bytes(),
     );
     assert_eq!(String::from_utf8(fits.out).unwrap(), RESPONSE);
-    let config_of = |len| config().max_head_len(len);
+    let config_of = |len| config().with_max_head_len(len);
     let error = HandshakeError::HeadTooLong;
     assert_eq!(error.status(), 431);
     assert_refuses(
@@ -1147,7 +1153,7 @@ fn head_limits_hold_exactly() {
 
     let fields = 5;
     let fits = every_cut(
-        || Connection::server(&config().max_headers(fields)),
+        || Connection::server(&config().with_max_headers(fields)),
         REQUEST.as_bytes(),
     );
     assert_eq!(String::from_utf8(fits.out).unwrap(), RESPONSE);
@@ -1156,7 +1162,7 @@ fn head_limits_hold_exactly() {
     assert_refuses(
         "one field more",
         REQUEST.as_bytes(),
-        &config().max_headers(fields - 1),
+        &config().with_max_headers(fields - 1),
         error,
     );
 
@@ -1192,7 +1198,7 @@ fn head_is_read_in_linear_time() {
         let value = "v".repeat(len - REQUEST.len() - 5);
         let bytes = with_field(&format!("X: {value}"));
         assert_eq!(bytes.len(), len);
-        let mut ws = Connection::server(&config().max_head_len(len));
+        let mut ws = Connection::server(&config().with_max_head_len(len));
         let told = feed(&mut ws, bytes.chunks(1));
         assert_eq!(String::from_utf8(told.out).unwrap(), RESPONSE);
     }
@@ -1260,8 +1266,8 @@ fn fields_of_the_caller_are_added_to_the_response() {
     let (mut ws, request) = asked(REQUEST.as_bytes(), &config());
     let response = request
         .accept()
-        .header("Set-Cookie", "a=b; HttpOnly")
-        .and_then(|response| response.header("Set-Cookie", "c=d"))
+        .with_header("Set-Cookie", "a=b; HttpOnly")
+        .and_then(|response| response.with_header("Set-Cookie", "c=d"))
         .unwrap();
     let mut out = Vec::new();
     ws.respond(response, &mut out).unwrap();
@@ -1271,13 +1277,13 @@ fn fields_of_the_caller_are_added_to_the_response() {
     );
     assert_eq!(String::from_utf8(out).unwrap(), expected);
     for name in ["Sec-WebSocket-Accept", "upgrade", "Content-Length"] {
-        let clash = request.accept().header(name, "x");
+        let clash = request.accept().with_header(name, "x");
         assert_eq!(
             clash.map(drop),
             Err(RequestError::ReservedHeader(name.into()))
         );
     }
-    let injected = request.accept().header("X", "a\r\nSet-Cookie: b");
+    let injected = request.accept().with_header("X", "a\r\nSet-Cookie: b");
     let error = RequestError::InvalidHeaderValue("X".into());
     assert_eq!(injected.map(drop), Err(error));
     assert!(ws.is_open());

@@ -72,12 +72,12 @@ impl AsyncWrite for Stream {
 /// Without clocks, which a model does not have.
 fn config() -> Config {
     Config::new()
-        .handshake_timeout(None)
-        .ping_interval(None)
-        .pong_timeout(None)
-        .close_timeout(None)
-        .write_timeout(None)
-        .entropy(Entropy::new(|bytes| {
+        .with_handshake_timeout(None)
+        .with_ping_interval(None)
+        .with_pong_timeout(None)
+        .with_close_timeout(None)
+        .with_write_timeout(None)
+        .with_entropy(Entropy::new(|bytes| {
             bytes.fill(7);
             Ok(())
         }))

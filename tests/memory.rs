@@ -129,7 +129,7 @@ fn endpoint_allocates_nothing_for_a_declared_length() {
             let mut bytes = Vec::new();
             header.write(&mut bytes);
             bytes.push(0);
-            for config in [config(), config().max_message_len(usize::MAX)] {
+            for config in [config(), config().with_max_message_len(usize::MAX)] {
                 let mut ws = open(role, &config);
                 let (mut buf, mut out) = ([0; 16], Vec::with_capacity(256));
                 let ((), used) = measure(|| drive(&mut ws, (&mut buf, &mut out), &bytes, ignore));
@@ -294,7 +294,7 @@ fn held_bytes_are_what_the_allocator_counts_in_every_phase() {
         let ((), used) = measure(|| {
             drive(&mut ws, (&mut buf, &mut out), bytes, |ws, event, out| {
                 if let Event::Request(request) = event {
-                    let response = request.accept().subprotocol("echo").expect("offered");
+                    let response = request.accept().with_subprotocol("echo").expect("offered");
                     ws.respond(response, out).expect("a request");
                 }
             });
@@ -310,14 +310,16 @@ fn held_bytes_are_what_the_allocator_counts_in_every_phase() {
 #[test]
 fn offered_subprotocols_cost_less_than_twice_their_bytes() {
     const ENTRIES: usize = 2800;
-    let config = config().max_head_len(64 * 1024);
+    let config = config().with_max_head_len(64 * 1024);
     let (to, built) = measure(|| {
         let to = ClientRequest::to("ws://example.com/").expect("a URI");
         (0..ENTRIES).fold(to, |to, number| {
-            let to = to.subprotocol(&number.to_string()).expect("another name");
+            let to = to
+                .with_subprotocol(&number.to_string())
+                .expect("another name");
             // Others grow in between.
             if number % 100 == 0 {
-                to.cookie("a", "b").expect("a cookie")
+                to.with_cookie("a", "b").expect("a cookie")
             } else {
                 to
             }
@@ -343,7 +345,7 @@ fn offered_subprotocols_cost_less_than_twice_their_bytes() {
     assert!(used.peak <= list + KIB, "{used:?}");
     assert!(used.calls <= 3, "{used:?}");
     let last = (ENTRIES - 1).to_string();
-    let answer = answer.subprotocol(&last).expect("it was offered");
+    let answer = answer.with_subprotocol(&last).expect("it was offered");
     let mut out = Vec::new();
     server.respond(answer, &mut out).expect("a request");
     assert!(server.held_bytes() < KIB as usize, "nothing of the list");
@@ -355,7 +357,7 @@ fn offered_subprotocols_cost_less_than_twice_their_bytes() {
 #[test]
 fn held_bytes_of_a_refused_client_are_what_the_allocator_counts() {
     let to = ClientRequest::to("ws://example.com/").expect("a URI");
-    let to = to.subprotocol("echo").expect("a token");
+    let to = to.with_subprotocol("echo").expect("a token");
     let refusal = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n\r\n";
     let pieces: [&[u8]; 4] = [&refusal[..20], &refusal[20..], b"please", b" log in"];
     let (mut buf, mut out) = ([0; 256], Vec::with_capacity(1024));
@@ -434,8 +436,8 @@ fn fragments_of_a_long_text_pass_in_less_than_64_kibibytes() {
     let mut buf = vec![0; 16 * 1024];
     let ((passed, ws), used) = measure(|| {
         let config = config()
-            .delivery(Delivery::Fragments)
-            .max_message_len(usize::MAX);
+            .with_delivery(Delivery::Fragments)
+            .with_max_message_len(usize::MAX);
         let (mut ws, mut out) = (open(Role::Client, &config), Vec::new());
         let (mut passed, mut ended) = (0, false);
         let mut pass = |_: &mut Connection, event: Event<'_>, _: &mut Vec<u8>| match event {

@@ -53,7 +53,7 @@ fn cuts(bytes: &[u8]) -> impl Iterator<Item = [&[u8]; 3]> {
 }
 
 fn in_fragments() -> Config {
-    config().delivery(Delivery::Fragments)
+    config().with_delivery(Delivery::Fragments)
 }
 
 /// Ends with this error, close code in `out`, whatever the cut. Gives back
@@ -139,7 +139,7 @@ fn endpoint_sends_control_frames_whole_between_fragments() {
             assert_eq!((sent.0, sent.1, &*sent.2), expected);
         }
         // Not even the smallest fragment size cuts a control frame.
-        let (mut ws, mut out) = (open(role, &config().max_sent_frame_len(1)), Vec::new());
+        let (mut ws, mut out) = (open(role, &config().with_max_sent_frame_len(1)), Vec::new());
         ws.ping(b"whole", &mut out).unwrap();
         ws.close(1000, "whole", &mut out).unwrap();
         assert_eq!(frames(&out).len(), 2);
@@ -292,7 +292,7 @@ fn endpoint_answers_ping_with_its_payload() {
             assert_eq!((header.opcode, &**answer), (Opcode::Pong, payload));
             assert_eq!(told.out.len(), pong.len(), "masked as its role demands");
 
-            let silent = config().auto_pong(false);
+            let silent = config().with_auto_pong(false);
             let told = every_cut(|| open(role, &silent), &bytes);
             assert_eq!(told.events, [Event::Ping(payload.into())]);
             assert!(told.out.is_empty(), "the application owes it");
@@ -364,7 +364,7 @@ fn endpoint_writes_message_as_frames() {
             let payload = vec![b'a'; len];
             let text = core::str::from_utf8(&payload).unwrap();
             for message in [Message::from(text), Message::from(&payload)] {
-                let config = config().max_sent_frame_len(10);
+                let config = config().with_max_sent_frame_len(10);
                 let (mut ws, mut out) = (open(role, &config), Vec::new());
                 ws.send(&message, &mut out).unwrap();
                 let sent = frames(&out);
@@ -400,7 +400,7 @@ fn not_open(role: Role) -> Vec<(&'static str, Connection, SendError)> {
     let peer = || wire(peer_of(role));
     let mut closed = open(role, &config());
     closed.close(1000, "", &mut Vec::new()).unwrap();
-    let mut late = open(role, &config().idle_timeout(Duration::from_secs(1)));
+    let mut late = open(role, &config().with_idle_timeout(Duration::from_secs(1)));
     for seconds in 0..4 {
         let now = Duration::from_secs(seconds);
         late.handle_timeout(now, IoState::reading(), &mut Vec::new());
@@ -544,10 +544,10 @@ fn endpoint_fails_invalid_utf8_inside_frame() {
 // Requirement 22: empty fragments count, exactly.
 #[test]
 fn limits_on_messages_hold_exactly() {
-    let limited = config().max_message_len(10).max_fragments(3);
+    let limited = config().with_max_message_len(10).with_max_fragments(3);
     let binary =
         |payloads: &[&[u8]]| fragmented(wire(Role::Client), Opcode::Binary, payloads).bytes();
-    for config in [limited.clone(), limited.delivery(Delivery::Fragments)] {
+    for config in [limited.clone(), limited.with_delivery(Delivery::Fragments)] {
         for fine in [
             &[&b"0123456789"[..]][..],
             &[b"01234", b"", b"56789"],
@@ -617,14 +617,14 @@ fn fragments_have_no_limit_on_the_whole_by_default() {
             told.events,
             [Event::Fragment(Fragment::more(&b"begun"[..]))]
         );
-        let asked = in_fragments().max_message_len(16 << 20);
+        let asked = in_fragments().with_max_message_len(16 << 20);
         assert_fails(role, &asked, &bytes, LimitError::MessageTooLong);
         assert_fails(role, &config(), &bytes, LimitError::MessageTooLong);
 
         // Whichever is set first.
         let asked = config()
-            .max_message_len(16 << 20)
-            .delivery(Delivery::Fragments);
+            .with_max_message_len(16 << 20)
+            .with_delivery(Delivery::Fragments);
         assert_fails(role, &asked, &bytes, LimitError::MessageTooLong);
 
         let first = wire(peer_of(role))

@@ -116,7 +116,7 @@ fn serve(config: &Config) -> SocketAddr {
 }
 
 fn pass(name: &str, config: &str) {
-    let settings = Config::new().ping_interval(Duration::from_millis(700));
+    let settings = Config::new().with_ping_interval(Duration::from_millis(700));
     let Some(proxy) = Proxy::start(name, config, serve(&settings)) else {
         return;
     };

@@ -103,7 +103,7 @@ fn server_accepts_real_requests() {
         let config = if head.is_same_origin() {
             common::config()
         } else {
-            common::config().origin(OriginPolicy::Any)
+            common::config().with_origin(OriginPolicy::Any)
         };
         let transcript = every_cut(|| Connection::server(&config), &head.bytes());
         match transcript.events.as_slice() {
@@ -117,19 +117,20 @@ fn server_accepts_real_requests() {
 /// A configuration that draws the nonce of RFC 6455 §1.3, and offers what the
 /// servers were offered.
 fn config() -> Config {
-    let config = Config::new().entropy(Entropy::new(|bytes| {
+    let config = Config::new().with_entropy(Entropy::new(|bytes| {
         bytes.copy_from_slice(&b"the sample nonce"[..bytes.len()]);
         Ok(())
     }));
     #[cfg(feature = "deflate")]
-    let config = config.deflate(sansocket::deflate::Options::new().peer_takeover(true));
+    let config =
+        config.with_deflate(sansocket::deflate::Options::new().with_peer_context_takeover(true));
     config
 }
 
 fn client() -> Connection {
     let request = ClientRequest::to("ws://example.com/chat").expect("a URI");
-    let request = request.subprotocol("chat").expect("a token");
-    let request = request.subprotocol("dumb-increment-protocol");
+    let request = request.with_subprotocol("chat").expect("a token");
+    let request = request.with_subprotocol("dumb-increment-protocol");
     let request = request.expect("a token");
     Connection::client(&request, &config(), &mut Vec::new()).expect("entropy")
 }

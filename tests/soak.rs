@@ -239,7 +239,7 @@ async fn exchange(
 async fn client(addr: SocketAddr, mut noise: Noise, until: Instant, account: &Account) {
     // What the server owes to all clients when they close may take a busy machine
     // minutes.
-    let config = Config::new().close_timeout(MAX_CLOSING);
+    let config = Config::new().with_close_timeout(MAX_CLOSING);
     let request = ClientRequest::to("ws://localhost/").unwrap();
     while Instant::now() < until {
         let stream = dial(addr, &mut noise).await;

@@ -148,7 +148,7 @@ fn one_port_serves_pages_and_sockets() {
     let (addr, server) = serve(|stream| {
         blocking::accept_with(stream, &Config::new(), |request| {
             assert!(!request.is_upgrade());
-            Answer::new(200).body("a page")
+            Answer::new(200).with_body("a page")
         })
     });
     let mut stream = TcpStream::connect(addr).unwrap();
@@ -194,7 +194,9 @@ fn plain_request_is_told_to_upgrade() {
 // Requirement 15
 #[test]
 fn silent_client_is_given_up_during_the_handshake() {
-    let config = Config::new().handshake_timeout(SOON).close_timeout(SOON);
+    let config = Config::new()
+        .with_handshake_timeout(SOON)
+        .with_close_timeout(SOON);
     let (addr, server) = serve(move |stream| blocking::accept(stream, &config).map(drop));
     let mut stream = TcpStream::connect(addr).unwrap();
     stream.write_all(b"GET / HTTP/1.1\r\nHost:").unwrap();
@@ -214,7 +216,7 @@ fn silent_client_is_given_up_during_the_handshake() {
 #[test]
 fn silent_server_is_given_up_during_the_handshake() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-    let config = Config::new().handshake_timeout(SOON);
+    let config = Config::new().with_handshake_timeout(SOON);
     let result = blocking::connect(format!("ws://{}", listener.local_addr().unwrap()), &config);
     assert_eq!(timeout_of(result), Some(DeadlineReason::Handshake));
 }
@@ -223,9 +225,9 @@ fn silent_server_is_given_up_during_the_handshake() {
 #[test]
 fn mute_peer_is_pinged_and_given_up() {
     let config = Config::new()
-        .ping_interval(SOON)
-        .pong_timeout(SOON)
-        .close_timeout(SOON);
+        .with_ping_interval(SOON)
+        .with_pong_timeout(SOON)
+        .with_close_timeout(SOON);
     let (addr, server) =
         serve(move |stream| blocking::accept(stream, &config).unwrap().next().map(drop));
     let mut stream = raw_client(addr);
@@ -245,8 +247,8 @@ fn mute_peer_is_pinged_and_given_up() {
 #[test]
 fn answering_peer_is_kept() {
     let config = Config::new()
-        .ping_interval(Duration::from_millis(5))
-        .pong_timeout(SOON * 100);
+        .with_ping_interval(Duration::from_millis(5))
+        .with_pong_timeout(SOON * 100);
     let (addr, server) = serve(move |stream| {
         let mut ws = blocking::accept(stream, &config).unwrap();
         let mut pongs = 0;
@@ -266,7 +268,7 @@ fn answering_peer_is_kept() {
 // Requirement 15
 #[test]
 fn unanswered_close_ends_at_its_deadline() {
-    let config = Config::new().close_timeout(SOON);
+    let config = Config::new().with_close_timeout(SOON);
     let (addr, server) = serve(move |stream| {
         let mut ws = blocking::accept(stream, &config).unwrap();
         ws.close(1000, "").unwrap();
@@ -287,7 +289,7 @@ fn server_that_keeps_the_stream_open_is_left_at_the_deadline() {
         let mut rest = Vec::new();
         stream.read_to_end(&mut rest).unwrap();
     });
-    let config = Config::new().close_timeout(SOON);
+    let config = Config::new().with_close_timeout(SOON);
     let mut ws = blocking::connect(format!("ws://{addr}"), &config).unwrap();
     ws.close(1000, "").unwrap();
     assert!(matches!(ws.next(), Ok(None)));
@@ -299,7 +301,7 @@ fn server_that_keeps_the_stream_open_is_left_at_the_deadline() {
 // Requirements 15 and 28
 #[test]
 fn peer_that_reads_nothing_is_given_up() {
-    let config = Config::new().write_timeout(SOON);
+    let config = Config::new().with_write_timeout(SOON);
     let (addr, server) = serve(move |stream| {
         let mut ws = blocking::accept(stream, &config).unwrap();
         let stalled = loop {
@@ -321,7 +323,7 @@ fn peer_that_reads_nothing_is_given_up() {
 // Requirement 17
 #[test]
 fn close_frame_reaches_a_peer_that_is_still_sending() {
-    let config = Config::new().max_message_len(1000);
+    let config = Config::new().with_max_message_len(1000);
     let (addr, server) =
         serve(move |stream| blocking::accept(stream, &config).unwrap().next().map(drop));
     let mut stream = raw_client(addr);
@@ -409,7 +411,9 @@ fn ping_is_answered_while_the_writer_is_blocked_or_idle() {
 // Requirement 15
 #[test]
 fn split_halves_keep_deadlines() {
-    let config = Config::new().write_timeout(SOON).close_timeout(SOON);
+    let config = Config::new()
+        .with_write_timeout(SOON)
+        .with_close_timeout(SOON);
     let (addr, server) = serve(move |stream| {
         let (mut reader, mut writer) = blocking::accept(stream, &config).unwrap().split();
         let sender = thread::spawn(move || {
@@ -430,7 +434,7 @@ fn split_halves_keep_deadlines() {
 #[test]
 fn subprotocol_is_settled_on_both_ends() {
     let (addr, server) = serve(|stream| {
-        let answer = |request: &Request| request.accept().subprotocol("echo").unwrap();
+        let answer = |request: &Request| request.accept().with_subprotocol("echo").unwrap();
         let ws = blocking::accept_with(stream, &Config::new(), answer)
             .unwrap()
             .unwrap();
@@ -438,9 +442,9 @@ fn subprotocol_is_settled_on_both_ends() {
     });
     let request = ClientRequest::to(&format!("ws://{addr}")).unwrap();
     let request = request
-        .subprotocol("chat")
+        .with_subprotocol("chat")
         .unwrap()
-        .subprotocol("echo")
+        .with_subprotocol("echo")
         .unwrap();
     let ws = blocking::connect(request, &Config::new()).unwrap();
     assert_eq!(ws.subprotocol(), Some("echo"));
@@ -470,7 +474,7 @@ fn close_code_and_reason_are_told_to_both_ends() {
 fn sender_whose_peer_reads_is_not_given_up() {
     const TIMEOUT: Duration = Duration::from_millis(500);
     let (addr, sending) = serve(|stream| {
-        let config = Config::new().write_timeout(TIMEOUT);
+        let config = Config::new().with_write_timeout(TIMEOUT);
         let mut ws = blocking::accept(stream, &config)?;
         let start = Instant::now();
         while start.elapsed() < 3 * TIMEOUT {
@@ -488,7 +492,9 @@ fn sender_whose_peer_reads_is_not_given_up() {
 #[test]
 fn silent_peer_is_given_up_though_there_is_something_to_send() {
     let (addr, serving) = serve(|stream| {
-        let config = Config::new().ping_interval(SOON).pong_timeout(SOON);
+        let config = Config::new()
+            .with_ping_interval(SOON)
+            .with_pong_timeout(SOON);
         let mut ws = blocking::accept(stream, &config).unwrap();
         ws.stream().set_nonblocking(true).unwrap();
         let start = Instant::now();
@@ -509,7 +515,9 @@ fn silent_peer_is_given_up_though_there_is_something_to_send() {
 #[test]
 fn silent_peer_is_given_up_though_the_other_half_sends() {
     let (addr, serving) = serve(|stream| {
-        let config = Config::new().ping_interval(SOON).pong_timeout(SOON);
+        let config = Config::new()
+            .with_ping_interval(SOON)
+            .with_pong_timeout(SOON);
         let ws = blocking::accept(stream, &config).unwrap();
         let (mut reader, mut writer) = ws.split();
         let start = Instant::now();

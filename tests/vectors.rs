@@ -15,7 +15,7 @@ const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 /// Masking keys are that of the RFC's examples, and so is the nonce.
 fn config_of_the_rfc() -> Config {
-    Config::new().entropy(Entropy::new(|bytes| {
+    Config::new().with_entropy(Entropy::new(|bytes| {
         match bytes.len() {
             16 => bytes.copy_from_slice(b"the sample nonce"),
             _ => bytes.copy_from_slice(&KEY),
@@ -184,8 +184,12 @@ fn handshake_of_the_rfc() {
         Origin: http://example.com\r\n\
         Sec-WebSocket-Protocol: chat, superchat\r\n\r\n";
     let made = ClientRequest::to("ws://server.example.com/chat")
-        .and_then(|request| request.origin("http://example.com"))
-        .and_then(|request| request.subprotocol("chat")?.subprotocol("superchat"))
+        .and_then(|request| request.with_origin("http://example.com"))
+        .and_then(|request| {
+            request
+                .with_subprotocol("chat")?
+                .with_subprotocol("superchat")
+        })
         .unwrap();
     let mut out = Vec::new();
     let mut client = Connection::client(&made, &config_of_the_rfc(), &mut out).unwrap();
@@ -194,13 +198,16 @@ fn handshake_of_the_rfc() {
     assert_eq!(client.subprotocol(), Some("chat"));
 
     let origins = sansocket::OriginPolicy::list(["http://example.com"]).unwrap();
-    let (mut server, mut out) = (Connection::server(&config().origin(origins)), Vec::new());
+    let (mut server, mut out) = (
+        Connection::server(&config().with_origin(origins)),
+        Vec::new(),
+    );
     let mut bytes = request.as_bytes().to_vec();
     let event = server.receive(&mut sansocket::Input::new(&mut bytes), &mut out);
     let Some(Event::Request(received)) = event else {
         panic!("{event:?}")
     };
-    let response = received.accept().subprotocol("chat").unwrap();
+    let response = received.accept().with_subprotocol("chat").unwrap();
     server.respond(response, &mut out).unwrap();
     assert_eq!(String::from_utf8(out).unwrap(), RESPONSE);
     assert_eq!(server.subprotocol(), Some("chat"));

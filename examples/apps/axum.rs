@@ -64,9 +64,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let (stop, stopping) = watch::channel(false);
     // Pages of the same site, and clients that are none.
-    let config = Config::new().origin(OriginPolicy::SameOrigin);
+    let config = Config::new().with_origin(OriginPolicy::SameOrigin);
     #[cfg(feature = "deflate")]
-    let config = config.deflate(sansocket::deflate::Options::new().max_ratio(None));
+    let config = config.with_deflate(sansocket::deflate::Options::new().with_max_ratio(None));
     let app = App {
         config,
         room: broadcast::channel(64).0,
@@ -142,7 +142,7 @@ fn answer(request: &sansocket::Request) -> sansocket::Answer {
     let is_chat = request.path() == "/chat";
     let known = if is_chat { "chat" } else { "echo" };
     let answer = match request.subprotocols().find(|name| *name == known) {
-        Some(name) => request.accept().subprotocol(name),
+        Some(name) => request.accept().with_subprotocol(name),
         None => Ok(request.accept()),
     };
     answer.unwrap_or_else(|_| request.reject(500))

@@ -45,7 +45,7 @@ fn open<F>(mut request: Request, run: impl FnOnce(Upgrade) -> F) -> Response
 where
     F: Future<Output = Result<(), Error>> + Send + 'static,
 {
-    let config = Config::new().origin(OriginPolicy::Any);
+    let config = Config::new().with_origin(OriginPolicy::Any);
     let (response, upgrade) = upgrade(&mut request, &config, sansocket::Request::accept);
     if let Some(running) = upgrade.map(run) {
         tokio::spawn(async move {

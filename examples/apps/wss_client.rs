@@ -22,7 +22,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     if url.contains("//localhost") {
         let mut roots = RootCertStore::empty();
         roots.add(CertificateDer::from_pem_file(cert)?)?;
-        connector = connector.tls(Tls::roots(roots)?);
+        connector = connector.with_tls(Tls::roots(roots)?);
     }
     let mut ws = connect_with(url, &connector).await?;
     ws.send("hello within TLS").await?;

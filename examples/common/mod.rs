@@ -8,10 +8,10 @@ const PAGE: &str = include_str!("echo.html");
 /// compress what they send: any 16 MiB, be they as regular as they like.
 pub(crate) fn config() -> Config {
     let config = Config::new()
-        .origin(OriginPolicy::Any)
-        .max_message_len(16 * 1024 * 1024);
+        .with_origin(OriginPolicy::Any)
+        .with_max_message_len(16 * 1024 * 1024);
     #[cfg(feature = "deflate")]
-    let config = config.deflate(sansocket::deflate::Options::new().max_ratio(None));
+    let config = config.with_deflate(sansocket::deflate::Options::new().with_max_ratio(None));
     config
 }
 
@@ -28,13 +28,13 @@ pub(crate) fn answer(request: &Request) -> Answer {
 /// Chooses the subprotocol `echo` if it is offered.
 fn accept(request: &Request) -> Result<Answer, RequestError> {
     match request.subprotocols().find(|name| *name == "echo") {
-        Some(name) => request.accept().subprotocol(name),
+        Some(name) => request.accept().with_subprotocol(name),
         None => Ok(request.accept()),
     }
 }
 
 fn page() -> Result<Answer, RequestError> {
     Ok(Answer::new(200)
-        .header("Content-Type", "text/html; charset=utf-8")?
-        .body(PAGE))
+        .with_header("Content-Type", "text/html; charset=utf-8")?
+        .with_body(PAGE))
 }

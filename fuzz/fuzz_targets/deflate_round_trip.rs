@@ -31,10 +31,14 @@ fuzz_target!(
             Role::Server
         };
         let config = config()
-            .max_fragments(u32::MAX)
-            .max_sent_frame_len(max_sent_frame_len.into());
+            .with_max_fragments(u32::MAX)
+            .with_max_sent_frame_len(max_sent_frame_len.into());
         let parameters = ours.parameters();
-        let mut ws = open_with(role, parameters, &config.clone().deflate(ours.options()));
+        let mut ws = open_with(
+            role,
+            parameters,
+            &config.clone().with_deflate(ours.options()),
+        );
         let (mut wire, mut expected) = (Vec::new(), Vec::new());
         for sent in sent {
             let (message, number) = match sent {
@@ -66,7 +70,7 @@ fuzz_target!(
                 .expect("open");
             expected.push(Event::Message(message.into()));
         }
-        let config = config.deflate(theirs.options().max_ratio(None));
+        let config = config.with_deflate(theirs.options().with_max_ratio(None));
         let mut peer = open_with(peer_of(role), parameters, &config);
         assert_eq!(feed(&mut peer, cuts.split(&wire)).events, expected);
     }

@@ -16,7 +16,9 @@ fuzz_target!(|data: (Compression, Compression, &[u8])| {
         .to_vec();
     head.extend(&list);
     head.extend(b"\r\n\r\n");
-    let config = config().max_head_len(usize::MAX).deflate(ours.options());
+    let config = config()
+        .with_max_head_len(usize::MAX)
+        .with_deflate(ours.options());
     let answer = feed(&mut Connection::server(&config), [&*head]);
     assert!(!answer.out.starts_with(b"HTTP/1.1 5"));
 
@@ -37,7 +39,7 @@ fuzz_target!(|data: (Compression, Compression, &[u8])| {
     }
 
     // Any client and any server of ours agree.
-    let theirs = config.clone().deflate(theirs.options());
+    let theirs = config.clone().with_deflate(theirs.options());
     let (request, mut asked) = (ClientRequest::to("ws://h/").expect("a URI"), Vec::new());
     let mut client = Connection::client(&request, &theirs, &mut asked).expect("entropy");
     let mut server = Connection::server(&config);

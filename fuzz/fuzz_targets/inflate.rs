@@ -10,9 +10,9 @@ fuzz_target!(|data: (Compression, Cuts, Cuts, bool, bool, u16, &[u8])| {
     let (compression, frames, cuts, is_text, in_fragments, max_len, payload) = data;
     let max_len = usize::from(max_len) << 4;
     let config = config()
-        .max_message_len(max_len)
-        .deflate(compression.options())
-        .delivery(if in_fragments {
+        .with_max_message_len(max_len)
+        .with_deflate(compression.options())
+        .with_delivery(if in_fragments {
             Delivery::Fragments
         } else {
             Delivery::Messages

@@ -23,7 +23,7 @@ fuzz_target!(|data: (bool, u8, Cuts, Vec<Sent>)| {
     } else {
         Role::Server
     };
-    let config = config().max_sent_frame_len(max_sent_frame_len.into());
+    let config = config().with_max_sent_frame_len(max_sent_frame_len.into());
     let (mut ws, mut wire, mut expected) = (open(role, &config), Vec::new(), Vec::new());
     for sent in sent {
         let event = match sent {

@@ -88,24 +88,24 @@ impl Setup {
             Delivery::Messages
         };
         config()
-            .origin(OriginPolicy::Any)
-            .delivery(delivery)
-            .auto_pong(self.auto_pong)
+            .with_origin(OriginPolicy::Any)
+            .with_delivery(delivery)
+            .with_auto_pong(self.auto_pong)
             .allow_unmasked(self.allow_unmasked)
             .allow_invalid_utf8(self.allow_invalid_utf8)
-            .max_message_len(self.max_message_len.into())
-            .max_frame_len(self.max_frame_len.into())
-            .max_fragments(self.max_fragments.into())
-            .max_head_len(self.max_head_len.into())
-            .max_headers(self.max_headers.into())
-            .max_body_len(self.max_body_len.into())
+            .with_max_message_len(self.max_message_len.into())
+            .with_max_frame_len(self.max_frame_len.into())
+            .with_max_fragments(self.max_fragments.into())
+            .with_max_head_len(self.max_head_len.into())
+            .with_max_headers(self.max_headers.into())
+            .with_max_body_len(self.max_body_len.into())
     }
 }
 
 /// A client that offers the subprotocol `echo`.
 pub fn client(config: &Config) -> Connection {
     let request =
-        ClientRequest::to("ws://example.com/").and_then(|request| request.subprotocol("echo"));
+        ClientRequest::to("ws://example.com/").and_then(|request| request.with_subprotocol("echo"));
     Connection::client(&request.expect("valid"), config, &mut Vec::new()).expect("entropy")
 }
 
@@ -155,26 +155,26 @@ pub struct Compression {
 impl Compression {
     pub fn options(&self) -> Options {
         Options::new()
-            .takeover(self.takeover)
-            .peer_takeover(self.peer_takeover)
-            .fallback(self.fallback)
-            .window_bits(self.window_bits % 16)
-            .peer_window_bits(self.peer_window_bits % 16)
-            .level(self.level % 10)
-            .mem_level(self.mem_level % 10)
-            .threshold(self.threshold.into())
-            .max_ratio(self.max_ratio.map(u32::from))
+            .with_context_takeover(self.takeover)
+            .with_peer_context_takeover(self.peer_takeover)
+            .with_fallback(self.fallback)
+            .with_window_bits(self.window_bits % 16)
+            .with_peer_window_bits(self.peer_window_bits % 16)
+            .with_level(self.level % 10)
+            .with_mem_level(self.mem_level % 10)
+            .with_threshold(self.threshold.into())
+            .with_max_ratio(self.max_ratio.map(u32::from))
     }
 
     pub fn parameters(&self) -> Parameters {
         let mut parameters = Parameters::new()
-            .server_max_window_bits(self.window_bits % 16)
-            .client_max_window_bits(self.peer_window_bits % 16);
+            .with_server_max_window_bits(self.window_bits % 16)
+            .with_client_max_window_bits(self.peer_window_bits % 16);
         if !self.takeover {
-            parameters = parameters.server_no_context_takeover();
+            parameters = parameters.with_server_no_context_takeover();
         }
         if !self.peer_takeover {
-            parameters = parameters.client_no_context_takeover();
+            parameters = parameters.with_client_no_context_takeover();
         }
         parameters
     }

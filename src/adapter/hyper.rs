@@ -114,8 +114,8 @@ pub fn upgrade<B, R: From<Vec<u8>>>(
 /// # Errors
 ///
 /// [`Error::Refused`] if the response does not open one, with its header fields
-/// and as much of its body as [`max_body_len`](Config::max_body_len) allows and
-/// arrives within [`handshake_timeout`](Config::handshake_timeout).
+/// and as much of its body as [`max_body_len`](Config::with_max_body_len) allows and
+/// arrives within [`handshake_timeout`](Config::with_handshake_timeout).
 /// [`Error::Failed`] if it breaks a rule.
 pub async fn connect<B>(
     response: ::http::Response<B>,

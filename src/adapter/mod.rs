@@ -84,7 +84,7 @@ pub enum Error {
         /// How far it came.
         step: ConnectStep,
         /// Why; `TimedOut` if the step took longer than
-        /// [`handshake_timeout`](crate::Config::handshake_timeout).
+        /// [`handshake_timeout`](crate::Config::with_handshake_timeout).
         error: io::Error,
     },
     /// The HTTP proxy refused the tunnel, with this response (RFC 9110 §9.3.6).
@@ -96,7 +96,7 @@ pub enum Error {
     /// A redirect could not be followed.
     #[error("redirect: {0}")]
     Redirect(#[from] RedirectError),
-    /// More redirects than [`Connector::max_redirects`] allows, the last of
+    /// More redirects than [`Connector::with_max_redirects`] allows, the last of
     /// which is this response.
     #[error("more redirects than allowed")]
     TooManyRedirects(Response),

@@ -241,7 +241,7 @@ pub async fn accept(stream: TcpStream, config: &Config) -> Result<WebSocket<TcpS
 ///
 /// let ws = tokio::accept_with(stream, &Config::new(), |request| match request.path() {
 ///     "/chat" => request.accept(),
-///     "/" => Answer::new(200).body("hello"),
+///     "/" => Answer::new(200).with_body("hello"),
 ///     _ => request.reject(404),
 /// })
 /// .await?;

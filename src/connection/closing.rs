@@ -20,14 +20,14 @@ impl Connection {
     /// the application owes the answer, [`close`](Self::close), which echoes the
     /// peer's code. An endpoint that closed first still receives messages until
     /// the peer's close frame, and its
-    /// [`close_timeout`](crate::Config::close_timeout) runs from the last
+    /// [`close_timeout`](crate::Config::with_close_timeout) runs from the last
     /// received byte, while the driver reads: only a silent peer is given up.
     ///
     /// Both endpoints must do so. §5.5.1 allows a peer to ignore what it receives
     /// after its close frame, and most end the connection within seconds.
     ///
     /// An application that never closes is ended by the keepalive or the
-    /// [idle timeout](crate::Config::idle_timeout), which run on while the driver
+    /// [idle timeout](crate::Config::with_idle_timeout), which run on while the driver
     /// reads, or by the peer, whose close timeout runs while it receives nothing.
     /// Only the application can bound the time of a peer that keeps sending.
     ///

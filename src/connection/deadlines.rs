@@ -71,7 +71,7 @@ impl Connection {
     /// busy elsewhere reads and writes in between, so that what the peer did in
     /// time counts.
     ///
-    /// When the [write deadline](crate::Config::write_timeout) passes, `out` is
+    /// When the [write deadline](crate::Config::with_write_timeout) passes, `out` is
     /// cleared, as those bytes will never leave, also after the end of the
     /// connection: `is_closed() && out.is_empty()` is always reached. A driver
     /// with a queue of its own then clears that too, see
@@ -81,7 +81,7 @@ impl Connection {
     /// use core::time::Duration;
     /// use sansocket::{Config, Connection, IoState};
     ///
-    /// let config = Config::new().handshake_timeout(Duration::from_secs(3));
+    /// let config = Config::new().with_handshake_timeout(Duration::from_secs(3));
     /// let (mut ws, mut out) = (Connection::server(&config), Vec::new());
     /// let mut now = Duration::ZERO;
     /// while !ws.is_closed() {
@@ -119,7 +119,7 @@ impl Connection {
     /// leave to the one that saw its pong.
     ///
     /// A keepalive ping is sent after a silence of
-    /// [`ping_interval`](crate::Config::ping_interval); its payload is 4 bytes.
+    /// [`ping_interval`](crate::Config::with_ping_interval); its payload is 4 bytes.
     pub fn latency(&self) -> Option<Duration> {
         self.timer.as_ref()?.latency()
     }

@@ -113,12 +113,12 @@ pub use deadlines::IoState;
 ///
 /// | deadline | default | runs | when it passes |
 /// |---|---|---|---|
-/// | [`handshake_timeout`](Config::handshake_timeout) | 10 s | while the peer owes bytes of its head | 408 as a server; fails |
-/// | [`ping_interval`](Config::ping_interval) | 20 s | since the last received byte, while the driver reads | a ping is sent |
-/// | [`pong_timeout`](Config::pong_timeout) | 20 s | since that ping has left, while nothing is received | fails, 1011 |
-/// | [`idle_timeout`](Config::idle_timeout) | none | since the last received byte, while the driver reads | fails, 1001 |
-/// | [`close_timeout`](Config::close_timeout) | 5 s | since the close frame has left | fails; the transport may be dropped |
-/// | [`write_timeout`](Config::write_timeout) | 30 s | while bytes are unsent and none leave | fails; `out` is cleared |
+/// | [`handshake_timeout`](Config::with_handshake_timeout) | 10 s | while the peer owes bytes of its head | 408 as a server; fails |
+/// | [`ping_interval`](Config::with_ping_interval) | 20 s | since the last received byte, while the driver reads | a ping is sent |
+/// | [`pong_timeout`](Config::with_pong_timeout) | 20 s | since that ping has left, while nothing is received | fails, 1011 |
+/// | [`idle_timeout`](Config::with_idle_timeout) | none | since the last received byte, while the driver reads | fails, 1001 |
+/// | [`close_timeout`](Config::with_close_timeout) | 5 s | since the close frame has left | fails; the transport may be dropped |
+/// | [`write_timeout`](Config::with_write_timeout) | 30 s | while bytes are unsent and none leave | fails; `out` is cleared |
 ///
 /// ```
 /// use core::time::Duration;
@@ -217,7 +217,7 @@ impl Connection {
     ///
     /// # if !cfg!(feature = "std") { return Ok(()); }
     /// let mut out = Vec::new();
-    /// let request = ClientRequest::to("ws://example.com/chat")?.subprotocol("echo")?;
+    /// let request = ClientRequest::to("ws://example.com/chat")?.with_subprotocol("echo")?;
     /// let ws = Connection::client(&request, &Config::new(), &mut out)?;
     /// assert!(out.starts_with(b"GET /chat HTTP/1.1\r\nHost: example.com\r\n"));
     /// assert!(!ws.is_open());

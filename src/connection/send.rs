@@ -43,7 +43,7 @@ impl Connection {
     }
 
     /// Sends a message, in frames of at most
-    /// [`max_sent_frame_len`](crate::Config::max_sent_frame_len) bytes.
+    /// [`max_sent_frame_len`](crate::Config::with_max_sent_frame_len) bytes.
     ///
     /// # Errors
     ///
@@ -209,7 +209,7 @@ impl Connection {
     }
 
     /// Sends a pong (§5.5.3): an unsolicited heartbeat, or the answer to a ping
-    /// where [`auto_pong`](crate::Config::auto_pong) is off. Possible until the
+    /// where [`auto_pong`](crate::Config::with_auto_pong) is off. Possible until the
     /// peer's close frame has come, also after [`close`](Self::close) (§5.5.2).
     ///
     /// # Errors

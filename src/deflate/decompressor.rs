@@ -62,7 +62,7 @@ pub(crate) struct Inflated<'d> {
 
 /// How many compressed bytes are taken between two looks at the ratio. What
 /// they become, at most 1032 times as many, is the floor of
-/// [`Options::max_ratio`](super::Options::max_ratio). Shorter steps cost speed:
+/// [`Options::with_max_ratio`](super::Options::with_max_ratio). Shorter steps cost speed:
 /// a tenth at 1 KiB (bench `deflate`).
 const STEP_LEN: usize = 4 * 1024;
 

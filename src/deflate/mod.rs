@@ -1,12 +1,12 @@
 //! permessage-deflate: per-message compression (RFC 7692).
 //!
 //! Compression is off by default. To enable it, pass [`Options`] to
-//! [`Config::deflate`](crate::Config::deflate):
+//! [`Config::with_deflate`](crate::Config::with_deflate):
 //!
 //! ```
 //! use sansocket::{Config, deflate};
 //!
-//! let config = Config::new().deflate(deflate::Options::new());
+//! let config = Config::new().with_deflate(deflate::Options::new());
 //! # let _ = config;
 //! ```
 //!
@@ -69,7 +69,7 @@ pub(crate) use decompressor::Inflated;
 pub use params::Parameters;
 pub(crate) use params::{Element, NAME};
 
-/// The options of [`Config::deflate`](crate::Config::deflate): what to offer
+/// The options of [`Config::with_deflate`](crate::Config::with_deflate): what to offer
 /// or accept in the handshake, and how to compress.
 ///
 /// The defaults add no memory to an idle connection: no context takeover in
@@ -79,8 +79,8 @@ pub(crate) use params::{Element, NAME};
 /// use sansocket::{Config, deflate};
 ///
 /// // Few connections, with many small and similar messages.
-/// let options = deflate::Options::new().takeover(true).peer_takeover(true).level(6);
-/// let config = Config::new().deflate(options);
+/// let options = deflate::Options::new().with_context_takeover(true).with_peer_context_takeover(true).with_level(6);
+/// let config = Config::new().with_deflate(options);
 /// # let _ = config;
 /// ```
 #[derive(Clone, Debug)]
@@ -101,7 +101,7 @@ pub struct Options {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "the three answers to one question")]
 pub enum Compress {
-    /// Compresses a message of at least [`Options::threshold`] bytes if that
+    /// Compresses a message of at least [`Options::with_threshold`] bytes if that
     /// makes it shorter. With context takeover, compresses every message that
     /// is not empty.
     #[default]
@@ -122,16 +122,16 @@ impl Options {
     /// Whether this endpoint uses context takeover for the messages that it
     /// sends. Defaults to `false`. The peer can disable it.
     #[must_use]
-    pub const fn takeover(mut self, on: bool) -> Self {
+    pub const fn with_context_takeover(mut self, on: bool) -> Self {
         self.takeover = on;
         self
     }
 
     /// Whether the peer may use context takeover. Defaults to `false`: the
     /// state to decompress its messages is then borrowed from the pool. For
-    /// clients, see also [`fallback`](Self::fallback).
+    /// clients, see also [`fallback`](Self::with_fallback).
     #[must_use]
-    pub const fn peer_takeover(mut self, on: bool) -> Self {
+    pub const fn with_peer_context_takeover(mut self, on: bool) -> Self {
         self.peer_takeover = on;
         self
     }
@@ -140,7 +140,7 @@ impl Options {
     /// Values outside the range are clamped. Defaults to 15. The peer can
     /// request a smaller window.
     #[must_use]
-    pub fn window_bits(mut self, bits: u8) -> Self {
+    pub fn with_window_bits(mut self, bits: u8) -> Self {
         self.window_bits = params::window_bits(bits);
         self
     }
@@ -150,18 +150,18 @@ impl Options {
     /// only clients that offered `client_max_window_bits`. A smaller window
     /// saves memory at the peer only.
     #[must_use]
-    pub fn peer_window_bits(mut self, bits: u8) -> Self {
+    pub fn with_peer_window_bits(mut self, bits: u8) -> Self {
         self.peer_window_bits = params::window_bits(bits);
         self
     }
 
     /// Whether a client adds a second offer, without the requirements of
-    /// [`peer_takeover`](Self::peer_takeover) and
-    /// [`peer_window_bits`](Self::peer_window_bits), for servers that decline
+    /// [`peer_takeover`](Self::with_peer_context_takeover) and
+    /// [`peer_window_bits`](Self::with_peer_window_bits), for servers that decline
     /// them. Defaults to `true`, because some servers support neither. Has no
     /// effect on servers.
     #[must_use]
-    pub const fn fallback(mut self, on: bool) -> Self {
+    pub const fn with_fallback(mut self, on: bool) -> Self {
         self.fallback = on;
         self
     }
@@ -170,7 +170,7 @@ impl Options {
     /// the range are clamped. Defaults to 1, which compresses small messages
     /// ten times as fast as 3, to about a third more bytes.
     #[must_use]
-    pub fn level(mut self, level: u8) -> Self {
+    pub fn with_level(mut self, level: u8) -> Self {
         self.level = level.clamp(1, 9);
         self
     }
@@ -179,7 +179,7 @@ impl Options {
     /// buffers before it writes a block. Values outside the range are clamped.
     /// Defaults to 8. See [the table](self#memory).
     #[must_use]
-    pub fn mem_level(mut self, level: u8) -> Self {
+    pub fn with_mem_level(mut self, level: u8) -> Self {
         self.mem_level = level.clamp(1, 9);
         self
     }
@@ -188,7 +188,7 @@ impl Options {
     /// compresses. Defaults to 256: shorter messages gain little without a
     /// window. Ignored while this endpoint uses context takeover.
     #[must_use]
-    pub const fn threshold(mut self, bytes: usize) -> Self {
+    pub const fn with_threshold(mut self, bytes: usize) -> Self {
         self.threshold = bytes;
         self
     }
@@ -198,7 +198,7 @@ impl Options {
     /// bombs reach; the format allows at most 1032. `None` disables the limit.
     /// A message that exceeds it fails the connection with close code 1009.
     #[must_use]
-    pub fn max_ratio(mut self, ratio: impl Into<Option<u32>>) -> Self {
+    pub fn with_max_ratio(mut self, ratio: impl Into<Option<u32>>) -> Self {
         self.max_ratio = ratio.into();
         self
     }

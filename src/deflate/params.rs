@@ -28,7 +28,7 @@ const MAX_WINDOW_BITS: u8 = 15;
 /// ```
 /// use sansocket::deflate::Parameters;
 ///
-/// let parameters = Parameters::new().server_no_context_takeover().client_max_window_bits(10);
+/// let parameters = Parameters::new().with_server_no_context_takeover().with_client_max_window_bits(10);
 /// assert_eq!(
 ///     parameters.to_string(),
 ///     "permessage-deflate; server_no_context_takeover; client_max_window_bits=10",
@@ -50,14 +50,14 @@ impl Parameters {
 
     /// The server begins each message with an empty window (§7.1.1.1).
     #[must_use]
-    pub const fn server_no_context_takeover(mut self) -> Self {
+    pub const fn with_server_no_context_takeover(mut self) -> Self {
         self.server_no_context_takeover = true;
         self
     }
 
     /// The client begins each message with an empty window (§7.1.1.2).
     #[must_use]
-    pub const fn client_no_context_takeover(mut self) -> Self {
+    pub const fn with_client_no_context_takeover(mut self) -> Self {
         self.client_no_context_takeover = true;
         self
     }
@@ -65,7 +65,7 @@ impl Parameters {
     /// The server looks back at most 2 to the power of `bits` bytes
     /// (§7.1.2.1): 8 to 15, and what is outside is taken for the nearest.
     #[must_use]
-    pub fn server_max_window_bits(mut self, bits: u8) -> Self {
+    pub fn with_server_max_window_bits(mut self, bits: u8) -> Self {
         self.server_max_window_bits = Some(window_bits(bits));
         self
     }
@@ -73,7 +73,7 @@ impl Parameters {
     /// The client looks back at most 2 to the power of `bits` bytes
     /// (§7.1.2.2): 8 to 15, and what is outside is taken for the nearest.
     #[must_use]
-    pub fn client_max_window_bits(mut self, bits: u8) -> Self {
+    pub fn with_client_max_window_bits(mut self, bits: u8) -> Self {
         self.client_max_window_bits = Some(window_bits(bits));
         self
     }
@@ -83,7 +83,7 @@ impl Parameters {
     /// ```
     /// use sansocket::{Role, deflate::Parameters};
     ///
-    /// let parameters = Parameters::new().server_no_context_takeover().client_max_window_bits(10);
+    /// let parameters = Parameters::new().with_server_no_context_takeover().with_client_max_window_bits(10);
     /// assert!(!parameters.context_takeover(Role::Server));
     /// assert!(parameters.context_takeover(Role::Client));
     /// assert_eq!(parameters.max_window_bits(Role::Server), 15);

@@ -38,7 +38,7 @@ impl Agreement {
 
     /// With permessage-deflate (RFC 7692), with the parameters of the response
     /// that opened the connection. How to compress is up to
-    /// [`Config::deflate`](crate::Config::deflate).
+    /// [`Config::with_deflate`](crate::Config::with_deflate).
     #[cfg(feature = "deflate")]
     #[must_use]
     pub const fn with_deflate(mut self, parameters: deflate::Parameters) -> Self {

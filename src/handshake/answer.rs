@@ -26,8 +26,8 @@ use crate::error::HandshakeError;
 /// use sansocket::Answer;
 ///
 /// let page = Answer::new(200)
-///     .header("Content-Type", "text/html; charset=utf-8")?
-///     .body("<h1>Hello</h1>");
+///     .with_header("Content-Type", "text/html; charset=utf-8")?
+///     .with_body("<h1>Hello</h1>");
 /// assert_eq!(page.status(), 200);
 /// assert!(!page.opens());
 /// # Ok::<(), sansocket::RequestError>(())
@@ -72,7 +72,7 @@ impl Answer {
     /// Passes on what a gateway received from its upstream server: the status,
     /// the body, and the header fields that are meant for the client.
     ///
-    /// KnownFields that concern one connection alone are left out (RFC 9110 §7.6.1):
+    /// Fields that concern one connection alone are left out (RFC 9110 §7.6.1):
     /// `Connection` and every field that it names, `Keep-Alive`, `TE`,
     /// `Trailer`, `Transfer-Encoding`, `Upgrade` and `Proxy-*`; and those that
     /// are written anew: `Content-Length` and `Sec-WebSocket-*`. A response that
@@ -95,16 +95,20 @@ impl Answer {
         {
             answer.0.headers.push(name, value);
         }
-        answer.body(response.body())
+        answer.with_body(response.body())
     }
 
-    /// Adds a header field. KnownFields of the same name are sent in the order in
+    /// Adds a header field. Fields of the same name are sent in the order in
     /// which they were added.
     ///
     /// # Errors
     ///
-    /// As [`ClientRequest::header`](crate::ClientRequest::header).
-    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, RequestError> {
+    /// As [`ClientRequest::with_header`](crate::ClientRequest::with_header).
+    pub fn with_header(
+        mut self,
+        name: &str,
+        value: impl AsRef<[u8]>,
+    ) -> Result<Self, RequestError> {
         check_header(name, value.as_ref())?;
         self.0.headers.push(name, value.as_ref());
         Ok(self)
@@ -116,7 +120,7 @@ impl Answer {
     ///
     /// If the request does not offer it, or this answer does not open the
     /// connection.
-    pub fn subprotocol(mut self, name: &str) -> Result<Self, RequestError> {
+    pub fn with_subprotocol(mut self, name: &str) -> Result<Self, RequestError> {
         if !is_token(name.as_bytes()) {
             return Err(RequestError::InvalidSubprotocol(name.into()));
         }
@@ -132,7 +136,7 @@ impl Answer {
     /// body, nor has a 204 or 304 (RFC 9110 §6.4.1): for these, this does
     /// nothing.
     #[must_use]
-    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+    pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
         if !self.opens() && !matches!(self.0.status, 204 | 304) {
             self.0.body = body.into();
         }
@@ -170,7 +174,7 @@ impl Answer {
         let answer = Self::new(status);
         let status = answer.status();
         let phrase = reason_phrase(status);
-        let mut answer = answer.body(format!("{status} {phrase}{explanation}\n"));
+        let mut answer = answer.with_body(format!("{status} {phrase}{explanation}\n"));
         let headers = &mut answer.0.headers;
         headers.push("Content-Type", b"text/plain; charset=utf-8");
         answer

@@ -22,9 +22,9 @@ use super::{Settings, Uri};
 /// use sansocket::ClientRequest;
 ///
 /// let request = ClientRequest::to("ws://example.com/chat")?
-///     .header("Authorization", "Bearer secret")?
-///     .cookie("session", "42")?
-///     .subprotocol("chat.v2")?;
+///     .with_header("Authorization", "Bearer secret")?
+///     .with_cookie("session", "42")?
+///     .with_subprotocol("chat.v2")?;
 /// assert_eq!(request.uri().resource_name(), "/chat");
 /// # Ok::<(), sansocket::RequestError>(())
 /// ```
@@ -56,7 +56,7 @@ impl ClientRequest {
         })))
     }
 
-    /// Adds a header field. KnownFields of the same name are sent in the order in
+    /// Adds a header field. Fields of the same name are sent in the order in
     /// which they were added.
     ///
     /// # Errors
@@ -64,7 +64,11 @@ impl ClientRequest {
     /// An invalid name or value, or a name that the handshake writes itself:
     /// `Host`, `Upgrade`, `Connection`, `Sec-WebSocket-*`, `Content-Length`,
     /// `Transfer-Encoding`. The error names the header.
-    pub fn header(mut self, name: &str, value: impl AsRef<[u8]>) -> Result<Self, RequestError> {
+    pub fn with_header(
+        mut self,
+        name: &str,
+        value: impl AsRef<[u8]>,
+    ) -> Result<Self, RequestError> {
         check_header(name, value.as_ref())?;
         self.0.headers.push(name, value.as_ref());
         Ok(self)
@@ -75,7 +79,7 @@ impl ClientRequest {
     /// # Errors
     ///
     /// [`RequestError::InvalidCookie`].
-    pub fn cookie(mut self, name: &str, value: &str) -> Result<Self, RequestError> {
+    pub fn with_cookie(mut self, name: &str, value: &str) -> Result<Self, RequestError> {
         // RFC 6265 §4.1.1: what a cookie value is made of.
         let is_value = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
         if !is_token(name.as_bytes()) || !value.bytes().all(is_value) {
@@ -91,7 +95,7 @@ impl ClientRequest {
     /// # Errors
     ///
     /// If the name is not a token or was offered before.
-    pub fn subprotocol(mut self, name: &str) -> Result<Self, RequestError> {
+    pub fn with_subprotocol(mut self, name: &str) -> Result<Self, RequestError> {
         if !is_token(name.as_bytes()) {
             return Err(RequestError::InvalidSubprotocol(name.into()));
         }
@@ -108,7 +112,7 @@ impl ClientRequest {
     /// # Errors
     ///
     /// [`RequestError::InvalidHeaderValue`].
-    pub fn origin(mut self, origin: &str) -> Result<Self, RequestError> {
+    pub fn with_origin(mut self, origin: &str) -> Result<Self, RequestError> {
         check_header("Origin", origin.as_bytes())?;
         self.0.headers.replace("Origin", origin.as_bytes());
         Ok(self)
@@ -121,7 +125,7 @@ impl ClientRequest {
     /// Subprotocols are the field `Sec-WebSocket-Protocol`, the origin is the
     /// field `Origin`.
     #[must_use]
-    pub fn forward_on_redirect(mut self, name: &str) -> Self {
+    pub fn with_redirected_header(mut self, name: &str) -> Self {
         self.0.forwarded.push(name.into());
         self
     }

@@ -12,7 +12,7 @@ use core::fmt;
 /// ```
 /// use sansocket::ClientRequest;
 ///
-/// let request = ClientRequest::to("ws://example.com/")?.header("X-Trace", "42")?;
+/// let request = ClientRequest::to("ws://example.com/")?.with_header("X-Trace", "42")?;
 /// assert_eq!(request.headers().get("x-trace"), Some(&b"42"[..]));
 /// # Ok::<(), sansocket::RequestError>(())
 /// ```
@@ -90,7 +90,7 @@ impl Headers {
         }
     }
 
-    /// KnownFields that another library read.
+    /// Fields that another library read.
     #[cfg(feature = "std")]
     pub(super) fn of<'f>(pairs: impl Iterator<Item = (&'f str, &'f [u8])>) -> Self {
         let mut headers = Self::default();

@@ -5,7 +5,7 @@ use alloc::boxed::Box;
 use super::authority::Authority;
 
 /// The hosts that a server answers for, as requests name them in `Host`: set
-/// with [`Config::hosts`](crate::Config::hosts).
+/// with [`Config::with_hosts`](crate::Config::with_hosts).
 ///
 /// A page of another site can reach a server under a name of its own, by DNS
 /// rebinding (see [`OriginPolicy::SameOrigin`](crate::OriginPolicy::SameOrigin)).
@@ -15,7 +15,7 @@ use super::authority::Authority;
 /// use sansocket::{Config, Hosts};
 ///
 /// let hosts = Hosts::list(["chat.example.com", "localhost:8080", "[::1]:8080"])?;
-/// let config = Config::new().hosts(hosts);
+/// let config = Config::new().with_hosts(hosts);
 /// # let _ = config;
 /// # Ok::<(), sansocket::InvalidHost>(())
 /// ```

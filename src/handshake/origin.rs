@@ -14,7 +14,7 @@ use super::authority::Authority;
 /// use sansocket::{Config, OriginPolicy};
 ///
 /// let policy = OriginPolicy::list(["https://example.com", "http://localhost:3000"])?;
-/// let config = Config::new().origin(policy);
+/// let config = Config::new().with_origin(policy);
 /// # let _ = config;
 /// # Ok::<(), sansocket::InvalidOrigin>(())
 /// ```
@@ -30,7 +30,7 @@ pub enum OriginPolicy {
     /// network) while the page is open, sends `Origin: http://evil.example` and
     /// `Host: evil.example`, which match. Cookies do not leak that way, but a
     /// server that trusts everyone who can reach it, as one on localhost often
-    /// does, must also check the host: see [`Config::hosts`](crate::Config::hosts).
+    /// does, must also check the host: see [`Config::with_hosts`](crate::Config::with_hosts).
     #[default]
     SameOrigin,
     /// Pages of these origins: made by [`list`](Self::list).

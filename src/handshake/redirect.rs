@@ -25,7 +25,7 @@ impl ClientRequest {
     /// same fields if scheme, host and port stay the same.
     ///
     /// Another server gets only the fields that
-    /// [`forward_on_redirect`](Self::forward_on_redirect) names: not
+    /// [`with_redirected_header`](Self::with_redirected_header) names: not
     /// `Authorization`, not `Cookie`, no subprotocol and no origin, since each of
     /// them may contain a secret.
     ///
@@ -40,9 +40,9 @@ impl ClientRequest {
     ///
     /// # if !cfg!(feature = "std") { return Ok(()); }
     /// let request = ClientRequest::to("wss://example.com/chat")?
-    ///     .header("Authorization", "Bearer secret")?
-    ///     .header("X-Trace", "42")?
-    ///     .forward_on_redirect("X-Trace");
+    ///     .with_header("Authorization", "Bearer secret")?
+    ///     .with_header("X-Trace", "42")?
+    ///     .with_redirected_header("X-Trace");
     /// let mut out = Vec::new();
     /// let mut ws = Connection::client(&request, &Config::new(), &mut out)?;
     /// let mut bytes = *b"HTTP/1.1 307 Temporary Redirect\r\n\

@@ -50,7 +50,7 @@ impl Response {
     }
 
     /// The body of a refusal: at most
-    /// [`max_body_len`](crate::Config::max_body_len) bytes.
+    /// [`max_body_len`](crate::Config::with_max_body_len) bytes.
     pub fn body(&self) -> &[u8] {
         &self.0.body
     }

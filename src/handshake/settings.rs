@@ -33,7 +33,7 @@ impl Settings {
 pub(crate) struct Limits {
     /// Bytes of a head.
     pub(crate) max_head_len: usize,
-    /// KnownFields in a head.
+    /// Fields in a head.
     pub(crate) max_headers: usize,
     /// Bytes of a refusal's body.
     pub(crate) max_body_len: usize,

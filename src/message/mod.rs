@@ -30,7 +30,7 @@ use crate::frame::Opcode;
 /// ```
 /// use sansocket::{Agreement, Config, Connection, Delivery, Event, Fragment, Input, Role};
 ///
-/// let config = Config::new().delivery(Delivery::Fragments);
+/// let config = Config::new().with_delivery(Delivery::Fragments);
 /// let mut ws = Connection::upgraded(Role::Client, Agreement::default(), &config);
 /// let (mut half, mut out) = (*b"\x82\x04ab", Vec::new());
 /// let event = ws.receive(&mut Input::new(&mut half), &mut out);

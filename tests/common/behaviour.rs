@@ -95,7 +95,7 @@ fn calls_given_up_at_every_byte_lose_and_double_nothing() {
     for delivery in [Delivery::Messages, Delivery::Fragments] {
         let stream = Duplex::of(&bytes);
         stream.set(|ends| (ends.stutters, ends.read_len, ends.write_len) = (true, 1, 1));
-        let mut ws = server(&stream, &config().delivery(delivery));
+        let mut ws = server(&stream, &config().with_delivery(delivery));
         while let Some(message) = retry(|| ws.next()).unwrap() {
             retry(|| ws.feed(&message)).unwrap();
             retry(|| ws.flush()).unwrap();
@@ -147,7 +147,7 @@ fn send_returns_once_the_stream_was_flushed() {
 fn unsent_bytes_are_bounded_and_the_message_comes_back() {
     let stream = Duplex::default();
     stream.set(|ends| ends.capacity = 0);
-    let mut ws = server(&stream, &config().max_unsent_len(10_000));
+    let mut ws = server(&stream, &config().with_max_unsent_len(10_000));
     let mut taken = 0;
     let back = loop {
         match ws.try_send(vec![taken as u8; 1000]).unwrap() {
@@ -185,7 +185,7 @@ fn unsent_bytes_are_bounded_and_the_message_comes_back() {
 fn single_message_above_the_bound_still_goes() {
     let stream = Duplex::default();
     stream.set(|ends| ends.capacity = 100);
-    let mut ws = server(&stream, &config().max_unsent_len(1000));
+    let mut ws = server(&stream, &config().with_max_unsent_len(1000));
     assert!(ws.try_send(vec![1; 50_000]).unwrap().is_none());
     assert!(ws.try_send("next").unwrap().is_some(), "at the bound");
     stream.set(|ends| ends.capacity = usize::MAX);
@@ -261,7 +261,7 @@ fn fragments_are_joined_by_next() {
         .bytes();
     let stream = Duplex::of(&bytes);
     stream.set(|ends| ends.read_len = 1);
-    let mut ws = server(&stream, &config().delivery(Delivery::Fragments));
+    let mut ws = server(&stream, &config().with_delivery(Delivery::Fragments));
     assert_eq!(retry(|| ws.next()).unwrap(), Some("grüße".into()));
     assert_eq!(retry(|| ws.next()).unwrap(), Some(b"12".into()));
 }
@@ -345,7 +345,7 @@ fn unsent_bytes_are_handed_over_with_the_stream() {
     for capacity in [0, 1, 10, 50_000, expected.len() - 1, expected.len()] {
         let stream = Duplex::default();
         stream.set(|ends| ends.capacity = capacity);
-        let mut ws = server(&stream, &config().max_unsent_len(1 << 20));
+        let mut ws = server(&stream, &config().with_max_unsent_len(1 << 20));
         ws.feed("first").unwrap();
         ws.feed_prepared(&Prepared::new(vec![7; 100_000])).unwrap();
         ws.feed("last").unwrap();

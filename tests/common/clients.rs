@@ -129,11 +129,11 @@ pub static SERVER: LazyLock<(Arc<ServerConfig>, Tls)> = LazyLock::new(|| {
 
 /// Soon enough for a test; nothing is asserted of how soon.
 pub fn impatient() -> Connector {
-    Connector::new(&Config::new().handshake_timeout(Duration::from_millis(100)))
+    Connector::new(&Config::new().with_handshake_timeout(Duration::from_millis(100)))
 }
 
 pub fn connector() -> Connector {
-    Connector::new(&Config::new()).tls(SERVER.1.clone())
+    Connector::new(&Config::new()).with_tls(SERVER.1.clone())
 }
 
 pub fn step_of<T>(outcome: Result<T, Error>) -> Option<(ConnectStep, ErrorKind)> {

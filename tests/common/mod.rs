@@ -18,7 +18,7 @@ pub const FIXED: u8 = 0x2a;
 
 /// The defaults, with fixed randomness: transcripts are the same in each run.
 pub fn config() -> Config {
-    Config::new().entropy(Entropy::new(|bytes| {
+    Config::new().with_entropy(Entropy::new(|bytes| {
         bytes.fill(FIXED);
         Ok(())
     }))

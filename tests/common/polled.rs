@@ -360,5 +360,5 @@ impl<T: Start, const TASKS: u8> Polled<T, TASKS> {
 
 /// As a blocking stream without timeouts.
 fn waits_for_nobody(config: &Config) -> Config {
-    config.clone().close_timeout(None)
+    config.clone().with_close_timeout(None)
 }

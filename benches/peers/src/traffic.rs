@@ -130,13 +130,18 @@ pub fn deflate(takeover: bool) -> (Agreement, Config) {
     let mut parameters = Parameters::new();
     if !takeover {
         parameters = parameters
-            .server_no_context_takeover()
-            .client_no_context_takeover();
+            .with_server_no_context_takeover()
+            .with_client_no_context_takeover();
     }
-    let options = Options::new().takeover(takeover).peer_takeover(takeover);
-    let options = options.level(LEVEL).threshold(0).max_ratio(None);
+    let options = Options::new()
+        .with_context_takeover(takeover)
+        .with_peer_context_takeover(takeover);
+    let options = options
+        .with_level(LEVEL)
+        .with_threshold(0)
+        .with_max_ratio(None);
     let agreement = Agreement::default().with_deflate(parameters);
-    (agreement, Config::new().deflate(options))
+    (agreement, Config::new().with_deflate(options))
 }
 
 /// Of compression, for all.

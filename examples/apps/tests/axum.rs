@@ -33,16 +33,20 @@ fn hears(ws: &mut Socket, text: &str) {
 fn token_may_stand_in_any_of_four_places() {
     let server = Server::start("axum");
     let chat = || to(&server, "/chat");
-    let offered = |token: &str| chat()?.subprotocol("chat")?.subprotocol(token);
-    open(chat().unwrap().header("Authorization", "Bearer secret"));
-    open(chat().unwrap().cookie("token", "secret"));
+    let offered = |token: &str| chat()?.with_subprotocol("chat")?.with_subprotocol(token);
+    open(
+        chat()
+            .unwrap()
+            .with_header("Authorization", "Bearer secret"),
+    );
+    open(chat().unwrap().with_cookie("token", "secret"));
     open(to(&server, "/chat?a=b&token=secret"));
     let ws = open(offered("token.secret"));
     assert_eq!(ws.subprotocol(), Some("chat"), "never the token itself");
     let rows = [
         chat(),
         to(&server, "/chat?token=other"),
-        chat().unwrap().cookie("other", "secret"),
+        chat().unwrap().with_cookie("other", "secret"),
         offered("token.other"),
     ];
     for request in rows {
@@ -54,7 +58,9 @@ fn token_may_stand_in_any_of_four_places() {
 #[test]
 fn foreign_pages_are_refused() {
     let server = Server::start("axum");
-    let request = to(&server, "/").unwrap().origin("https://evil.example");
+    let request = to(&server, "/")
+        .unwrap()
+        .with_origin("https://evil.example");
     let error = connect(request.unwrap(), &Config::new()).unwrap_err();
     assert!(matches!(error, Error::Refused(response) if response.status() == 403));
 }

@@ -29,7 +29,7 @@ pub type Client<S = TcpStream> = WebSocket<Stream<S>>;
 ///
 /// The addresses of the host are tried as RFC 8305 says, a new one every 250 ms,
 /// until one answers. Each step takes at most
-/// [`handshake_timeout`](Config::handshake_timeout). That no more than one
+/// [`handshake_timeout`](Config::with_handshake_timeout). That no more than one
 /// connection to a host is being opened at a time (§4.1) is up to the caller:
 /// connections share nothing.
 ///
@@ -43,8 +43,8 @@ pub type Client<S = TcpStream> = WebSocket<Stream<S>>;
 /// use sansocket::{ClientRequest, Config, blocking};
 ///
 /// let request = ClientRequest::to("ws://localhost:9001/chat")?
-///     .header("Authorization", "Bearer secret")?
-///     .subprotocol("echo")?;
+///     .with_header("Authorization", "Bearer secret")?
+///     .with_subprotocol("echo")?;
 /// let mut ws = blocking::connect(request, &Config::new())?;
 /// ws.send("hello")?;
 /// println!("{:?}", ws.next()?);
@@ -86,7 +86,7 @@ pub fn accept(stream: TcpStream, config: &Config) -> Result<WebSocket<TcpStream>
 /// let ws = blocking::accept_with(stream, &Config::new(), |request| {
 ///     match request.path() {
 ///         "/chat" => request.accept(),
-///         "/" => Answer::new(200).body("hello"),
+///         "/" => Answer::new(200).with_body("hello"),
 ///         _ => request.reject(404),
 ///     }
 /// })?;

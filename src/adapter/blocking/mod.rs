@@ -77,7 +77,7 @@ use write_queue::{Answers, WriteQueue};
 /// and nothing is lost.
 ///
 /// Holds a read buffer of 16 KiB, of up to 128 KiB once large frames came, and
-/// unsent bytes up to [`max_unsent_len`](Config::max_unsent_len) and one
+/// unsent bytes up to [`max_unsent_len`](Config::with_max_unsent_len) and one
 /// message.
 ///
 /// ```no_run

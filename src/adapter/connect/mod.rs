@@ -29,9 +29,9 @@ pub(super) use tunnel::ProxyTunnel;
 /// use sansocket::{Config, adapter::Connector};
 ///
 /// let connector = Connector::new(&Config::new())
-///     .proxy("http://proxy.example.com:3128")?
-///     .proxy_credentials("user", "secret")
-///     .max_redirects(5);
+///     .with_proxy("http://proxy.example.com:3128")?
+///     .with_proxy_credentials("user", "secret")
+///     .with_max_redirects(5);
 /// # let _ = connector;
 /// # Ok::<(), sansocket::RequestError>(())
 /// ```
@@ -94,7 +94,7 @@ impl Connector {
     /// # Errors
     ///
     /// [`RequestError::Uri`] if this is no such URI of a host.
-    pub fn proxy(mut self, uri: &str) -> Result<Self, RequestError> {
+    pub fn with_proxy(mut self, uri: &str) -> Result<Self, RequestError> {
         self.proxy = Some(Proxy::parse(uri)?);
         Ok(self)
     }
@@ -103,7 +103,7 @@ impl Connector {
     /// (Basic, RFC 7617), to a SOCKS proxy if it asks for them (RFC 1929), as
     /// plain text in both cases.
     #[must_use]
-    pub fn proxy_credentials(mut self, user: &str, password: &str) -> Self {
+    pub fn with_proxy_credentials(mut self, user: &str, password: &str) -> Self {
         self.credentials = Some(Credentials {
             user: user.into(),
             password: password.into(),
@@ -116,7 +116,7 @@ impl Connector {
     /// [`Error::Refused`], whose response [`ClientRequest::redirected`]
     /// understands.
     #[must_use]
-    pub const fn max_redirects(mut self, redirects: u32) -> Self {
+    pub const fn with_max_redirects(mut self, redirects: u32) -> Self {
         self.max_redirects = redirects;
         self
     }
@@ -124,7 +124,7 @@ impl Connector {
     /// Whom to trust. Default [`Tls::platform`].
     #[cfg(feature = "rustls")]
     #[must_use]
-    pub fn tls(mut self, tls: impl Into<Tls>) -> Self {
+    pub fn with_tls(mut self, tls: impl Into<Tls>) -> Self {
         self.tls = Some(tls.into());
         self
     }
@@ -336,7 +336,7 @@ pub(super) mod tests {
             ("https://p", None),
             ("p:1080", None),
         ] {
-            let connector = Connector::new(&Config::new()).proxy(proxy);
+            let connector = Connector::new(&Config::new()).with_proxy(proxy);
             let hop = connector
                 .as_ref()
                 .map(|connector| connector.first_hop(&uri));
@@ -346,7 +346,7 @@ pub(super) mod tests {
 
     #[test]
     fn password_is_not_shown() {
-        let connector = Connector::new(&Config::new()).proxy_credentials("user", "secret");
+        let connector = Connector::new(&Config::new()).with_proxy_credentials("user", "secret");
         let shown = std::format!("{connector:?}");
         assert!(
             shown.contains("user") && !shown.contains("secret"),

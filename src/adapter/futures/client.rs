@@ -25,7 +25,7 @@ pub type Stream<S> = MaybeTls<Io<S>>;
 /// Connects to a `ws://` or `wss://` URI and does the opening handshake, over
 /// a stream that `dial` opens to a host and port: several addresses, and the
 /// delay of small packets, are up to it. Deadlines are kept with `sleep`: each
-/// step, `dial` too, has [`handshake_timeout`](crate::Config::handshake_timeout).
+/// step, `dial` too, has [`handshake_timeout`](crate::Config::with_handshake_timeout).
 ///
 /// # Errors
 ///

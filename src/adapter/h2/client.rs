@@ -97,7 +97,7 @@ async fn driving<S: AsyncRead + AsyncWrite + Unpin, R>(
 
 /// As `h2::client::handshake`, with [`MAX_WINDOW`], and waits for the server's
 /// settings, which say whether it allows extended CONNECTs, within
-/// [`handshake_timeout`](Config::handshake_timeout). The connection is a future
+/// [`handshake_timeout`](Config::with_handshake_timeout). The connection is a future
 /// that must be polled, in a task of its own.
 ///
 /// # Errors
@@ -150,7 +150,7 @@ async fn settled<S: AsyncRead + AsyncWrite + Unpin>(
 }
 
 /// Opens a WebSocket by an extended CONNECT, on a connection that may carry
-/// many, within [`handshake_timeout`](Config::handshake_timeout).
+/// many, within [`handshake_timeout`](Config::with_handshake_timeout).
 ///
 /// # Errors
 ///

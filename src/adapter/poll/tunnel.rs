@@ -28,7 +28,7 @@ use crate::message::Message;
 /// own close frame can still be read. After the end of the stream, writing goes
 /// on until the tunnel is shut down. The second shutdown completes the closing
 /// handshake: it returns once the peer has ended the transport too, or after
-/// [`close_timeout`](crate::Config::close_timeout), and the peer then has all
+/// [`close_timeout`](crate::Config::with_close_timeout), and the peer then has all
 /// that was sent.
 ///
 /// - A side that has shut down waits for `close_timeout` after each byte that it

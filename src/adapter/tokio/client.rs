@@ -28,8 +28,8 @@ use crate::handshake::{ClientRequest, RequestError};
 /// use sansocket::{ClientRequest, Config, tokio};
 ///
 /// let request = ClientRequest::to("ws://localhost:9001/chat")?
-///     .header("Authorization", "Bearer secret")?
-///     .subprotocol("chat")?;
+///     .with_header("Authorization", "Bearer secret")?
+///     .with_subprotocol("chat")?;
 /// let ws = tokio::connect(request, &Config::new()).await?;
 /// println!("{:?}", ws.subprotocol());
 /// println!("{:?}", ws.response().and_then(|response| response.header("Server")));
@@ -43,7 +43,7 @@ pub type Stream<S = TcpStream> = MaybeTls<Io<S>>;
 
 /// Connects to a `ws://` or `wss://` URI and does the opening handshake. The
 /// delay of small packets is switched off (`TCP_NODELAY`), all deadlines work,
-/// and each step has [`handshake_timeout`](Config::handshake_timeout).
+/// and each step has [`handshake_timeout`](Config::with_handshake_timeout).
 ///
 /// # Errors
 ///
@@ -79,8 +79,8 @@ pub async fn connect(
 /// use sansocket::{Config, adapter::Connector, tokio};
 ///
 /// let connector = Connector::new(&Config::new())
-///     .proxy("socks5://127.0.0.1:9050")?
-///     .max_redirects(3);
+///     .with_proxy("socks5://127.0.0.1:9050")?
+///     .with_max_redirects(3);
 /// let ws = tokio::connect_with("wss://example.com/chat", &connector).await?;
 /// # Ok(())
 /// # }

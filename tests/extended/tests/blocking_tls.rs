@@ -74,7 +74,7 @@ fn accept(tcp: TcpStream, config: &Config) -> WebSocket<Stream> {
 }
 
 fn connect(url: &str, config: &Config) -> Client {
-    let connector = Connector::new(config).tls(SERVER.2.clone());
+    let connector = Connector::new(config).with_tls(SERVER.2.clone());
     blocking::connect_with(url, &connector).unwrap()
 }
 
@@ -122,7 +122,7 @@ fn write_deadline_is_kept_behind_tls() {
     const TIMEOUT: Duration = Duration::from_secs(2);
     for is_split in [false, true] {
         let (url, server) = serve(|tcp| accept(tcp, &Config::new()));
-        let mut ws = connect(&url, &Config::new().write_timeout(TIMEOUT));
+        let mut ws = connect(&url, &Config::new().with_write_timeout(TIMEOUT));
         let silent = server.join().unwrap();
         let mut last = Instant::now();
         // Small ones, so that the end comes at any place of the buffers.
@@ -163,7 +163,7 @@ fn slow_drain_behind_tls_is_no_stall() {
     let session = ClientConnection::new(Arc::new(client_config()), name).unwrap();
     let stream = TlsStream::new(client, session);
     stream.complete_handshake(None).unwrap();
-    let config = Config::new().write_timeout(Duration::from_millis(200));
+    let config = Config::new().with_write_timeout(Duration::from_millis(200));
     let (role, agreement) = (Role::Client, Agreement::default());
     let mut ws = WebSocket::upgraded(stream.into(), role, agreement, vec![], &config)
         .with_socket(Socket::stream());
@@ -213,7 +213,7 @@ fn signal_does_not_end_the_handshake() {
     let (url, server) = serve(|tcp| drop(accept(tcp, &Config::new())));
     let addr = url.replace("wss://localhost", "127.0.0.1");
     let tcp = Interrupted(TcpStream::connect(addr).unwrap(), AtomicBool::new(true));
-    let connector = Connector::new(&Config::new()).tls(SERVER.2.clone());
+    let connector = Connector::new(&Config::new()).with_tls(SERVER.2.clone());
     blocking::connect_on(tcp, None, "wss://localhost/", &connector).unwrap();
     server.join().unwrap();
 }

@@ -18,7 +18,7 @@ fn serve(connections: usize) -> (SocketAddr, JoinHandle<()>) {
         for _ in 0..connections {
             let (stream, _) = listener.accept().unwrap();
             let accepted = blocking::accept_with(stream, &Config::new(), |request| {
-                request.accept().header("X-Node", "seven").unwrap()
+                request.accept().with_header("X-Node", "seven").unwrap()
             });
             let mut ws = accepted.unwrap().unwrap();
             assert!(ws.response().is_none(), "a server received none");

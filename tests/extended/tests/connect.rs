@@ -131,7 +131,7 @@ fn certificates_that_do_not_match_are_refused() {
     let cases = [
         (
             "localhost",
-            Connector::new(&Config::new()).tls(Tls::bundled().unwrap()),
+            Connector::new(&Config::new()).with_tls(Tls::bundled().unwrap()),
         ),
         ("127.0.0.1", connector()),
     ];
@@ -181,10 +181,10 @@ fn adapters_connect_through_a_proxy() {
                 back.join().unwrap();
             });
             let connector = connector()
-                .proxy(&format!("http://{proxy_addr}"))
+                .with_proxy(&format!("http://{proxy_addr}"))
                 .unwrap()
                 // RFC 7617 §2: its example.
-                .proxy_credentials("Aladdin", "open sesame");
+                .with_proxy_credentials("Aladdin", "open sesame");
             let outcome = connect(
                 &format!("{scheme}://localhost:{}/", addr.port()),
                 &connector,
@@ -223,7 +223,7 @@ fn proxy_that_refuses_is_told() {
                 head(&mut stream);
                 stream.write_all(answer.as_bytes()).unwrap();
             });
-            let connector = connector().proxy(&format!("http://{addr}")).unwrap();
+            let connector = connector().with_proxy(&format!("http://{addr}")).unwrap();
             let outcome = connect("ws://example.com/", &connector);
             assert!(is_told(&outcome), "{name} {answer}: {outcome:?}");
             thread.join().unwrap();
@@ -239,7 +239,7 @@ fn silent_peer_ends_at_the_deadline_of_the_step() {
     };
     for (name, connect) in ADAPTERS {
         let (addr, thread) = serve("127.0.0.1:0", 3, silent);
-        let through_proxy = impatient().proxy(&format!("http://{addr}")).unwrap();
+        let through_proxy = impatient().with_proxy(&format!("http://{addr}")).unwrap();
         let outcome = connect("ws://example.com/", &through_proxy);
         assert_eq!(
             step_of(outcome),
@@ -248,7 +248,7 @@ fn silent_peer_ends_at_the_deadline_of_the_step() {
         );
         let outcome = connect(
             &format!("wss://localhost:{}/", addr.port()),
-            &impatient().tls(SERVER.1.clone()),
+            &impatient().with_tls(SERVER.1.clone()),
         );
         assert_eq!(
             step_of(outcome),
@@ -339,12 +339,12 @@ fn redirecting(
 fn redirects_are_followed_on_request_and_bounded() {
     for (name, connect) in ADAPTERS {
         let (addr, thread) = redirecting(2, |number| format!("/next/{number}"));
-        let outcome = connect(&format!("ws://{addr}/"), &connector().max_redirects(2));
+        let outcome = connect(&format!("ws://{addr}/"), &connector().with_max_redirects(2));
         assert_eq!(outcome.unwrap(), Some("hello".into()), "{name}");
         thread.join().unwrap();
 
         let (addr, _thread) = redirecting(10, |_| "/".into());
-        let outcome = connect(&format!("ws://{addr}/"), &connector().max_redirects(3));
+        let outcome = connect(&format!("ws://{addr}/"), &connector().with_max_redirects(3));
         assert!(
             matches!(&outcome, Err(Error::TooManyRedirects(response)) if response.status() == 307),
             "{name}: a loop ends: {outcome:?}"
@@ -355,7 +355,7 @@ fn redirects_are_followed_on_request_and_bounded() {
             "{name}: {outcome:?}"
         );
         let (addr, thread) = redirecting(1, |_| "ftp://elsewhere/".into());
-        let outcome = connect(&format!("ws://{addr}/"), &connector().max_redirects(3));
+        let outcome = connect(&format!("ws://{addr}/"), &connector().with_max_redirects(3));
         assert!(
             matches!(
                 outcome,
@@ -381,7 +381,7 @@ fn redirect_does_not_leave_tls() {
     });
     let outcome = with_blocking(
         &format!("wss://localhost:{}/", addr.port()),
-        &connector().max_redirects(3),
+        &connector().with_max_redirects(3),
     );
     assert!(
         matches!(outcome, Err(Error::Redirect(RedirectError::Downgrade))),

@@ -61,7 +61,7 @@ fn stream_to_a_proxy_leads_through_it() {
                 asked
             });
             // Nobody dials it.
-            let through = connector().proxy("http://proxy.invalid").unwrap();
+            let through = connector().with_proxy("http://proxy.invalid").unwrap();
             assert_eq!(connect(stream, url, &through).unwrap(), "hello", "{name}");
             let expected = format!("CONNECT {target} HTTP/1.1\r\nHost: {target}\r\n\r\n");
             assert_eq!(thread.join().unwrap(), expected, "{name}");
@@ -74,14 +74,14 @@ fn stream_to_a_proxy_leads_through_it() {
 fn silent_peer_ends_at_the_deadline_of_the_step() {
     for (name, connect) in OVER_STREAM {
         let (stream, thread) = peer(silent);
-        let through = impatient().proxy("http://proxy.invalid").unwrap();
+        let through = impatient().with_proxy("http://proxy.invalid").unwrap();
         let outcome = connect(stream, "ws://example.com/", &through);
         let expected = Some((ConnectStep::Proxy, ErrorKind::TimedOut));
         assert_eq!(step_of(outcome), expected, "{name}");
         thread.join().unwrap();
 
         let (stream, thread) = peer(silent);
-        let trusting = impatient().tls(SERVER.1.clone());
+        let trusting = impatient().with_tls(SERVER.1.clone());
         let outcome = connect(stream, "wss://localhost/", &trusting);
         let expected = Some((ConnectStep::Tls, ErrorKind::TimedOut));
         assert_eq!(step_of(outcome), expected, "{name}");
@@ -105,7 +105,11 @@ fn redirect_is_a_refusal() {
             let answer = b"HTTP/1.1 307 Elsewhere\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n";
             stream.write_all(answer).unwrap();
         });
-        let outcome = connect(stream, "ws://localhost/", &connector().max_redirects(3));
+        let outcome = connect(
+            stream,
+            "ws://localhost/",
+            &connector().with_max_redirects(3),
+        );
         let Err(Error::Refused(response)) = outcome else {
             panic!("{name}: {outcome:?}")
         };
@@ -119,7 +123,7 @@ fn end_of_the_stream_has_its_step() {
     for (name, connect) in OVER_STREAM {
         let read_once = |stream: UnixStream| drop(stream.read(&mut [0; 4096]));
         let (stream, thread) = peer(read_once);
-        let through = connector().proxy("http://proxy.invalid").unwrap();
+        let through = connector().with_proxy("http://proxy.invalid").unwrap();
         let (step, _) = step_of(connect(stream, "ws://localhost/", &through)).unwrap();
         assert_eq!(step, ConnectStep::Proxy, "{name}");
         thread.join().unwrap();
@@ -178,7 +182,7 @@ fn blocking_stream_has_its_own_timeouts_again() {
     });
     stream.set_read_timeout(OWN).unwrap();
     stream.set_write_timeout(OWN).unwrap();
-    let through = connector().proxy("http://proxy.invalid").unwrap();
+    let through = connector().with_proxy("http://proxy.invalid").unwrap();
     let url = "wss://localhost/";
     let ws = blocking::connect_on(stream, Socket::unix(), url, &through).unwrap();
     let stream = ws.into_stream().stream;

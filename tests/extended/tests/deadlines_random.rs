@@ -82,7 +82,7 @@ impl RandomDriver {
             }
             Step::Answer => {
                 if let Some(request) = self.request.take() {
-                    let page = Answer::new(200).body(vec![7; 100_000]);
+                    let page = Answer::new(200).with_body(vec![7; 100_000]);
                     let accepts = request.headers().len() > 1;
                     let answer = if accepts { request.accept() } else { page };
                     let _ = ws.respond(answer, out);
@@ -139,7 +139,7 @@ proptest! {
         ),
         takes in any::<bool>(),
     ) {
-        let config = config().idle_timeout(secs(100));
+        let config = config().with_idle_timeout(secs(100));
         let ws = match role {
             _ if begins_open => open(role, &config),
             Role::Server => Connection::server(&config),

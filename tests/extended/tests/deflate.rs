@@ -27,7 +27,7 @@ fn open(role: Role, config: &Config) -> Connection {
 }
 
 fn in_fragments() -> Config {
-    config().delivery(Delivery::Fragments)
+    config().with_delivery(Delivery::Fragments)
 }
 
 /// The first frame of a compressed message.
@@ -317,7 +317,7 @@ fn text_is_checked_as_it_is_inflated() {
             }
         }
         let lossy = config().allow_invalid_utf8(true);
-        for config in [lossy.clone(), lossy.delivery(Delivery::Fragments)] {
+        for config in [lossy.clone(), lossy.with_delivery(Delivery::Fragments)] {
             let received = joined(every_cut(|| open(Role::Server, &config), &bytes));
             let text = String::from_utf8_lossy(text);
             assert_eq!(received.messages(), [Message::from(text.into_owned())]);
@@ -365,7 +365,7 @@ fn message_limit_is_exact_on_inflated_bytes() {
             for opcode in [Opcode::Text, Opcode::Binary] {
                 let bytes = message_from(Role::Client, opcode, &deflated(&payload));
                 for config in [config(), in_fragments()] {
-                    let config = config.max_message_len(limit);
+                    let config = config.with_max_message_len(limit);
                     let received = every_cut(|| open(Role::Server, &config), &bytes);
                     let received = joined(received);
                     if len == limit {
@@ -400,7 +400,7 @@ fn limits_on_frames_hold_for_compressed_ones() {
     let bytes = message_from(Role::Client, Opcode::Binary, &stream);
     let len = stream.len();
     for (max_frame_len, is_fine) in [(len, true), (len - 1, false)] {
-        let config = config().max_frame_len(max_frame_len);
+        let config = config().with_max_frame_len(max_frame_len);
         let received = every_cut(|| open(Role::Server, &config), &bytes);
         let error = (!is_fine).then_some(LimitError::FrameTooLong.into());
         assert_eq!(received.error(), error);
@@ -412,7 +412,7 @@ fn limits_on_frames_hold_for_compressed_ones() {
         let empty = wire(Role::Client).frame(Opcode::Continuation, false, b"");
         bytes.extend(empty.bytes());
     }
-    let config = config().max_fragments(3);
+    let config = config().with_max_fragments(3);
     let received = every_cut(|| open(Role::Server, &config), &bytes);
     assert_eq!(received.error(), Some(LimitError::TooManyFragments.into()));
 }
@@ -422,17 +422,17 @@ fn limits_on_frames_hold_for_compressed_ones() {
 fn bomb_is_stopped_by_its_ratio() {
     let bomb = deflated(&vec![0; 16 << 20]);
     let bytes = message_from(Role::Client, Opcode::Binary, &bomb);
-    let deflate = Options::new().max_ratio(500);
-    let config = config().max_message_len(usize::MAX);
+    let deflate = Options::new().with_max_ratio(500);
+    let config = config().with_max_message_len(usize::MAX);
     for (options, is_stopped) in [
         (Options::new(), true),
         (deflate.clone(), true),
-        (deflate.max_ratio(1100), false),
-        (Options::new().max_ratio(None), false),
+        (deflate.with_max_ratio(1100), false),
+        (Options::new().with_max_ratio(None), false),
     ] {
-        let config = config.clone().deflate(options);
+        let config = config.clone().with_deflate(options);
         let error = is_stopped.then_some(LimitError::RatioTooHigh.into());
-        for config in [config.clone(), config.delivery(Delivery::Fragments)] {
+        for config in [config.clone(), config.with_delivery(Delivery::Fragments)] {
             let whole = feed(&mut open(Role::Server, &config), [&*bytes]).joined();
             assert_eq!(whole.error(), error);
             let cut = feed(&mut open(Role::Server, &config), bytes.chunks(1000)).joined();
@@ -463,8 +463,8 @@ fn all_of_a_message_comes_out_without_further_input() {
 fn threshold_and_choice_decide_what_is_compressed() {
     use deflate::Compress::{Always, Auto, Never};
     let text = |len: usize| "a".repeat(len);
-    let options = Options::new().threshold(100);
-    let with_takeover = options.clone().takeover(true);
+    let options = Options::new().with_threshold(100);
+    let with_takeover = options.clone().with_context_takeover(true);
     let rows = [
         (&options, Auto, 99, false),
         (&options, Auto, 100, true),
@@ -479,7 +479,7 @@ fn threshold_and_choice_decide_what_is_compressed() {
     ];
     for role in ROLES {
         for (options, choice, len, expected) in &rows {
-            let config = config().deflate((*options).clone());
+            let config = config().with_deflate((*options).clone());
             let (mut ws, mut out) = (open(role, &config), Vec::new());
             ws.send_with(text(*len), *choice, &mut out).unwrap();
             assert_eq!(is_compressed(&out), *expected, "{choice:?} {len}");
@@ -505,7 +505,7 @@ fn message_that_gains_nothing_is_sent_as_it_is() {
     let noise = noise(400);
     assert!(deflated(&noise).len() >= noise.len());
     for (takeover, expected) in [(false, false), (true, true)] {
-        let config = config().deflate(Options::new().takeover(takeover));
+        let config = config().with_deflate(Options::new().with_context_takeover(takeover));
         let (mut ws, mut out) = (open(Role::Server, &config), Vec::new());
         ws.send(&noise, &mut out).unwrap();
         assert_eq!(is_compressed(&out), expected);
@@ -521,7 +521,7 @@ fn message_that_gains_nothing_is_sent_as_it_is() {
 #[test]
 fn fragments_are_sent_compressed() {
     let text = "so much to say ".repeat(20);
-    let config = config().deflate(Options::new().takeover(true));
+    let config = config().with_deflate(Options::new().with_context_takeover(true));
     for role in ROLES {
         let (mut ws, mut out) = (open(role, &config), Vec::new());
         for _ in 0..3 {
@@ -572,8 +572,8 @@ fn choice_is_made_with_the_first_fragment() {
 fn long_messages_leave_in_frames_of_allowed_length() {
     let noise = noise(5000);
     let config = config()
-        .max_sent_frame_len(1000)
-        .deflate(Options::new().takeover(true));
+        .with_max_sent_frame_len(1000)
+        .with_deflate(Options::new().with_context_takeover(true));
     for role in ROLES {
         let (mut ws, mut out) = (open(role, &config), Vec::new());
         ws.send(&noise, &mut out).unwrap();
@@ -601,9 +601,9 @@ fn refused_send_does_not_put_the_window_out_of_step() {
         }
     });
     let config = config()
-        .entropy(entropy)
-        .max_sent_frame_len(64)
-        .deflate(Options::new().takeover(true));
+        .with_entropy(entropy)
+        .with_max_sent_frame_len(64)
+        .with_deflate(Options::new().with_context_takeover(true));
     let (mut ws, mut out) = (open(Role::Client, &config), Vec::new());
     let texts = ["one two three ".repeat(9), "three two one ".repeat(9)];
     ws.send(&texts[0], &mut out).unwrap();
@@ -629,7 +629,11 @@ fn refused_send_does_not_put_the_window_out_of_step() {
 // What the compressor does not know of must not be referred to.
 #[test]
 fn prepared_and_plain_messages_pass_between_compressed_ones() {
-    let config = config().deflate(Options::new().takeover(true).threshold(10));
+    let config = config().with_deflate(
+        Options::new()
+            .with_context_takeover(true)
+            .with_threshold(10),
+    );
     let (mut ws, mut out) = (open(Role::Server, &config), Vec::new());
     let text = "again and again and again";
     let news = Prepared::new("news for all, news for all, news for all");
@@ -657,18 +661,18 @@ fn prepared_message_is_compressed_once_for_all() {
     let options = Options::new();
     let mut addresses = Vec::new();
     let configs = [
-        (config().deflate(options.clone()), Parameters::new()),
+        (config().with_deflate(options.clone()), Parameters::new()),
         (
-            config().deflate(options.clone()),
-            Parameters::new().server_no_context_takeover(),
+            config().with_deflate(options.clone()),
+            Parameters::new().with_server_no_context_takeover(),
         ),
         (
-            config().deflate(options.clone().level(9)),
+            config().with_deflate(options.clone().with_level(9)),
             Parameters::new(),
         ),
         (
-            config().deflate(options),
-            Parameters::new().server_max_window_bits(9),
+            config().with_deflate(options),
+            Parameters::new().with_server_max_window_bits(9),
         ),
     ];
     for (config, parameters) in configs {
@@ -702,7 +706,7 @@ fn prepared_message_is_compressed_once_for_all() {
 // Requirement 2: the handshake was somebody else's.
 #[test]
 fn connection_takes_negotiated_parameters() {
-    let parameters = Parameters::new().client_no_context_takeover();
+    let parameters = Parameters::new().with_client_no_context_takeover();
     let agreement = Agreement::default()
         .with_deflate(parameters)
         .with_subprotocol("chat");
@@ -739,7 +743,7 @@ fn connection_that_is_over_sends_and_receives_nothing_compressed() {
 #[test]
 fn compressed_message_is_limited_on_the_wire() {
     for role in ROLES {
-        let limited = config().max_message_len(1024);
+        let limited = config().with_max_message_len(1024);
         let endless = compressed(Opcode::Binary, true, i64::MAX as usize);
         let bytes = wire(peer_of(role)).with_header(endless, b"").bytes();
         let told = every_cut(|| open(role, &limited), &bytes);
@@ -776,8 +780,12 @@ fn message_at_its_limit_may_be_longer_on_the_wire() {
     for role in ROLES {
         for mem_level in [1, 8] {
             for piece_len in [1, 10, payload.len()] {
-                let options = Options::new().takeover(true).mem_level(mem_level);
-                let config = config().deflate(options).max_message_len(payload.len());
+                let options = Options::new()
+                    .with_context_takeover(true)
+                    .with_mem_level(mem_level);
+                let config = config()
+                    .with_deflate(options)
+                    .with_max_message_len(payload.len());
                 let mut sender = open(peer_of(role), &config);
                 let (mut out, mut rest) = (Vec::new(), payload.chunks(piece_len));
                 while let Some(piece) = rest.next() {

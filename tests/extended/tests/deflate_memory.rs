@@ -58,8 +58,8 @@ fn open_with(role: Role, parameters: Parameters, config: &Config) -> Connection 
 
 fn without_takeover() -> Parameters {
     Parameters::new()
-        .server_no_context_takeover()
-        .client_no_context_takeover()
+        .with_server_no_context_takeover()
+        .with_client_no_context_takeover()
 }
 
 fn text() -> String {
@@ -123,12 +123,16 @@ fn assert_costs(row: &[usize]) {
     let (options, told) = match *row {
         [told] => (Options::new(), told),
         [bits, level, told] => {
-            let options = Options::new().window_bits(bits as u8);
-            (options.mem_level(level as u8), told)
+            let options = Options::new().with_window_bits(bits as u8);
+            (options.with_mem_level(level as u8), told)
         }
         _ => panic!("{row:?}"),
     };
-    let config = config().deflate(options.takeover(true).peer_takeover(true));
+    let config = config().with_deflate(
+        options
+            .with_context_takeover(true)
+            .with_peer_context_takeover(true),
+    );
     let mut ws = open_with(Role::Server, Parameters::new(), &config);
     let (text, mut out) = (text(), Vec::with_capacity(4096));
     let bytes = message(Role::Client);
@@ -146,8 +150,10 @@ fn assert_costs(row: &[usize]) {
 // agreed on.
 #[test]
 fn state_is_made_by_the_first_message() {
-    let options = Options::new().takeover(true).peer_takeover(true);
-    let config = config().deflate(options);
+    let options = Options::new()
+        .with_context_takeover(true)
+        .with_peer_context_takeover(true);
+    let config = config().with_deflate(options);
     for role in ROLES {
         let (ws, used) = measure(|| open_with(role, Parameters::new(), &config));
         assert!(used.held < KIB / 2, "{used:?}");
@@ -168,7 +174,7 @@ fn exchange(ws: &mut Connection, received: &[u8]) {
 #[test]
 fn connections_without_takeover_share_their_state() {
     alone("connections_without_takeover_share_their_state", || {
-        let config = config().deflate(Options::new());
+        let config = config().with_deflate(Options::new());
         let mut pooled = DECOMPRESSOR + COMPRESSOR + 20 * KIB;
         for role in ROLES {
             let received = message(peer_of(role));
@@ -203,7 +209,7 @@ fn connections_with_a_config_each_share_their_state() {
         let received = message(Role::Client);
         let (connections, used) = measure(|| {
             let exchanged = |_| {
-                let config = config().deflate(Options::new());
+                let config = config().with_deflate(Options::new());
                 let mut ws = open_with(Role::Server, without_takeover(), &config);
                 exchange(&mut ws, &received);
                 ws
@@ -220,7 +226,7 @@ fn connections_with_a_config_each_share_their_state() {
 #[test]
 fn state_comes_back_from_connections_that_end() {
     alone("state_comes_back_from_connections_that_end", || {
-        let config = config().deflate(Options::new());
+        let config = config().with_deflate(Options::new());
         let part = &message(Role::Client)[..12];
         let mut ws = open_with(Role::Server, without_takeover(), &config);
         feed(&mut ws, [part]);
@@ -237,7 +243,11 @@ fn state_comes_back_from_connections_that_end() {
 
 /// A connection that has state of both directions.
 fn with_state(options: Options) -> Connection {
-    let config = config().deflate(options.takeover(true).peer_takeover(true));
+    let config = config().with_deflate(
+        options
+            .with_context_takeover(true)
+            .with_peer_context_takeover(true),
+    );
     let mut ws = open_with(Role::Server, Parameters::new(), &config);
     exchange(&mut ws, &message(Role::Client));
     ws
@@ -272,7 +282,7 @@ fn threads_share_the_pool() {
 fn oldest_state_makes_room_for_another_kind() {
     alone("oldest_state_makes_room_for_another_kind", || {
         let large = || with_state(Options::new());
-        let small = || with_state(Options::new().window_bits(9).mem_level(1));
+        let small = || with_state(Options::new().with_window_bits(9).with_mem_level(1));
         drop((0..16).map(|_| large()).collect::<Vec<_>>());
         drop((0..4).map(|_| small()).collect::<Vec<_>>());
         let (connections, used) = measure(|| (0..4).map(|_| small()).collect::<Vec<_>>());
@@ -291,7 +301,7 @@ fn oldest_state_makes_room_for_another_kind() {
 fn pool_keeps_no_long_output() {
     alone("pool_keeps_no_long_output", || {
         let noise = noise(16 << 20);
-        let config = config().deflate(Options::new());
+        let config = config().with_deflate(Options::new());
         for choice in [Choice::Auto, Choice::Always] {
             let ((), used) = measure(|| {
                 let mut ws = open_with(Role::Server, without_takeover(), &config);
@@ -344,7 +354,7 @@ fn held_bytes_include_output() {
 #[test]
 fn release_gives_back_the_compressor() {
     alone("release_gives_back_the_compressor", || {
-        let config = config().deflate(Options::new().takeover(true));
+        let config = config().with_deflate(Options::new().with_context_takeover(true));
         let open = |role| open_with(role, Parameters::new(), &config);
         let (mut ws, mut other) = (open(Role::Server), open(Role::Server));
         let (text, mut out) = (text(), Vec::new());
@@ -379,8 +389,8 @@ fn bomb_takes_no_more_than_the_limit() {
     };
     for len in [LIMIT, LIMIT + 1, 20 * LIMIT] {
         let config = config()
-            .max_message_len(LIMIT)
-            .deflate(Options::new().max_ratio(None));
+            .with_max_message_len(LIMIT)
+            .with_deflate(Options::new().with_max_ratio(None));
         let mut ws = open_with(Role::Client, Parameters::new(), &config);
         let mut bytes = bomb(len);
         let mut out = Vec::new();

@@ -56,7 +56,9 @@ fn open_with(role: Role, parameters: Parameters, config: &Config) -> Connection 
 }
 
 fn both_takeovers() -> Options {
-    Options::new().takeover(true).peer_takeover(true)
+    Options::new()
+        .with_context_takeover(true)
+        .with_peer_context_takeover(true)
 }
 
 // Requirement 3: what we deflate, C's zlib inflates, with room for as little
@@ -64,7 +66,11 @@ fn both_takeovers() -> Options {
 #[test]
 fn ten_thousand_messages_are_inflated_by_another() {
     for takeover in [true, false] {
-        let config = config().deflate(both_takeovers().takeover(takeover).mem_level(9));
+        let config = config().with_deflate(
+            both_takeovers()
+                .with_context_takeover(takeover)
+                .with_mem_level(9),
+        );
         let mut ws = open_with(Role::Server, Parameters::new(), &config);
         let mut inflate = Decompress::new(false);
         let (mut random, mut out) = (Random(1), Vec::new());
@@ -134,11 +140,11 @@ fn ten_thousand_messages_of_another_are_inflated() {
         let parameters = if takeover {
             parameters
         } else {
-            parameters.server_no_context_takeover()
+            parameters.with_server_no_context_takeover()
         };
         let config = config()
-            .delivery(delivery)
-            .deflate(both_takeovers().max_ratio(None));
+            .with_delivery(delivery)
+            .with_deflate(both_takeovers().with_max_ratio(None));
         let mut ws = open_with(Role::Client, parameters, &config);
         let mut random = Random(2);
         let mut deflate = Compress::new(Compression::default(), false);
@@ -230,17 +236,17 @@ fn every_window_and_takeover_is_kept() {
         for bits in 8..=15 {
             for takeover in [true, false] {
                 for (level, mem_level) in [(1, 8), (6, 8), (9, 9), (2, 1), (4, 4)] {
-                    let options = both_takeovers().level(level).mem_level(mem_level);
+                    let options = both_takeovers().with_level(level).with_mem_level(mem_level);
                     let mut parameters = match role {
-                        Role::Server => Parameters::new().server_max_window_bits(bits),
-                        Role::Client => Parameters::new().client_max_window_bits(bits),
+                        Role::Server => Parameters::new().with_server_max_window_bits(bits),
+                        Role::Client => Parameters::new().with_client_max_window_bits(bits),
                     };
                     if !takeover {
                         parameters = parameters
-                            .server_no_context_takeover()
-                            .client_no_context_takeover();
+                            .with_server_no_context_takeover()
+                            .with_client_no_context_takeover();
                     }
-                    let config = config().deflate(options);
+                    let config = config().with_deflate(options);
                     let setting = format!("{role:?} {parameters} {level} {mem_level}");
                     check_window(role, parameters, &config, 1 << bits, takeover, &setting);
                 }
@@ -302,9 +308,9 @@ fn message_of_a_gibibyte_passes_in_fragments() {
         .compress_vec(&vec![0; MIB], &mut block, FlushCompress::Full)
         .unwrap();
     let config = config()
-        .delivery(Delivery::Fragments)
-        .max_message_len(usize::MAX)
-        .deflate(Options::new().max_ratio(None));
+        .with_delivery(Delivery::Fragments)
+        .with_max_message_len(usize::MAX)
+        .with_deflate(Options::new().with_max_ratio(None));
     let mut ws = open_with(Role::Client, Parameters::new(), &config);
     let (mut len, mut ends, mut most) = (0, 0, 0);
     for number in 0..1024 {

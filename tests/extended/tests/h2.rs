@@ -23,7 +23,7 @@ const SECOND: Duration = Duration::from_secs(1);
 fn config() -> Config {
     let config = Config::new();
     #[cfg(feature = "deflate")]
-    let config = config.deflate(sansocket::deflate::Options::new());
+    let config = config.with_deflate(sansocket::deflate::Options::new());
     config
 }
 
@@ -31,7 +31,7 @@ fn answer(request: &Request) -> Answer {
     match (request.is_upgrade(), request.target()) {
         (true, "/chat") => request.accept(),
         (true, _) => request.reject(404),
-        (false, _) => Answer::new(200).body("a page"),
+        (false, _) => Answer::new(200).with_body("a page"),
     }
 }
 
@@ -271,15 +271,15 @@ async fn client_keeps_the_response() {
         let (request, respond) = connection.accept().await.unwrap().unwrap();
         let accepted = accept(request, respond, &config(), |request| {
             assert_eq!(request.subprotocols().next(), Some("echo"));
-            let answer = request.accept().subprotocol("echo").unwrap();
-            answer.header("x-node", "seven").unwrap()
+            let answer = request.accept().with_subprotocol("echo").unwrap();
+            answer.with_header("x-node", "seven").unwrap()
         });
         let ws = accepted.unwrap().unwrap();
         assert!(ws.response().is_none(), "a server received none");
         assert!(connection.accept().await.is_none());
     });
     let client = client(theirs).await;
-    let request = chat().subprotocol("echo").unwrap();
+    let request = chat().with_subprotocol("echo").unwrap();
     let mut ws = connect(&client, &request, &config()).await.unwrap();
     let response = ws.take_response().expect("a response");
     assert_eq!(response.status(), 200);
@@ -300,7 +300,7 @@ async fn client_is_told_that_it_was_refused() {
     assert_eq!(refusal.body(), b"404 Not Found\n");
     assert!(refusal.header("content-type").is_some() && !refusal.is_truncated());
 
-    let short = config().max_body_len(3);
+    let short = config().with_max_body_len(3);
     let error = connect(&client, &elsewhere, &short).await.unwrap_err();
     let Error::Refused(refusal) = error else {
         panic!("{error:?}")

@@ -113,7 +113,7 @@ async fn client_connects_through_either_proxy() {
         let stream = in_tls(stream, &[b"h2"]).await.unwrap();
         serve(stream, Request::accept).await;
     });
-    let through = connector().proxy("http://proxy.invalid").unwrap();
+    let through = connector().with_proxy("http://proxy.invalid").unwrap();
     let answer = hello(stream, "wss://localhost/", &through).await;
     assert_eq!(answer.unwrap(), "hello".into());
 
@@ -125,7 +125,7 @@ async fn client_connects_through_either_proxy() {
         stream.write_all(reply).await.unwrap();
         serve(stream, Request::accept).await;
     });
-    let through = connector().proxy("socks5://proxy.invalid").unwrap();
+    let through = connector().with_proxy("socks5://proxy.invalid").unwrap();
     let answer = hello(stream, "ws://localhost/", &through).await;
     assert_eq!(answer.unwrap(), "hello".into());
 
@@ -163,7 +163,8 @@ async fn redirects_are_followed_on_request_and_bounded() {
             let (stream, _) = listener.accept().await.unwrap();
             tokio::spawn(serve(stream, |request| {
                 let number: u32 = request.path()[1..].parse().unwrap();
-                let to = |location: &str| Answer::new(307).header("location", location).unwrap();
+                let to =
+                    |location: &str| Answer::new(307).with_header("location", location).unwrap();
                 match number {
                     0 | 1 => to(&format!("/{}", number + 1)),
                     2 => request.accept(),
@@ -172,19 +173,19 @@ async fn redirects_are_followed_on_request_and_bounded() {
             }));
         }
     });
-    let connected = ours::connect_with(&*url, &connector().max_redirects(2)).await;
+    let connected = ours::connect_with(&*url, &connector().with_max_redirects(2)).await;
     let (ws, connection) = connected.unwrap();
     tokio::spawn(connection);
     assert_eq!(say(ws).await.unwrap(), "hello".into());
 
-    let outcome = ours::connect_with(&*url, &connector().max_redirects(1)).await;
+    let outcome = ours::connect_with(&*url, &connector().with_max_redirects(1)).await;
     assert!(matches!(&outcome, Err(Error::TooManyRedirects(response)) if response.status() == 307));
     let outcome = ours::connect_with(&*url, &connector()).await;
     assert!(
         matches!(&outcome, Err(Error::Refused(response)) if response.header("location") == Some("/1"))
     );
     let elsewhere = url.replace("/0", "/9");
-    let outcome = ours::connect_with(&*elsewhere, &connector().max_redirects(1)).await;
+    let outcome = ours::connect_with(&*elsewhere, &connector().with_max_redirects(1)).await;
     assert!(matches!(outcome, Err(Error::Redirect(_))));
 }
 
@@ -202,13 +203,13 @@ async fn refusal_has_its_response() {
 #[tokio::test(start_paused = true)]
 async fn silent_peer_ends_at_the_deadline_of_the_step() {
     let (stream, _silent) = duplex(1024);
-    let through = impatient().proxy("socks5://proxy.invalid").unwrap();
+    let through = impatient().with_proxy("socks5://proxy.invalid").unwrap();
     let outcome = hello(stream, "ws://localhost/", &through).await;
     let expected = Some((ConnectStep::Proxy, ErrorKind::TimedOut));
     assert_eq!(step_of(outcome), expected);
 
     let (stream, _silent) = duplex(1024);
-    let trusting = impatient().tls(SERVER.1.clone());
+    let trusting = impatient().with_tls(SERVER.1.clone());
     let outcome = hello(stream, "wss://localhost/", &trusting).await;
     let expected = Some((ConnectStep::Tls, ErrorKind::TimedOut));
     assert_eq!(step_of(outcome), expected);
@@ -238,7 +239,7 @@ async fn end_of_the_stream_has_its_step() {
     let read_once = |mut stream: DuplexStream| async move {
         let _ = stream.read(&mut [0; 4096]).await;
     };
-    let through = connector().proxy("http://proxy.invalid").unwrap();
+    let through = connector().with_proxy("http://proxy.invalid").unwrap();
     let outcome = hello(peer(read_once), "ws://localhost/", &through).await;
     let expected = Some((ConnectStep::Proxy, ErrorKind::UnexpectedEof));
     assert_eq!(step_of(outcome), expected);

@@ -31,7 +31,7 @@ use tokio::time::timeout;
 fn config() -> Config {
     let config = Config::new();
     #[cfg(feature = "deflate")]
-    let config = config.deflate(sansocket::deflate::Options::new());
+    let config = config.with_deflate(sansocket::deflate::Options::new());
     config
 }
 
@@ -39,7 +39,7 @@ fn answer(request: &Request) -> Answer {
     match (request.is_upgrade(), request.target()) {
         (true, "/chat") => request.accept(),
         (true, _) => request.reject(404),
-        (false, _) => Answer::new(200).body("a page"),
+        (false, _) => Answer::new(200).with_body("a page"),
     }
 }
 
@@ -182,7 +182,7 @@ async fn client_is_told_that_it_was_refused() {
 #[tokio::test(start_paused = true)]
 async fn body_of_a_refusal_is_bounded() {
     let to = ClientRequest::to("ws://example.com/").unwrap();
-    let config = config().max_body_len(10);
+    let config = config().with_max_body_len(10);
     for (body, expected) in [
         (
             "Content-Length: 10\r\n\r\n0123456789",
@@ -245,7 +245,7 @@ async fn sockets_share_a_connection_of_http_2() {
             let request = request.map(|()| Empty::<Bytes>::new());
             let response = sender.send_request(request).await.unwrap();
             assert_eq!(response.status(), 200);
-            let config = config().delivery(Delivery::Fragments);
+            let config = config().with_delivery(Delivery::Fragments);
             let ws = connect(response, &offer, &config).await.unwrap();
             let (mut reader, mut writer) = ws.split();
             let payload: Vec<u8> = (0..300_000_u32)

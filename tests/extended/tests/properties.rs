@@ -40,13 +40,13 @@ fn settings() -> impl Strategy<Value = Config> {
     (limits, switches).prop_map(|((message, frame, fragments), switches)| {
         let (in_fragments, auto_pong, allow_unmasked, allow_invalid_utf8) = switches;
         config()
-            .max_message_len(message)
-            .max_frame_len(frame)
-            .max_fragments(fragments)
-            .auto_pong(auto_pong)
+            .with_max_message_len(message)
+            .with_max_frame_len(frame)
+            .with_max_fragments(fragments)
+            .with_auto_pong(auto_pong)
             .allow_unmasked(allow_unmasked)
             .allow_invalid_utf8(allow_invalid_utf8)
-            .delivery(if in_fragments {
+            .with_delivery(if in_fragments {
                 Delivery::Fragments
             } else {
                 Delivery::Messages
@@ -238,7 +238,8 @@ const REFUSALS: [&str; 4] = [
 
 /// A client whose nonce is always the same.
 fn client(config: &Config, out: &mut Vec<u8>) -> Connection {
-    let request = ClientRequest::to("ws://example.com/chat").and_then(|to| to.subprotocol("echo"));
+    let request =
+        ClientRequest::to("ws://example.com/chat").and_then(|to| to.with_subprotocol("echo"));
     Connection::client(&request.expect("valid"), config, out).expect("entropy")
 }
 
@@ -261,9 +262,9 @@ proptest! {
         cuts in cuts(),
     ) {
         let config = config()
-            .origin(OriginPolicy::SameOrigin)
-            .max_head_len(limits.0)
-            .max_headers(limits.1);
+            .with_origin(OriginPolicy::SameOrigin)
+            .with_max_head_len(limits.0)
+            .with_max_headers(limits.1);
         let head = if is_plain { "GET / HTTP/1.1\r\nHost: example.com\r\n\r\n" } else { REQUEST };
         let bytes = [
             mutate(head.into(), &changes),
@@ -281,7 +282,7 @@ proptest! {
         changes in changes(),
         cuts in cuts(),
     ) {
-        let config = config().max_body_len(max_body_len);
+        let config = config().with_max_body_len(max_body_len);
         let head = refusal.map_or_else(response, |index| REFUSALS[index].into());
         let bytes = [
             mutate(head, &changes),
@@ -324,7 +325,7 @@ proptest! {
         sent in vec(message(), 0..5),
         cut in prop_oneof![Just(usize::MAX), 1000..70_000_usize, 1..9_usize],
     ) {
-        let config = config().max_sent_frame_len(max_sent_frame_len);
+        let config = config().with_max_sent_frame_len(max_sent_frame_len);
         let (mut ws, mut bytes) = (open(role, &config), Vec::new());
         for message in &sent {
             ws.send(message, &mut bytes).expect("open");

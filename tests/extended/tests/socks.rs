@@ -26,7 +26,7 @@ const METHOD: &[u8] = b"\x05\0";
 const REPLY: &[u8] = b"\x05\0\0\x01\x7f\0\0\x01\x1f\x90";
 
 fn through() -> Connector {
-    connector().proxy("socks5://proxy.invalid").unwrap()
+    connector().with_proxy("socks5://proxy.invalid").unwrap()
 }
 
 /// Expects each message of the client, and answers it in pieces of this many
@@ -124,7 +124,7 @@ fn proxy_is_dialled_instead_of_the_server() {
             play(&mut stream, &[(METHODS, METHOD), (request, REPLY)], 100);
             echo(stream);
         });
-        connect(&connector().proxy(&proxy).unwrap());
+        connect(&connector().with_proxy(&proxy).unwrap());
         assert!(thread.join().is_ok(), "{name}");
     }
 }
@@ -139,7 +139,7 @@ fn credentials_are_sent_if_the_proxy_asks_for_them() {
     let without: &[(&[u8], &[u8])] = &[(BOTH, METHOD), (REQUEST, REPLY)];
     let refused: &[(&[u8], &[u8])] = &[(BOTH, b"\x05\x02"), (LOGIN, b"\x01\x01")];
     for (name, connect) in OVER_STREAM {
-        let through = through().proxy_credentials("Aladdin", "open sesame");
+        let through = through().with_proxy_credentials("Aladdin", "open sesame");
         for script in [with_login, without] {
             for piece_len in [1, 100] {
                 let (stream, thread) = peer(move |mut stream: UnixStream| {
@@ -166,7 +166,7 @@ fn credentials_that_cannot_be_sent_are_an_error() {
     for (name, connect) in OVER_STREAM {
         for (user, password) in [("", "p"), ("u", ""), (&*longer, "p"), ("u", &*longer)] {
             let (stream, thread) = peer(silent);
-            let through = through().proxy_credentials(user, password);
+            let through = through().with_proxy_credentials(user, password);
             let outcome = connect(stream, URL, &through);
             let expected = Some((ConnectStep::Proxy, ErrorKind::InvalidInput));
             assert_eq!(step_of(outcome), expected, "{name}");
@@ -263,8 +263,8 @@ fn proxy_that_ends_the_stream_is_an_error() {
 // Requirement 15: silent from the start, or after each message.
 #[test]
 fn silent_proxy_ends_at_the_deadline() {
-    let impatient = impatient().proxy("socks5://proxy.invalid").unwrap();
-    let impatient = impatient.proxy_credentials("u", "p");
+    let impatient = impatient().with_proxy("socks5://proxy.invalid").unwrap();
+    let impatient = impatient.with_proxy_credentials("u", "p");
     let whole: [(&[u8], &[u8]); 3] = [
         (b"\x05\x02\0\x02", b"\x05\x02"),
         (b"\x01\x01u\x01p", b"\x01\0"),

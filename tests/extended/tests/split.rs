@@ -157,7 +157,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let _guard = runtime.enter();
         let stream = Stream::default();
-        let config = config().max_unsent_len(20);
+        let config = config().with_max_unsent_len(20);
         let (mut reader, mut writer) = open(stream.clone(), &config).split();
         let mut other = writer.clone();
         let received = Arc::new(Mutex::new(Vec::new()));
@@ -230,7 +230,7 @@ proptest! {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
         let _guard = runtime.enter();
         let stream = Stream::default();
-        let ws = open(stream.clone(), &config().max_unsent_len(20));
+        let ws = open(stream.clone(), &config().with_max_unsent_len(20));
         let (mut sink, mut receiver) = StreamExt::split(ws);
         let received = Arc::new(Mutex::new(0));
         let told = received.clone();
@@ -482,7 +482,7 @@ async fn close_deadline_is_kept_by_a_reader_that_waits() {
 // Requirement 28: who waits for room hears that the connection is over.
 #[tokio::test(start_paused = true)]
 async fn writer_at_the_bound_is_told_of_the_end() {
-    let (ws, _peer) = pair(64, &config().max_unsent_len(100));
+    let (ws, _peer) = pair(64, &config().with_max_unsent_len(100));
     let (mut reader, mut writer) = ws.split();
     let reading = tokio::spawn(async move { reader.next().await });
     let sent = timeout(Duration::from_secs(60), async {

@@ -82,7 +82,7 @@ impl AsyncWrite for Pipe {
 }
 
 fn impatient() -> Config {
-    Config::new().write_timeout(Duration::from_millis(400))
+    Config::new().with_write_timeout(Duration::from_millis(400))
 }
 
 /// A client on one end of a pipe, in TLS, and a server on another.
@@ -93,7 +93,7 @@ async fn pair(near: DuplexStream, far: DuplexStream) -> (Client, Server, Arc<Ato
         is_broken: is_broken.clone(),
     }));
     let dial = move |_, _| std::future::ready(Ok(pipe.take().unwrap()));
-    let connector = Connector::new(&impatient()).tls(SERVER.1.clone());
+    let connector = Connector::new(&impatient()).with_tls(SERVER.1.clone());
     let connecting = futures::connect_with("wss://localhost/", &connector, dial, sleep);
     let accepting = async {
         let stream = TlsAcceptor::from(SERVER.0.clone()).accept(far).await?;

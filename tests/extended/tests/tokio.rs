@@ -79,7 +79,7 @@ async fn silent_peer_is_given_up_at_the_deadline() {
     assert_eq!(opcodes, [Opcode::Ping, Opcode::Close]);
 
     let start = Instant::now();
-    let (mut ws, _peer) = pair(4096, &config().idle_timeout(Duration::from_secs(7)));
+    let (mut ws, _peer) = pair(4096, &config().with_idle_timeout(Duration::from_secs(7)));
     assert_eq!(
         reason(ws.next().await.unwrap_err()),
         Some(DeadlineReason::Idle)
@@ -123,8 +123,8 @@ async fn slow_peer_lives() {
 #[tokio::test(start_paused = true)]
 async fn slow_receiver_hurts_nobody_else() {
     let config = config()
-        .max_unsent_len(10_000)
-        .write_timeout(Duration::from_secs(10));
+        .with_max_unsent_len(10_000)
+        .with_write_timeout(Duration::from_secs(10));
     let news = Prepared::new(vec![7; 3000]);
     let (mut writers, mut peers) = (Vec::new(), Vec::new());
     for _ in 0..100 {
@@ -284,7 +284,7 @@ async fn endless_peer_is_left_at_the_deadline() {
 
 #[tokio::test]
 async fn socket_is_a_stream_and_a_sink() {
-    let config = config().origin(OriginPolicy::Any);
+    let config = config().with_origin(OriginPolicy::Any);
     let (server, client) = both(&config).await;
     let mut session = Session { ws: client };
     let echoing = tokio::spawn(async move {

@@ -71,11 +71,13 @@ fn events(act: impl FnOnce()) -> Vec<String> {
 /// What a client sends, with all that must not be logged.
 fn request(target: &str) -> ClientRequest {
     let request = ClientRequest::to(&format!("ws://example.com{target}")).unwrap();
-    let request = request.header("Authorization", "Bearer secret").unwrap();
-    let request = request.header("Cookie", "session=secret").unwrap();
+    let request = request
+        .with_header("Authorization", "Bearer secret")
+        .unwrap();
+    let request = request.with_header("Cookie", "session=secret").unwrap();
     request
-        .subprotocol("chat")
-        .and_then(|request| request.subprotocol("secret"))
+        .with_subprotocol("chat")
+        .and_then(|request| request.with_subprotocol("secret"))
         .unwrap()
 }
 
@@ -95,7 +97,7 @@ fn handshake(config: &Config, answer: impl FnOnce(&Request) -> Answer) -> [Conne
 }
 
 fn accept(request: &Request) -> Answer {
-    request.accept().subprotocol("chat").unwrap()
+    request.accept().with_subprotocol("chat").unwrap()
 }
 
 const OPENED: [&str; 2] = [
@@ -112,7 +114,7 @@ fn both_ends_of_a_handshake_are_reported() {
 #[cfg(feature = "deflate")]
 #[test]
 fn compression_is_reported() {
-    let config = config().deflate(sansocket::deflate::Options::default());
+    let config = config().with_deflate(sansocket::deflate::Options::default());
     let events = events(|| drop(handshake(&config, accept)));
     assert_eq!(
         events,
@@ -130,9 +132,9 @@ fn refusals_are_reported_with_their_reason() {
     assert_eq!(by_application, expected);
 
     let by_itself = events(|| {
-        let config = config().origin(OriginPolicy::SameOrigin);
+        let config = config().with_origin(OriginPolicy::SameOrigin);
         let mut asked = Vec::new();
-        let request = request("/room").header("Origin", "https://secret.example");
+        let request = request("/room").with_header("Origin", "https://secret.example");
         Connection::client(&request.unwrap(), &config, &mut asked).unwrap();
         feed(&mut Connection::server(&config), [&*asked]);
     });
@@ -198,8 +200,8 @@ fn failures_are_reported() {
         let mut server = open(
             Role::Server,
             &config()
-                .ping_interval(None)
-                .idle_timeout(Duration::from_secs(60)),
+                .with_ping_interval(None)
+                .with_idle_timeout(Duration::from_secs(60)),
         );
         while let Some(next) = server.handle_timeout(now, IoState::reading(), &mut out) {
             now = next.at;

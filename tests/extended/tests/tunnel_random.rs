@@ -178,8 +178,8 @@ async fn converse_behind_relay(mut tunnel: Tunnel<Cut>, acts: Vec<Act>) -> Vec<u
 async fn run(acts: [Vec<Act>; 2], relays: [bool; 2], cuts: [Vec<usize>; 2], capacity: usize) {
     // A wait that only a deadline ends would show in the clock.
     let config = config()
-        .close_timeout(Duration::from_secs(36_000))
-        .ping_interval(Duration::from_secs(7));
+        .with_close_timeout(Duration::from_secs(36_000))
+        .with_ping_interval(Duration::from_secs(7));
     let start = Instant::now();
     let (near, far) = duplex(capacity);
     let mut ends = Vec::new();

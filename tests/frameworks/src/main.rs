@@ -12,7 +12,7 @@ use sansocket::{Config, Request};
 type Result<T> = std::result::Result<T, Box<dyn Error + Send + Sync>>;
 
 fn config() -> Config {
-    Config::new().deflate(Options::new())
+    Config::new().with_deflate(Options::new())
 }
 
 fn spawn(upgrade: Option<Upgrade>) {

@@ -70,8 +70,10 @@ pub fn ours(listener: net::TcpListener) -> io::Result<()> {
 /// longer to wait.
 pub fn ours_untimed(listener: net::TcpListener) -> io::Result<()> {
     serve(listener, |stream| async move {
-        let config = Config::new().handshake_timeout(None).ping_interval(None);
-        let ws = sansocket::tokio::accept(stream, &config.idle_timeout(None)).await;
+        let config = Config::new()
+            .with_handshake_timeout(None)
+            .with_ping_interval(None);
+        let ws = sansocket::tokio::accept(stream, &config.with_idle_timeout(None)).await;
         echo(&mut ws.map_err(io::Error::other)?).await
     })
 }

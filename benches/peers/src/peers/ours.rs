@@ -47,9 +47,9 @@ fn config() -> Config {
     static CONFIG: OnceLock<Config> = OnceLock::new();
     let config = CONFIG.get_or_init(|| {
         Config::new()
-            .max_message_len(MAX_LEN)
-            .max_frame_len(MAX_LEN)
-            .max_control_frames(u32::MAX)
+            .with_max_message_len(MAX_LEN)
+            .with_max_frame_len(MAX_LEN)
+            .with_max_control_frames(u32::MAX)
     });
     config.clone()
 }
