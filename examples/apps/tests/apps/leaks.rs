@@ -1,17 +1,13 @@
 //! The example servers leave no socket open: not that of a client that is silent,
 //! that goes away, or that resets the connection.
 
-#![cfg(target_os = "linux")]
-
-mod common;
-
 use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use common::Server;
+use crate::server::Server;
 
 /// One server for each adapter, and more.
 const SERVERS: &[&str] = &[

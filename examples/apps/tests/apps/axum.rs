@@ -1,14 +1,11 @@
 //! The examples within axum: who is let in, what is said, and how it ends.
 
-#![cfg(unix)]
-
-mod common;
-
 use std::time::Duration;
 
-use common::Server;
 use sansocket::blocking::{Error, connect};
 use sansocket::{ClientRequest, Config, Event, Message, RequestError};
+
+use crate::server::Server;
 
 type Socket = sansocket::blocking::Client;
 

@@ -1,25 +1,29 @@
 //! Examples that run as processes of their own.
 
-#![allow(dead_code, unreachable_pub)]
-
 use std::env;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
 
 /// A running server.
-pub struct Server {
+pub(crate) struct Server {
     child: Child,
     /// Open, so that it can go on printing.
     _stdout: BufReader<ChildStdout>,
     /// Where it listens.
-    pub url: String,
+    pub(crate) url: String,
 }
 
 impl Server {
-    pub fn start(name: &str) -> Self {
+    pub(crate) fn start(name: &str) -> Self {
+        Self::start_with(name, &[])
+    }
+
+    /// With more arguments.
+    pub(crate) fn start_with(name: &str, args: &[&str]) -> Self {
         let mut child = Command::new(example(name))
             .arg("127.0.0.1:0")
+            .args(args)
             // Where one of TLS writes its certificate.
             .arg(env::temp_dir().join(format!("sansocket-{name}-{}.pem", std::process::id())))
             .stdout(Stdio::piped())
@@ -38,13 +42,12 @@ impl Server {
     }
 
     /// Of its process.
-    pub fn id(&self) -> u32 {
+    pub(crate) fn id(&self) -> u32 {
         self.child.id()
     }
 
     /// As Ctrl-C does, and waits for its end.
-    #[cfg(unix)]
-    pub fn interrupt(mut self) {
+    pub(crate) fn interrupt(mut self) {
         let id = self.child.id().to_string();
         let status = Command::new("kill").args(["-INT", &id]).status();
         assert!(status.unwrap().success());
@@ -52,7 +55,7 @@ impl Server {
     }
 
     /// Of its page.
-    pub fn page(&self) -> String {
+    pub(crate) fn page(&self) -> String {
         self.url.replacen("ws", "http", 1)
     }
 }
@@ -66,12 +69,11 @@ impl Drop for Server {
 
 /// `cargo test --workspace` builds the examples beside the tests; what is not
 /// there is built.
-pub fn example(name: &str) -> PathBuf {
+pub(crate) fn example(name: &str) -> PathBuf {
     let test = env::current_exe().unwrap();
     let folder = test.ancestors().nth(2).unwrap();
-    let is_app = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join(format!("{name}.rs"))
-        .exists();
+    let apps = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let is_app = apps.join(format!("{name}.rs")).exists() || apps.join(name).exists();
     let (built, args) = if is_app {
         (folder.join(name), &["sansocket-apps", "--bin"][..])
     } else {

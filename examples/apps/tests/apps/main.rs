@@ -1,0 +1,10 @@
+//! Tests that run the example programs, as processes of their own.
+
+#![cfg(unix)]
+
+mod axum;
+mod interop;
+#[cfg(target_os = "linux")]
+mod leaks;
+mod peers;
+mod server;
