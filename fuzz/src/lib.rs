@@ -1,13 +1,18 @@
 //! What the targets share: the drivers of the tests, random settings and cuts.
 
-#[path = "../../tests/common/mod.rs"]
-mod common;
+#[allow(dead_code)]
+#[path = "../../tests/harness/drive.rs"]
+mod drive;
+#[allow(dead_code)]
+#[path = "../../tests/harness/wire.rs"]
+mod wire;
 
 use arbitrary::Arbitrary;
-pub use common::{Transcript, config, feed, open, peer_of};
+pub use drive::{Transcript, feed, open};
 use sansocket::deflate::{Options, Parameters};
 use sansocket::frame::{Header, Opcode};
 use sansocket::{Agreement, ClientRequest, Config, Connection, Delivery, OriginPolicy, Role};
+pub use wire::{config, peer_of};
 
 /// Where a stream is cut: the lengths of its pieces, over and over.
 #[derive(Arbitrary, Debug)]

@@ -3,15 +3,20 @@
 
 #![cfg(feature = "tracing")]
 
-#[path = "../../common/mod.rs"]
-mod common;
+#[expect(dead_code)]
+#[path = "../../harness/drive.rs"]
+mod drive;
+#[expect(dead_code)]
+#[path = "../../harness/wire.rs"]
+mod wire;
 
 use std::fmt::{Debug, Write};
 use std::mem;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use common::{END, config, feed, open, wire};
+use crate::drive::{END, feed, open};
+use crate::wire::{config, wire};
 use sansocket::{
     Answer, ClientRequest, Config, Connection, Event, Input, IoState, OriginPolicy, Request, Role,
 };

@@ -1,0 +1,56 @@
+//! What is the blocking adapter's alone; what all adapters do is in
+//! `every_adapter`.
+
+use std::time::Duration;
+
+use crate::duplex::Duplex;
+use crate::wire::{config, wire};
+use sansocket::blocking::{Socket, WebSocket};
+use sansocket::{Agreement, Role};
+
+#[test]
+fn keepalive_ping_does_not_come_between_a_header_and_its_payload() {
+    let socket = Socket::<Duplex> {
+        read_timeout: |_| Ok(None),
+        write_timeout: |_| Ok(None),
+        set_read_timeout: |_, _| Ok(()),
+        set_write_timeout: |_, _| Ok(()),
+        shutdown_write: |_| Ok(()),
+        buffered_len: |_| 0,
+    };
+    for capacity in [1, 5, 1000, usize::MAX] {
+        let stream = Duplex::default();
+        // A ping is due at once.
+        let config = config().with_ping_interval(Duration::ZERO);
+        let (role, agreement) = (Role::Server, Agreement::default());
+        let mut ws = WebSocket::upgraded(stream.clone(), role, agreement, vec![], &config)
+            .with_socket(socket);
+        assert!(ws.next().is_err_and(|error| error.is_would_block()));
+        stream.set(|ends| ends.capacity = capacity);
+        assert!(ws.try_send(vec![7; 100_000]).unwrap().is_none());
+        stream.set(|ends| ends.capacity = usize::MAX);
+        ws.flush().unwrap();
+        let ping = wire(Role::Server).ping(&[0, 0, 0, 1]).bytes();
+        let message = wire(Role::Server).binary(&vec![7; 100_000]).bytes();
+        assert!(
+            stream.written() == [ping, message].concat(),
+            "{capacity} bytes at first"
+        );
+    }
+}
+
+// Requirement 10: or two ends that both send would wait for each other.
+#[test]
+fn unsent_bytes_of_a_stream_that_does_not_block_do_not_keep_it_from_reading() {
+    let stream = Duplex::of(&wire(Role::Client).text("a").bytes());
+    stream.set(|ends| ends.capacity = 100);
+    let (role, agreement) = (Role::Server, Agreement::default());
+    let mut ws = WebSocket::upgraded(stream.clone(), role, agreement, vec![], &config());
+    assert!(ws.try_send(vec![7; 1_000_000]).unwrap().is_none());
+    assert!(ws.unsent_len() > 0);
+    assert_eq!(ws.next().unwrap(), Some("a".into()));
+    stream.set(|ends| ends.capacity = usize::MAX);
+    ws.flush().unwrap();
+    let message = wire(Role::Server).binary(&vec![7; 1_000_000]).bytes();
+    assert!(stream.written() == message);
+}

@@ -1,0 +1,17 @@
+//! What connections and sockets hold, by a counting allocator.
+
+#[path = "../harness/allocator.rs"]
+mod allocator;
+#[expect(dead_code)]
+#[path = "../harness/drive.rs"]
+mod drive;
+#[expect(dead_code)]
+#[path = "../harness/wire.rs"]
+mod wire;
+
+mod connections;
+#[cfg(feature = "tokio")]
+mod sockets;
+
+#[global_allocator]
+static ALLOCATOR: allocator::Counting = allocator::Counting;

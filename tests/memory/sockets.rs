@@ -1,0 +1,137 @@
+//! What an idle connection of the async adapters holds, by a counting
+//! allocator.
+
+use std::future::Future;
+use std::io;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
+
+use crate::allocator::measure;
+use sansocket::tokio::WebSocket;
+use sansocket::{Agreement, Config, Role};
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+
+/// Brings some bytes and then nothing, and swallows all.
+struct Quiet(&'static [u8]);
+
+impl AsyncRead for Quiet {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        if self.0.is_empty() {
+            return Poll::Pending;
+        }
+        buf.put_slice(self.0);
+        self.0 = b"";
+        Poll::Ready(Ok(()))
+    }
+}
+
+impl AsyncWrite for Quiet {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(Ok(bytes.len()))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+fn poll_once<T>(future: impl Future<Output = T>) -> Poll<T> {
+    pin!(future).poll(&mut Context::from_waker(Waker::noop()))
+}
+
+/// `hello`, masked.
+const HELLO: &[u8] = b"\x81\x85\x00\x00\x00\x00hello";
+
+#[test]
+fn idle_connection_holds_little() {
+    const CONNECTIONS: isize = 100;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let _guard = runtime.enter();
+    let config = Config::new();
+    let open = || {
+        let (role, agreement) = (Role::Server, Agreement::default());
+        let mut ws = WebSocket::upgraded(Quiet(HELLO), role, agreement, vec![], &config);
+        // It has echoed, and waits.
+        let Poll::Ready(Ok(Some(message))) = poll_once(ws.next()) else {
+            panic!("no message")
+        };
+        assert!(poll_once(ws.send(message)).is_ready());
+        assert!(poll_once(ws.next()).is_pending());
+        ws
+    };
+    // The thread's own buffers.
+    let first = open();
+    let (connections, used) = measure(|| (0..CONNECTIONS).map(|_| open()).collect::<Vec<_>>());
+    let each = used.held / CONNECTIONS;
+    println!(
+        "{each} bytes, of which {} in the socket itself",
+        size_of_val(&first)
+    );
+    assert!(each <= 640, "{each}");
+    assert!(connections.iter().all(|ws| ws.held_bytes() < 512));
+}
+
+// Buffers are given back before the application goes on: while it works, and
+// after a large message has left.
+#[test]
+fn working_application_holds_no_buffers() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let _guard = runtime.enter();
+    for role in [Role::Server, Role::Client] {
+        let hello = if role == Role::Server {
+            HELLO
+        } else {
+            b"\x81\x05hello"
+        };
+        let open = || {
+            let agreement = Agreement::default();
+            WebSocket::upgraded(Quiet(hello), role, agreement, vec![], &Config::new())
+        };
+        let mut ws = open();
+        assert!(poll_once(ws.next()).is_ready());
+        assert!(ws.held_bytes() < 512, "received: {}", ws.held_bytes());
+        let mut ws = open();
+        assert!(poll_once(ws.drive(|_, _, _| Ok(()))).is_ready());
+        assert!(ws.held_bytes() < 512, "driven: {}", ws.held_bytes());
+        assert!(poll_once(ws.send(&[7; 1 << 20])).is_ready());
+        assert!(ws.held_bytes() < 512, "sent: {}", ws.held_bytes());
+    }
+}
+
+#[test]
+fn sending_and_waiting_take_no_memory() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let _guard = runtime.enter();
+    let (role, agreement) = (Role::Server, Agreement::default());
+    let mut ws = WebSocket::upgraded(Quiet(b""), role, agreement, vec![], &Config::new());
+    let mut send = || {
+        assert!(poll_once(ws.feed("hello")).is_ready());
+        assert!(poll_once(ws.next()).is_pending());
+    };
+    for _ in 0..10 {
+        send();
+    }
+    let ((), used) = measure(|| (0..1000).for_each(|_| send()));
+    assert_eq!(used.calls, 0, "buffers come from the thread's pool");
+}

@@ -1,0 +1,6 @@
+//! What the project promises of itself, read off its files: the architecture, a
+//! test for each requirement, and a test for each rule of the RFC.
+
+mod layering;
+mod requirements;
+mod rfc6455;

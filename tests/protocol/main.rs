@@ -1,0 +1,23 @@
+//! The protocol through the public API of the core: bytes in, events and bytes
+//! out, without I/O.
+
+#[path = "../harness/clocked.rs"]
+mod clocked;
+#[path = "../harness/drive.rs"]
+mod drive;
+#[path = "../harness/wire.rs"]
+mod wire;
+
+mod closing;
+mod deadlines;
+#[cfg(feature = "deflate")]
+mod deflate_negotiation;
+#[cfg(feature = "std")]
+mod extended_connect;
+mod framing;
+mod half_close;
+mod handshake_client;
+mod handshake_server;
+mod messages;
+mod real_heads;
+mod vectors;
