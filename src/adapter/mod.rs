@@ -29,10 +29,9 @@ mod read_buffer;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
-pub use crate::handshake::socks::SocksError;
-pub use connect::Connector;
 #[cfg(feature = "rustls")]
 pub use connect::Tls;
+pub use connect::{Connector, SocksError};
 pub use parts::Parts;
 
 use std::io;

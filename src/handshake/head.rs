@@ -9,7 +9,7 @@ use crate::input::Input;
 
 /// Collects a head that comes in pieces.
 #[derive(Debug, Default)]
-pub(super) struct HeadBuffer {
+pub(crate) struct HeadBuffer {
     bytes: Vec<u8>,
 }
 
@@ -38,7 +38,7 @@ impl HeadBuffer {
     /// are needed, and all there were are kept.
     ///
     /// Each byte is looked at once, however small the pieces.
-    pub(super) fn collect(
+    pub(crate) fn collect(
         &mut self,
         input: &mut Input<'_>,
         max_len: usize,

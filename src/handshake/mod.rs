@@ -42,8 +42,6 @@ mod key;
 mod lists;
 mod number;
 mod origin;
-#[cfg(feature = "std")]
-pub(crate) mod proxy;
 mod redirect;
 mod rejection;
 mod request;
@@ -53,8 +51,6 @@ mod request_reader;
 mod response;
 mod rules;
 mod settings;
-#[cfg(feature = "std")]
-pub(crate) mod socks;
 mod status;
 mod uri;
 
@@ -63,7 +59,11 @@ pub use answer::Answer;
 pub use client_request::ClientRequest;
 #[cfg(feature = "std")]
 pub(crate) use expected::Expected;
+#[cfg(feature = "std")]
+pub(crate) use head::HeadBuffer;
 pub use headers::Headers;
+#[cfg(feature = "std")]
+pub(crate) use headers::write_field;
 pub use hosts::{Hosts, InvalidHost};
 pub use origin::{InvalidOrigin, OriginList, OriginPolicy};
 pub use redirect::RedirectError;

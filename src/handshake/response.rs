@@ -99,7 +99,7 @@ impl Response {
 
     /// Parses a head whose body is not read.
     #[cfg(feature = "std")]
-    pub(super) fn parse_head(head: &[u8], limits: &Limits) -> Result<Self, HandshakeError> {
+    pub(crate) fn parse_head(head: &[u8], limits: &Limits) -> Result<Self, HandshakeError> {
         Self::parse(head, limits).map(|(response, _)| response)
     }
 

@@ -1,21 +1,19 @@
 //! A tunnel through an HTTP proxy (RFC 9110 §9.3.6), which a client asks for
 //! before it speaks to the server (RFC 6455 §4.1).
 
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
+use std::format;
+use std::string::String;
+use std::vec::Vec;
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
 
-use super::head::HeadBuffer;
-use super::headers::write_field;
-use super::{Limits, Response, Uri};
 use crate::error::HandshakeError;
+use crate::handshake::{HeadBuffer, Limits, Response, Uri, write_field};
 use crate::input::Input;
 
 /// Appends the request for a tunnel to where the URI leads.
-pub(crate) fn write_connect(uri: &Uri, authorization: Option<&str>, out: &mut Vec<u8>) {
+pub(super) fn write_connect(uri: &Uri, authorization: Option<&str>, out: &mut Vec<u8>) {
     let target = if uri.host().contains(':') {
         format!("[{}]:{}", uri.host(), uri.port())
     } else {
@@ -30,20 +28,20 @@ pub(crate) fn write_connect(uri: &Uri, authorization: Option<&str>, out: &mut Ve
 }
 
 /// The credentials as a proxy reads them (RFC 7617 §2).
-pub(crate) fn basic(user: &str, password: &str) -> String {
+pub(super) fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 
 /// Reads the proxy's answer in any pieces.
 #[derive(Debug, Default)]
-pub(crate) struct TunnelReader {
+pub(super) struct TunnelReader {
     head: HeadBuffer,
 }
 
 impl TunnelReader {
     /// Takes the answer out of the input. `None`: more is needed. With a status
     /// of 2xx the tunnel is open. The body of a refusal is not read.
-    pub(crate) fn read(
+    pub(super) fn read(
         &mut self,
         input: &mut Input<'_>,
         limits: &Limits,

@@ -3,11 +3,11 @@
 use std::io;
 use std::vec::Vec;
 
+use super::http_proxy::{TunnelReader, write_connect};
+use super::socks::{Socks, SocksFault};
 use crate::adapter::{ConnectStep, Error};
 use crate::config::Config;
 use crate::handshake::Uri;
-use crate::handshake::proxy::{TunnelReader, write_connect};
-use crate::handshake::socks::{Socks, SocksFault};
 use crate::input::Input;
 
 /// A tunnel that is being asked for.

@@ -14,10 +14,10 @@
 //!    │◄──────────────────────────────┤ Reply: then the tunnel is open
 //! ```
 
-use alloc::vec::Vec;
-use core::net::{Ipv4Addr, Ipv6Addr};
+use std::net::{Ipv4Addr, Ipv6Addr};
+use std::vec::Vec;
 
-use super::Uri;
+use crate::handshake::Uri;
 
 /// Why a SOCKS proxy opens no tunnel (RFC 1928 §3 and §6, RFC 1929 §2).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
@@ -61,7 +61,7 @@ pub enum SocksError {
 
 /// What comes of bytes that a proxy sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SocksFault {
+pub(super) enum SocksFault {
     /// The proxy refused.
     Refused(SocksError),
     /// What it sent breaks a rule, or comes too early.
@@ -71,7 +71,7 @@ pub(crate) enum SocksFault {
 /// The request cannot be expressed: a name, user or password of more than 255
 /// bytes, or an empty user or password.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Unrepresentable;
+pub(super) struct Unrepresentable;
 
 const VERSION: u8 = 5;
 const NO_AUTHENTICATION: u8 = 0;
@@ -88,7 +88,7 @@ const IPV6: u8 = 4;
 
 /// The dialogue with a proxy.
 #[derive(Debug)]
-pub(crate) struct Socks {
+pub(super) struct Socks {
     stage: Stage,
     /// The message with user name and password, if there are any.
     login: Option<Vec<u8>>,
@@ -108,7 +108,7 @@ enum Stage {
 
 impl Socks {
     /// Asks for a tunnel to where the URI leads: appends the first message.
-    pub(crate) fn start(
+    pub(super) fn start(
         uri: &Uri,
         credentials: Option<(&str, &str)>,
         out: &mut Vec<u8>,
@@ -129,7 +129,7 @@ impl Socks {
 
     /// Takes what the proxy sent, in any pieces, and appends what is to be sent
     /// next. Returns whether the tunnel is open.
-    pub(crate) fn receive(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<bool, SocksFault> {
+    pub(super) fn receive(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<bool, SocksFault> {
         for (index, byte) in bytes.iter().enumerate() {
             self.received.push(*byte);
             if !self.is_complete()? {
@@ -269,7 +269,7 @@ const fn refusal(reply: u8) -> SocksError {
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec;
+    use std::vec;
 
     use super::*;
 
@@ -365,7 +365,7 @@ mod tests {
     #[test]
     fn lengths_have_their_bounds() {
         let start = |host_len, user: &str, password: &str| {
-            let uri = Uri::parse(&alloc::format!("ws://{}/", "h".repeat(host_len))).unwrap();
+            let uri = Uri::parse(&std::format!("ws://{}/", "h".repeat(host_len))).unwrap();
             Socks::start(&uri, Some((user, password)), &mut Vec::new()).map(drop)
         };
         let (long, longer) = ("x".repeat(255), "x".repeat(256));

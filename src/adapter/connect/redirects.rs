@@ -1,0 +1,70 @@
+//! Following redirects.
+
+use super::Connector;
+#[cfg(not(feature = "rustls"))]
+use super::no_tls;
+use crate::adapter::Error;
+use crate::handshake::{ClientRequest, RedirectError, RequestError};
+
+/// A request, and how often it may be redirected.
+#[derive(Debug)]
+pub(in crate::adapter) struct Redirects {
+    pub(in crate::adapter) request: ClientRequest,
+    max: u32,
+    left: u32,
+}
+
+impl Redirects {
+    pub(in crate::adapter) fn new(
+        request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
+        connector: &Connector,
+    ) -> Result<Self, Error> {
+        let request = sendable(request)?;
+        let max = connector.max_redirects;
+        Ok(Self {
+            request,
+            max,
+            left: max,
+        })
+    }
+
+    /// What becomes of an attempt; `None`: try again with the request that the
+    /// server asked for.
+    pub(in crate::adapter) fn follow<W>(
+        &mut self,
+        result: Result<W, Error>,
+    ) -> Option<Result<W, Error>> {
+        let response = match result {
+            Err(Error::Refused(response)) if self.max > 0 => response,
+            result => return Some(result),
+        };
+        match self.request.redirected(&response) {
+            Ok(_) if self.left == 0 => Some(Err(Error::TooManyRedirects(response))),
+            Ok(next) => {
+                self.left -= 1;
+                match supported(next) {
+                    Ok(next) => self.request = next,
+                    Err(error) => return Some(Err(error)),
+                }
+                None
+            }
+            Err(RedirectError::NotARedirect) => Some(Err(Error::Refused(response))),
+            Err(error) => Some(Err(error.into())),
+        }
+    }
+}
+
+/// A request that can be sent: known before anything is dialled.
+pub(in crate::adapter) fn sendable(
+    request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
+) -> Result<ClientRequest, Error> {
+    supported(request.try_into().map_err(Into::into)?)
+}
+
+fn supported(request: ClientRequest) -> Result<ClientRequest, Error> {
+    #[cfg(not(feature = "rustls"))]
+    if request.uri().is_secure() {
+        return Err(no_tls());
+    }
+    Ok(request)
+}
