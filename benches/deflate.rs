@@ -199,7 +199,7 @@ fn memory(takeover: bool, bits: u8, mem_level: u8) {
     let agreement = Agreement::default().with_deflate(parameters);
     let mut server = Connection::upgraded(Role::Server, agreement.clone(), &config);
     let mut client = Connection::upgraded(Role::Client, agreement, &config);
-    let idle = server.held_bytes();
+    let idle = server.memory_usage();
     let (text, mut out, mut answer) = (json(1024, 1), Vec::new(), Vec::new());
     client.send(&text, &mut out).expect("open");
     let mut input = Input::new(&mut out);
@@ -208,6 +208,6 @@ fn memory(takeover: bool, bits: u8, mem_level: u8) {
     let takeover = if takeover { "takeover" } else { "no takeover" };
     println!(
         "| {takeover}, window of {bits} bits, memory level {mem_level} | {idle} B | {} B |",
-        server.held_bytes()
+        server.memory_usage()
     );
 }

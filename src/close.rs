@@ -24,8 +24,8 @@ use crate::frame::{Header, Role};
 /// use sansocket::CloseCode;
 ///
 /// assert_eq!(CloseCode::from(1001), CloseCode::GOING_AWAY);
-/// assert!(CloseCode::from(4000).may_be_sent());
-/// assert!(!CloseCode::ABNORMAL.may_be_sent());
+/// assert!(CloseCode::from(4000).is_sendable());
+/// assert!(!CloseCode::ABNORMAL.is_sendable());
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct CloseCode(u16);
@@ -64,7 +64,7 @@ impl CloseCode {
     /// Whether an endpoint may put this code into a close frame: 1000 to 1003
     /// and 1007 to 1014 (§7.4.1 and the registry of §11.7), 3000 to 4999
     /// (§7.4.2).
-    pub const fn may_be_sent(self) -> bool {
+    pub const fn is_sendable(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
 }
@@ -113,7 +113,7 @@ impl Close {
         };
         // RFC 6455 §7.4.1: codes that "MUST NOT be set as a status code in a
         // Close control frame", and §7.4.2: the ranges that are not defined.
-        if !code.may_be_sent() {
+        if !code.is_sendable() {
             return Err(ProtocolError::InvalidCloseCode);
         }
         // RFC 6455 §8.1 holds for the reason as for text.
@@ -128,7 +128,7 @@ impl Close {
     /// between two characters.
     pub(crate) fn to_send(code: CloseCode, reason: &str) -> Result<Self, SendError> {
         let is_empty = code == CloseCode::NO_STATUS && reason.is_empty();
-        if !is_empty && !code.may_be_sent() {
+        if !is_empty && !code.is_sendable() {
             return Err(SendError::InvalidCloseCode);
         }
         let mut len = reason.len().min(MAX_REASON_LEN);
@@ -380,7 +380,7 @@ mod tests {
         let allowed = [1000..=1003, 1007..=1014, 3000..=4999];
         for code in 0..=u16::MAX {
             let expected = allowed.iter().any(|range| range.contains(&code));
-            assert_eq!(CloseCode(code).may_be_sent(), expected, "{code}");
+            assert_eq!(CloseCode(code).is_sendable(), expected, "{code}");
         }
     }
 }

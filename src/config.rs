@@ -56,7 +56,7 @@ const DEFAULT_MAX_FRAGMENTS: u32 = 128 * 1024;
 
 impl Settings {
     /// Fragments are not kept, so only explicitly set limits apply to them.
-    fn limit_messages(&mut self) {
+    fn apply_message_limits(&mut self) {
         let (max_len, max_fragments) = match self.message.delivery {
             Delivery::Messages => (DEFAULT_MAX_MESSAGE_LEN, DEFAULT_MAX_FRAGMENTS),
             Delivery::Fragments => (usize::MAX, u32::MAX),
@@ -64,7 +64,7 @@ impl Settings {
         let limits = &mut self.message.limits;
         limits.max_message_len = self.max_message_len.unwrap_or(max_len);
         limits.max_fragments = self.max_fragments.unwrap_or(max_fragments);
-        self.message.max_lent_len = limits.max_message_len.min(limits.max_frame_len);
+        self.message.max_borrowed_len = limits.max_message_len.min(limits.max_frame_len);
     }
 }
 
@@ -90,7 +90,7 @@ impl Default for Settings {
                 },
                 delivery: Delivery::Messages,
                 allow_invalid_utf8: false,
-                max_lent_len: DEFAULT_MAX_MESSAGE_LEN,
+                max_borrowed_len: DEFAULT_MAX_MESSAGE_LEN,
             },
             max_message_len: None,
             max_fragments: None,
@@ -338,7 +338,7 @@ impl Config {
     fn with(mut self, change: impl FnOnce(&mut Settings)) -> Self {
         let settings = Arc::make_mut(&mut self.0);
         change(settings);
-        settings.limit_messages();
+        settings.apply_message_limits();
         self
     }
 }

@@ -108,7 +108,7 @@ impl MaskingKeys {
     /// A fresh key.
     #[inline]
     #[cfg_attr(not(feature = "std"), allow(clippy::needless_pass_by_ref_mut))]
-    pub(crate) fn draw(&mut self, entropy: &Entropy) -> Result<[u8; 4], NoEntropy> {
+    pub(crate) fn next_key(&mut self, entropy: &Entropy) -> Result<[u8; 4], NoEntropy> {
         #[cfg(feature = "std")]
         if entropy.0.is_none() {
             return self.generate();
@@ -119,7 +119,7 @@ impl MaskingKeys {
     }
 
     /// Heap bytes held.
-    pub(crate) fn held_bytes(&self) -> usize {
+    pub(crate) fn memory_usage(&self) -> usize {
         #[cfg(feature = "std")]
         return self
             .generator
@@ -136,7 +136,7 @@ impl MaskingKeys {
     fn generate(&mut self) -> Result<[u8; 4], NoEntropy> {
         let generator = match &mut self.generator {
             Some(generator) => generator,
-            none => none.insert(seeded()?),
+            none => none.insert(seeded_generator()?),
         };
         Ok(generator.next_u32().to_le_bytes())
     }
@@ -144,7 +144,7 @@ impl MaskingKeys {
 
 #[cfg(feature = "std")]
 #[cold]
-fn seeded() -> Result<Box<ChaCha8Rng>, NoEntropy> {
+fn seeded_generator() -> Result<Box<ChaCha8Rng>, NoEntropy> {
     let mut seed = [0; 32];
     system(&mut seed)?;
     Ok(Box::new(ChaCha8Rng::from_seed(seed)))
@@ -166,7 +166,7 @@ mod tests {
             bytes.fill(7);
             Ok(())
         });
-        assert_eq!(MaskingKeys::default().draw(&source), Ok([7; 4]));
+        assert_eq!(MaskingKeys::default().next_key(&source), Ok([7; 4]));
     }
 
     #[test]
@@ -179,15 +179,15 @@ mod tests {
         });
         let mut keys = MaskingKeys::default();
         let shared = source.clone();
-        assert_eq!(keys.draw(&source), Ok([0; 4]));
-        assert_eq!(keys.draw(&shared), Ok([1; 4]));
-        assert_eq!(keys.draw(&source), Ok([2; 4]));
+        assert_eq!(keys.next_key(&source), Ok([0; 4]));
+        assert_eq!(keys.next_key(&shared), Ok([1; 4]));
+        assert_eq!(keys.next_key(&source), Ok([2; 4]));
     }
 
     #[test]
     fn failing_source_hands_out_no_key() {
         let failing = Entropy::new(|_| Err(NoEntropy));
-        assert_eq!(MaskingKeys::default().draw(&failing), Err(NoEntropy));
+        assert_eq!(MaskingKeys::default().next_key(&failing), Err(NoEntropy));
     }
 
     #[cfg(feature = "std")]
@@ -195,7 +195,7 @@ mod tests {
     fn generators_are_seeded_apart() {
         let first_keys = || {
             let mut keys = MaskingKeys::default();
-            [(); 4].map(|()| keys.draw(&Entropy::default()))
+            [(); 4].map(|()| keys.next_key(&Entropy::default()))
         };
         assert_ne!(first_keys(), first_keys());
     }

@@ -75,7 +75,7 @@ pub(crate) struct Timeouts {
 
 impl Timeouts {
     /// How many bytes must leave within the write timeout.
-    fn min_written(&self) -> u64 {
+    fn min_progress_len(&self) -> u64 {
         let millis = self.write_stall.0 / 1_000_000;
         let len = u64::from(self.min_write_rate).saturating_mul(millis) / 1000;
         len.max(1)
@@ -127,7 +127,7 @@ impl Phase {
 
 impl Observed {
     /// The position in the output up to which it has left.
-    const fn left(&self) -> u64 {
+    const fn written_len(&self) -> u64 {
         self.appended.saturating_sub(self.unsent)
     }
 }
@@ -140,7 +140,7 @@ enum Ping {
     /// Some of it has not left.
     Queued,
     /// It has left.
-    Left,
+    Written,
 }
 
 /// The payload of a keepalive ping, by which its pong is recognised.
@@ -153,7 +153,7 @@ pub(crate) struct Timer {
     is_reading: bool,
     has_unsent: bool,
     /// Whether the close frame has left.
-    close_has_left: bool,
+    close_is_written: bool,
     /// Whether nothing was received since the last keepalive ping.
     ping_is_awaited: bool,
     /// Whether the pong for that ping was received since the last call.
@@ -180,16 +180,16 @@ pub(crate) struct Timer {
     appended: u64,
     /// The position in the output that had left when enough of it had, and
     /// when that was.
-    written: u64,
-    written_at: Nanos,
+    progress_end: u64,
+    progress_at: Nanos,
     /// All calls, and those of a driver that reads.
-    calls: Calls,
-    reading_calls: Calls,
+    calls: CallTimes,
+    reading_calls: CallTimes,
 }
 
 /// When the driver last called, and when at least [`GRACE`] before that.
 #[derive(Clone, Copy, Debug)]
-struct Calls {
+struct CallTimes {
     last: Nanos,
     before: Nanos,
 }
@@ -197,7 +197,7 @@ struct Calls {
 /// How long after a call at which a deadline had passed it takes effect.
 const GRACE: Nanos = 10_000_000;
 
-impl Calls {
+impl CallTimes {
     const fn observe(&mut self, now: Nanos) {
         if now >= self.last.saturating_add(GRACE) {
             (self.before, self.last) = (self.last, now);
@@ -213,7 +213,7 @@ impl Timer {
             phase: observed.phase,
             is_reading: observed.is_reading,
             has_unsent: observed.unsent > 0,
-            close_has_left: false,
+            close_is_written: false,
             ping_is_awaited: false,
             ping_is_answered: false,
             ping: Ping::None,
@@ -226,13 +226,13 @@ impl Timer {
             since: now,
             received: observed.received,
             appended: observed.appended,
-            written: observed.left(),
-            written_at: now,
-            calls: Calls {
+            progress_end: observed.written_len(),
+            progress_at: now,
+            calls: CallTimes {
                 last: now,
                 before: now,
             },
-            reading_calls: Calls {
+            reading_calls: CallTimes {
                 last: now,
                 before: now,
             },
@@ -240,7 +240,7 @@ impl Timer {
     }
 
     /// Whether a second begins, in which control frames count anew.
-    pub(crate) fn begins_second(&mut self, now: Duration) -> bool {
+    pub(crate) fn enters_second(&mut self, now: Duration) -> bool {
         let second = second(nanos(now));
         let passed = second.wrapping_sub(self.second);
         if passed > 0 {
@@ -251,7 +251,7 @@ impl Timer {
 
     /// How many seconds the control frames that are counted may have taken:
     /// more than one where the driver was busy.
-    pub(crate) const fn window(&self) -> u32 {
+    pub(crate) const fn window_secs(&self) -> u32 {
         self.window as u32
     }
 
@@ -266,7 +266,7 @@ impl Timer {
         self.skip_pause(now);
         if self.phase != observed.phase {
             (self.phase, self.since) = (observed.phase, now);
-            self.close_has_left = false;
+            self.close_is_written = false;
         }
         self.is_reading = observed.is_reading;
         self.calls.observe(now);
@@ -321,22 +321,24 @@ impl Timer {
             return;
         }
         self.since = self.since.saturating_add(pause);
-        if self.ping == Ping::Left {
+        if self.ping == Ping::Written {
             self.ping_mark = self.ping_mark.saturating_add(pause);
         }
     }
 
     fn observe_writing(&mut self, now: Nanos, observed: &Observed, timeouts: &Timeouts) {
-        let left = observed.left();
+        let written_len = observed.written_len();
         // All that was unsent at the last call has left, or enough of it.
-        let keeps_up = !self.has_unsent || left >= self.appended;
-        if keeps_up || left.saturating_sub(self.written) >= timeouts.min_written() {
-            (self.written, self.written_at) = (left, now);
+        let has_caught_up = !self.has_unsent || written_len >= self.appended;
+        if has_caught_up
+            || written_len.saturating_sub(self.progress_end) >= timeouts.min_progress_len()
+        {
+            (self.progress_end, self.progress_at) = (written_len, now);
         }
         (self.appended, self.has_unsent) = (observed.appended, observed.unsent > 0);
-        let is_leaving = self.phase.is_closing() && !self.close_has_left;
-        if is_leaving && left >= observed.close_end {
-            (self.close_has_left, self.since) = (true, now);
+        let is_writing_close = self.phase.is_closing() && !self.close_is_written;
+        if is_writing_close && written_len >= observed.close_end {
+            (self.close_is_written, self.since) = (true, now);
         }
     }
 
@@ -352,10 +354,10 @@ impl Timer {
         match self.ping {
             // When it had left nobody saw.
             Ping::Queued if self.ping_is_answered => self.ping = Ping::None,
-            Ping::Queued if observed.left() >= self.ping_mark => {
-                (self.ping, self.ping_mark) = (Ping::Left, now);
+            Ping::Queued if observed.written_len() >= self.ping_mark => {
+                (self.ping, self.ping_mark) = (Ping::Written, now);
             }
-            Ping::Left if self.ping_is_answered => {
+            Ping::Written if self.ping_is_answered => {
                 let micros = now.saturating_sub(self.ping_mark) / 1000;
                 let micros = u32::try_from(micros).unwrap_or(u32::MAX);
                 self.latency = NonZeroU32::new(micros.max(1));
@@ -376,7 +378,7 @@ impl Timer {
 
     /// The calls that a deadline is measured by. What ends with received bytes
     /// takes a call of a driver that reads.
-    const fn calls_for(&self, reason: DeadlineReason) -> &Calls {
+    const fn calls_for(&self, reason: DeadlineReason) -> &CallTimes {
         match (reason, self.phase) {
             (DeadlineReason::Pong | DeadlineReason::Idle, _)
             | (DeadlineReason::Close, Phase::Draining) => &self.reading_calls,
@@ -407,11 +409,11 @@ impl Timer {
 
     fn close_since(&self) -> Option<Nanos> {
         let is_paused = self.phase == Phase::Draining && !self.is_reading;
-        (self.close_has_left && !is_paused).then_some(self.since)
+        (self.close_is_written && !is_paused).then_some(self.since)
     }
 
     fn unsent_since(&self) -> Option<Nanos> {
-        self.has_unsent.then_some(self.written_at)
+        self.has_unsent.then_some(self.progress_at)
     }
 
     fn silent_since(&self) -> Option<Nanos> {
@@ -420,7 +422,7 @@ impl Timer {
 
     fn pong_awaited_since(&self) -> Option<Nanos> {
         self.silent_since()?;
-        let is_awaited = self.ping == Ping::Left && self.ping_is_awaited;
+        let is_awaited = self.ping == Ping::Written && self.ping_is_awaited;
         is_awaited.then_some(self.ping_mark)
     }
 

@@ -93,7 +93,7 @@ impl Client<'_> {
     async fn write(&mut self) -> io::Result<()> {
         while !self.out.is_empty() {
             let out = mem::take(&mut self.out);
-            let io = IoState::paused().with_buffered(out.len());
+            let io = IoState::paused().with_buffered_len(out.len());
             let mut writer = self.socket;
             let mut writing = pin!(writer.write(out));
             let BufResult(written, mut rest) = loop {

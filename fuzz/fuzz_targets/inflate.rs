@@ -33,7 +33,7 @@ fuzz_target!(|data: (Compression, Cuts, Cuts, bool, bool, u16, &[u8])| {
         }
         pieces.events.extend(events);
         pieces.out.extend(out);
-        assert!(ws.held_bytes() <= 72 * 1024 + 2 * max_len);
+        assert!(ws.memory_usage() <= 72 * 1024 + 2 * max_len);
     }
     assert_eq!(pieces.joined(), whole);
 });

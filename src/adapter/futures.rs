@@ -125,7 +125,7 @@ pub struct Io<S> {
 /// What sleeps, and the sleep that was started.
 struct Timer {
     sleep: Box<dyn FnMut(Duration) -> Sleep + Send>,
-    origin: Instant,
+    epoch: Instant,
     sleeping: Option<(Duration, Sleep)>,
 }
 
@@ -264,7 +264,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Io<S> {
     }
 
     fn now(&self) -> Option<Duration> {
-        self.timer.as_ref().map(|timer| timer.origin.elapsed())
+        self.timer.as_ref().map(|timer| timer.epoch.elapsed())
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Duration) -> Poll<()> {
@@ -282,7 +282,7 @@ impl Timer {
     {
         Self {
             sleep: Box::new(move |duration| Box::pin(sleep(duration))),
-            origin: Instant::now(),
+            epoch: Instant::now(),
             sleeping: None,
         }
     }
@@ -291,7 +291,7 @@ impl Timer {
     /// followed by another if that one moved.
     fn poll(&mut self, cx: &mut Context<'_>, at: Duration) -> Poll<()> {
         loop {
-            let now = self.origin.elapsed();
+            let now = self.epoch.elapsed();
             if now >= at {
                 self.sleeping = None;
                 return Poll::Ready(());

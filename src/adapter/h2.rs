@@ -98,13 +98,13 @@ pub fn accept(
         Ok(received) => answer(received),
         Err(rejection) => http::refusal(rejection),
     };
-    let opens = answer.opens();
+    let is_upgrade = answer.is_upgrade();
     let (head, body) = http::multiplexed_response::<Vec<u8>>(&answer).into_parts();
     // RFC 9110 §9.3.2: a response to HEAD has no content.
-    let is_whole = !opens && (body.is_empty() || request.method() == Method::HEAD);
+    let is_whole = !is_upgrade && (body.is_empty() || request.method() == Method::HEAD);
     let head = ::http::Response::from_parts(head, ());
     let mut send = respond.send_response(head, is_whole).map_err(io_error)?;
-    if opens {
+    if is_upgrade {
         let stream = Stream::new(send, request.into_body());
         let agreement = answer.agreement().clone();
         return Ok(Some(upgraded(stream, Role::Server, agreement, config)));

@@ -56,7 +56,7 @@ pub fn request<B>(request: &::http::Request<B>, config: &Config) -> Result<Reque
     let line = RequestLine::new(version, request.method().as_str(), target);
     let line = line.with_authority(uri.authority().map(Authority::as_str));
     let settings = &config.settings().handshake;
-    Request::received(line, pairs(request.headers()), settings)
+    Request::received(line, field_pairs(request.headers()), settings)
 }
 
 /// An extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441 §5), with the value of
@@ -80,7 +80,7 @@ pub fn extended_connect<B>(
         authority: uri.authority().map_or("", Authority::as_str),
         path: uri.path_and_query().map_or("", |path| path.as_str()),
     };
-    upgrade::extended_connect(pseudo, pairs(request.headers()), config)
+    upgrade::extended_connect(pseudo, field_pairs(request.headers()), config)
 }
 
 /// An answer as a response for HTTP/1.1, with all fields of the handshake and
@@ -99,7 +99,7 @@ fn with_fields<B: From<Vec<u8>>>(answer: &Answer, fields: &Headers) -> ::http::R
     let mut made = ::http::Response::new(B::from(answer.content().to_vec()));
     // An answer has only statuses that exist.
     *made.status_mut() = ::http::StatusCode::from_u16(answer.status()).unwrap_or_default();
-    *made.headers_mut() = map(fields);
+    *made.headers_mut() = header_map(fields);
     made
 }
 
@@ -136,7 +136,7 @@ pub fn offer(
     let mut made = ::http::Request::new(());
     // Every resource name of our `Uri` is one of the `http` crate's.
     *made.uri_mut() = request.uri().resource_name().parse().unwrap_or_default();
-    *made.headers_mut() = map(offer.fields());
+    *made.headers_mut() = header_map(offer.fields());
     Ok((made, offer))
 }
 
@@ -151,12 +151,12 @@ pub fn offer_extended_connect(
     let mut made = ::http::Request::new(());
     *made.method_mut() = Method::CONNECT;
     // Every URI of ours is one of the `http` crate's, but for the scheme.
-    *made.uri_mut() = as_http(request.uri()).unwrap_or_default();
-    *made.headers_mut() = map(offer.fields());
+    *made.uri_mut() = http_uri(request.uri()).unwrap_or_default();
+    *made.headers_mut() = header_map(offer.fields());
     (made, offer)
 }
 
-fn as_http(uri: &Uri) -> Option<::http::Uri> {
+fn http_uri(uri: &Uri) -> Option<::http::Uri> {
     let scheme = if uri.is_secure() { "https" } else { "http" };
     let builder = ::http::Uri::builder().scheme(scheme);
     let builder = builder.authority(uri.authority());
@@ -172,7 +172,7 @@ pub fn check<B>(
     offer: &Offer,
     response: &::http::Response<B>,
 ) -> Result<Agreement, HandshakeError> {
-    offer.check(response.status().as_u16(), pairs(response.headers()))
+    offer.check(response.status().as_u16(), field_pairs(response.headers()))
 }
 
 /// The error of a response that opens no WebSocket, with what came of its body
@@ -185,7 +185,7 @@ pub(super) fn refused(
 ) -> super::Error {
     match error {
         HandshakeError::Refused(status) => {
-            let (fields, agreement) = (pairs(&head.headers), Agreement::default());
+            let (fields, agreement) = (field_pairs(&head.headers), Agreement::default());
             super::Error::Refused(Response::received(status, fields, body, agreement))
         }
         error => crate::ConnectionError::from(error).into(),
@@ -204,18 +204,26 @@ pub(super) fn append_body(data: &[u8], config: &Config, body: &mut Vec<u8>) -> b
 
 /// The response that opened a WebSocket.
 #[cfg(any(feature = "h2", feature = "hyper"))]
-pub(super) fn opening<B>(response: &::http::Response<B>, agreement: &Agreement) -> Response {
+pub(super) fn opening_response<B>(
+    response: &::http::Response<B>,
+    agreement: &Agreement,
+) -> Response {
     let (status, body) = (response.status().as_u16(), (Vec::new(), false));
-    Response::received(status, pairs(response.headers()), body, agreement.clone())
+    Response::received(
+        status,
+        field_pairs(response.headers()),
+        body,
+        agreement.clone(),
+    )
 }
 
-fn pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
+fn field_pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
     headers
         .iter()
         .map(|(name, value)| (name.as_str(), value.as_bytes()))
 }
 
-fn map(headers: &Headers) -> HeaderMap {
+fn header_map(headers: &Headers) -> HeaderMap {
     let field = |(name, value): (&str, &[u8])| {
         // What was checked when it was added is valid there too.
         let name = HeaderName::try_from(String::from(name)).ok()?;

@@ -89,7 +89,7 @@ pub fn upgrade<B, R: From<Vec<u8>>>(
         Ok(received) => answer(received),
         Err(rejection) => http::refusal(rejection),
     };
-    let upgrade = answer.opens().then(|| Upgrade {
+    let upgrade = answer.is_upgrade().then(|| Upgrade {
         stream: ::hyper::upgrade::on(&mut *request),
         role: Role::Server,
         agreement: answer.agreement().clone(),
@@ -133,14 +133,14 @@ where
             return Err(http::refused(error, &head, body));
         }
     };
-    let opening = http::opening(&response, &agreement);
+    let response_head = http::opening_response(&response, &agreement);
     let upgrade = Upgrade {
         stream: ::hyper::upgrade::on(response),
         role: Role::Client,
         agreement,
         config: config.clone(),
     };
-    Ok(upgrade.await?.with_response(opening))
+    Ok(upgrade.await?.with_response(response_head))
 }
 
 /// The body of a refusal, and whether it is incomplete: longer than the limit,

@@ -12,6 +12,7 @@
 //! An adapter moves bytes and time and owns the buffers. It has no rule of the
 //! protocol: what it needs to know it asks the core.
 
+mod auto_replies;
 pub mod blocking;
 mod connect;
 #[cfg(feature = "futures")]

@@ -36,14 +36,14 @@ impl ReadBuffer {
     }
 
     /// A buffer with nothing in it.
-    pub(super) fn keep(&mut self, buf: Vec<u8>) {
+    pub(super) fn keep_empty(&mut self, buf: Vec<u8>) {
         (self.start, self.end) = (0, 0);
         self.buf = buf;
     }
 
     /// As if all of it had been taken.
     #[cfg(any(feature = "futures", feature = "tokio"))]
-    pub(super) const fn forget(&mut self) {
+    pub(super) const fn discard(&mut self) {
         self.start = self.end;
     }
 
@@ -91,7 +91,7 @@ impl ReadBuffer {
 
     /// Heap bytes held.
     #[cfg(any(feature = "futures", feature = "tokio"))]
-    pub(super) const fn held_bytes(&self) -> usize {
+    pub(super) const fn memory_usage(&self) -> usize {
         self.buf.capacity()
     }
 }

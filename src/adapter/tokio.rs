@@ -120,7 +120,7 @@ pub type Tunnel<S> = poll::Tunnel<Io<S>>;
 #[derive(Debug)]
 pub struct Io<S> {
     stream: S,
-    origin: Instant,
+    epoch: Instant,
     /// Set to no later than the next deadline, and looked at when it comes.
     sleep: Option<Pin<Box<Sleep>>>,
 }
@@ -293,7 +293,7 @@ impl<S> Io<S> {
     fn new(stream: S) -> Self {
         Self {
             stream,
-            origin: Instant::now(),
+            epoch: Instant::now(),
             sleep: None,
         }
     }
@@ -330,11 +330,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Io<S> {
     }
 
     fn now(&self) -> Option<Duration> {
-        Some(self.origin.elapsed())
+        Some(self.epoch.elapsed())
     }
 
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Duration) -> Poll<()> {
-        let Some(at) = self.origin.checked_add(at) else {
+        let Some(at) = self.epoch.checked_add(at) else {
             return Poll::Pending;
         };
         let sleep = self

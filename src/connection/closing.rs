@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use super::Connection;
-use super::life::{End, Life, Stage};
+use super::lifecycle::{End, Lifecycle, Stage};
 use crate::close::{Close, CloseCode, Ending, Initiator, Outcome};
 use crate::error::{ConnectionError, SendError};
 use crate::event::Event;
@@ -81,12 +81,12 @@ impl Connection {
             Err(SendError::Closed) => return Ok(()),
             open => open?,
         }
-        if let Some(Stage::HalfClosed { received }) = self.life.stage() {
+        if let Some(Stage::HalfClosed { received }) = self.lifecycle.stage() {
             let received = received.clone();
             return self.answer_close(received, out);
         }
         self.write_close(&close, out)?;
-        self.life = Life::at(Stage::Closing {
+        self.lifecycle = Lifecycle::at(Stage::Closing {
             sent: close,
             end: self.sent.bytes,
         });
@@ -105,8 +105,8 @@ impl Connection {
     /// its way. A transport that is dropped is reset: of TCP, if a pong is unread;
     /// one stream of many, always.
     fn linger(&mut self) {
-        let can_wait = self.can_wait();
-        let end = self.life.end_mut().filter(|_| can_wait);
+        let has_close_timeout = self.has_close_timeout();
+        let end = self.lifecycle.end_mut().filter(|_| has_close_timeout);
         if let Some(end) = end.filter(|end| end.ending == Ending::Drop) {
             end.ending = Ending::Linger;
         }
@@ -119,15 +119,15 @@ impl Connection {
     ) -> Result<Event<'i>, ConnectionError> {
         let close = Close::parse(payload)?;
         let mut initiator = Initiator::Local;
-        if self.life.is_open() && !self.answers_close() {
+        if self.lifecycle.is_open() && !self.answers_close() {
             // RFC 6455 §5.5.1: "An endpoint MAY delay sending a Close frame until
             // its current message is sent".
             self.receiver.discard();
             let received = close.clone();
-            self.life = Life::at(Stage::HalfClosed { received });
+            self.lifecycle = Lifecycle::at(Stage::HalfClosed { received });
             return Ok(Event::Close(close));
         }
-        if self.life.is_open() {
+        if self.lifecycle.is_open() {
             // RFC 6455 §5.5.1: an endpoint that has not sent a close frame
             // "MUST send a Close frame in response".
             self.write_close(&close.answer(), out)
@@ -142,7 +142,7 @@ impl Connection {
     }
 
     /// The close frame that reports a failure, if there is one for it.
-    fn send_close_for(&mut self, error: ConnectionError, out: &mut Vec<u8>) {
+    fn write_close_for(&mut self, error: ConnectionError, out: &mut Vec<u8>) {
         if let Some(code) = error.close_code() {
             // Without a key there is no frame; the outcome still reports.
             let _ = self.write_close(&Close::without_reason(code), out);
@@ -156,18 +156,20 @@ impl Connection {
     /// Ends the connection and appends what the peer is to be told. The first
     /// failure counts, and none after the closing handshake does.
     pub(super) fn fail(&mut self, error: ConnectionError, out: &mut Vec<u8>) {
-        if self.life.end().is_some() {
+        if self.lifecycle.end().is_some() {
             return;
         }
         let mut outcome = Outcome::failed(error, None);
-        match self.life.take() {
-            Some(Stage::Request(_) | Stage::Answer { .. }) => self.answer_failure(error, out),
+        match self.lifecycle.take() {
+            Some(Stage::Request(_) | Stage::Answer { .. }) => {
+                self.write_timeout_response(error, out);
+            }
             Some(Stage::Closing { sent, .. }) => outcome = Outcome::failed(error, Some(sent)),
             Some(Stage::HalfClosed { received }) => {
-                self.send_close_for(error, out);
+                self.write_close_for(error, out);
                 outcome = Outcome::unanswered(error, received);
             }
-            None => self.send_close_for(error, out),
+            None => self.write_close_for(error, out),
             _ => {}
         }
         self.end(outcome, Some(error));
@@ -175,7 +177,7 @@ impl Connection {
 
     /// The HTTP response that a server owes a client that was too slow. What
     /// else is wrong with a request, its rejection answers.
-    fn answer_failure(&mut self, error: ConnectionError, out: &mut Vec<u8>) {
+    fn write_timeout_response(&mut self, error: ConnectionError, out: &mut Vec<u8>) {
         let before = out.len();
         if let ConnectionError::Timeout(_) = error {
             Answer::new(408).write(false, out);
@@ -191,10 +193,10 @@ impl Connection {
             // RFC 6455 §7.1.1 spares servers TIME_WAIT, which only TCP has.
             Ending::AwaitEnd if self.is_multiplexed() => Ending::Drop,
             // Nothing would end the wait for a peer that failed us.
-            _ if outcome.cause.is_some() && !self.can_wait() => Ending::Drop,
+            _ if outcome.cause.is_some() && !self.has_close_timeout() => Ending::Drop,
             ending => ending,
         };
-        self.life = Life::at(Stage::Ended(End {
+        self.lifecycle = Lifecycle::at(Stage::Ended(End {
             outcome,
             ending,
             output_end: self.sent.bytes,
@@ -210,7 +212,7 @@ impl Connection {
         if let Some(rare) = &mut self.rare {
             rare.control = Vec::new();
         }
-        self.lends = false;
+        self.borrows = false;
     }
 
     /// Whether the transport is one stream of many.
@@ -220,7 +222,7 @@ impl Connection {
     }
 
     /// Whether a deadline would end a wait for the peer.
-    fn can_wait(&self) -> bool {
+    fn has_close_timeout(&self) -> bool {
         self.config.settings().timeouts.close.is_set()
     }
 }

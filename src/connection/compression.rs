@@ -83,7 +83,7 @@ impl Connection {
     /// with an empty window. Has no effect without context takeover.
     pub fn release(&mut self) {
         if let Some(codec) = &mut self.codec {
-            codec.forget_sent();
+            codec.reset_compressor();
         }
     }
 
@@ -110,7 +110,7 @@ impl Connection {
     pub(super) fn take_compressed(&mut self, chunk: &mut [u8], message_ends: bool) {
         self.unmask(chunk);
         if let Some(codec) = &mut self.codec {
-            codec.decompressor().give(chunk, message_ends);
+            codec.decompressor().push_input(chunk, message_ends);
         }
     }
 
@@ -144,19 +144,19 @@ impl Connection {
         let room = self.receiver.room(&settings.limits);
         let Inflated { bytes, is_end } = codec.decompressor().inflate()?;
         let (bytes, excess) = bytes.split_at_mut(bytes.len().min(room));
-        let ends = is_end && excess.is_empty();
+        let ends_message = is_end && excess.is_empty();
         let limit = (!excess.is_empty()).then_some(LimitError::MessageTooLong);
         self.receiver.add_inflated(bytes.len());
         let piece = Piece {
             max_rest: room - bytes.len(),
             bytes,
             mask: None,
-            ends,
+            ends_message,
         };
         let mut taken = self.receiver.take(piece, settings).into_owned();
         let limit = limit.or_else(|| codec.exceeds_ratio().then_some(LimitError::RatioTooHigh));
         taken.fault = taken.fault.or_else(|| limit.map(ConnectionError::from));
-        if ends {
+        if ends_message {
             codec.end_receiving();
         }
         Ok(taken)
@@ -194,7 +194,7 @@ impl Connection {
         match written {
             Ok(true) => codec.end_sending(),
             // The peer will not see what the compressor saw.
-            _ => codec.forget_sent(),
+            _ => codec.reset_compressor(),
         }
         self.codec = Some(codec);
         written
@@ -225,7 +225,7 @@ impl Connection {
         }
         let form = prepared.compressed(codec.variant(), |payload| codec.compress_alone(payload))?;
         // The peer sees what the compressor of this connection did not.
-        codec.forget_sent();
+        codec.reset_compressor();
         Some(form)
     }
 }

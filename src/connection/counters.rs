@@ -29,14 +29,14 @@ pub struct Traffic {
 
 /// What is counted with each frame.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Passed {
+pub(super) struct FrameCounts {
     pub(super) bytes: u64,
     pub(super) frames: u64,
 }
 
 /// What is counted with each frame that completes no message.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct PassedRarely {
+pub(super) struct NonMessageCounts {
     pub(super) frames: u64,
     pub(super) pings: u64,
 }
@@ -85,9 +85,9 @@ impl Connection {
     }
 }
 
-impl Passed {
-    fn with(self, rarely: Option<PassedRarely>) -> Traffic {
-        let PassedRarely { frames, pings } = rarely.unwrap_or_default();
+impl FrameCounts {
+    fn with(self, non_message: Option<NonMessageCounts>) -> Traffic {
+        let NonMessageCounts { frames, pings } = non_message.unwrap_or_default();
         Traffic {
             bytes: self.bytes,
             frames: self.frames,

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::time::Duration;
 
 use super::Connection;
-use super::life::Stage;
+use super::lifecycle::Stage;
 use crate::close::Ending;
 use crate::deadline::{Deadline, DeadlineReason};
 use crate::error::{ConnectionError, HandshakeError};
@@ -49,7 +49,7 @@ impl IoState {
 
     /// With so many bytes in [`buffered_len`](Self::buffered_len).
     #[must_use]
-    pub const fn with_buffered(mut self, bytes: usize) -> Self {
+    pub const fn with_buffered_len(mut self, bytes: usize) -> Self {
         self.buffered_len = bytes;
         self
     }
@@ -102,14 +102,14 @@ impl Connection {
             let timer = self
                 .timer
                 .get_or_insert_with(|| Box::new(Timer::start(now, &observed)));
-            if timer.begins_second(now)
+            if timer.enters_second(now)
                 && let Some(rare) = &mut self.rare
             {
                 rare.control_rate.reset();
             }
             match timer.advance(now, &observed, &timeouts) {
                 None => return timer.next(now, &timeouts),
-                Some(reason) => self.pass_deadline(reason, out),
+                Some(reason) => self.handle_deadline(reason, out),
             }
         }
     }
@@ -127,7 +127,7 @@ impl Connection {
     /// Whether the write deadline passed: nothing more will be sent, and the
     /// driver should drop its queue.
     pub fn is_stalled(&self) -> bool {
-        self.life.end().is_some_and(|end| end.is_stalled)
+        self.lifecycle.end().is_some_and(|end| end.is_stalled)
     }
 
     fn observe(&self, io: IoState, out_len: usize) -> Observed {
@@ -137,19 +137,19 @@ impl Connection {
             io.buffered_len.saturating_add(out_len) as u64
         };
         Observed {
-            phase: self.life.phase(self.answers_close()),
+            phase: self.lifecycle.phase(self.answers_close()),
             is_reading: io.is_reading,
             received: self.received.bytes,
             appended: self.sent.bytes,
             unsent,
-            close_end: self.life.close_end(),
+            close_end: self.lifecycle.close_end(),
         }
     }
 
-    fn pass_deadline(&mut self, reason: DeadlineReason, out: &mut Vec<u8>) {
+    fn handle_deadline(&mut self, reason: DeadlineReason, out: &mut Vec<u8>) {
         match reason {
             DeadlineReason::Ping => self.send_keepalive(out),
-            DeadlineReason::Handshake => self.pass_handshake_deadline(out),
+            DeadlineReason::Handshake => self.handle_handshake_deadline(out),
             DeadlineReason::WriteStall => self.stall(out),
             DeadlineReason::Close => {
                 self.fail(ConnectionError::Timeout(reason), out);
@@ -175,16 +175,16 @@ impl Connection {
     }
 
     /// A refusal whose body does not end is handed over as far as it came.
-    fn pass_handshake_deadline(&mut self, out: &mut Vec<u8>) {
-        let refusal = match self.life.stage_mut() {
-            Some(Stage::Response(reader)) => reader.cut_off(),
+    fn handle_handshake_deadline(&mut self, out: &mut Vec<u8>) {
+        let refusal = match self.lifecycle.stage_mut() {
+            Some(Stage::Response(reader)) => reader.take_truncated(),
             _ => None,
         };
         let Some(refusal) = refusal else {
             return self.fail(ConnectionError::Timeout(DeadlineReason::Handshake), out);
         };
         self.fail(HandshakeError::Refused(refusal.status()).into(), out);
-        if let Some(end) = self.life.end_mut() {
+        if let Some(end) = self.lifecycle.end_mut() {
             end.event = Some(Event::Refused(refusal));
         }
     }
@@ -194,14 +194,14 @@ impl Connection {
         self.fail(ConnectionError::Timeout(DeadlineReason::WriteStall), out);
         out.clear();
         self.drop_transport();
-        if let Some(end) = self.life.end_mut() {
+        if let Some(end) = self.lifecycle.end_mut() {
             end.is_stalled = true;
         }
     }
 
     /// Nothing is awaited any more.
     pub(super) fn drop_transport(&mut self) {
-        if let Some(end) = self.life.end_mut() {
+        if let Some(end) = self.lifecycle.end_mut() {
             end.ending = Ending::Drop;
         }
     }

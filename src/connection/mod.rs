@@ -16,15 +16,15 @@ use crate::frame::{ControlRate, Decoder, Mask, Opcode, Role};
 use crate::handshake::{Agreement, ClientRequest, RequestReader, ResponseReader};
 use crate::message::{MessageKind, Receiver};
 use crate::timer::Timer;
-use counters::{Passed, PassedRarely};
-use life::{Life, Stage};
+use counters::{FrameCounts, NonMessageCounts};
+use lifecycle::{Lifecycle, Stage};
 
 mod closing;
 #[cfg(feature = "deflate")]
 mod compression;
 mod counters;
 mod deadlines;
-mod life;
+mod lifecycle;
 mod receive;
 mod send;
 mod trace;
@@ -50,7 +50,7 @@ pub use deadlines::IoState;
 /// - *Time*: [`handle_timeout`](Self::handle_timeout).
 /// - *Questions*: [`is_open`](Self::is_open), [`is_closed`](Self::is_closed),
 ///   [`outcome`](Self::outcome), [`latency`](Self::latency),
-///   [`counters`](Self::counters), [`held_bytes`](Self::held_bytes) and others.
+///   [`counters`](Self::counters), [`memory_usage`](Self::memory_usage) and others.
 ///
 /// # The loop
 ///
@@ -146,7 +146,7 @@ pub use deadlines::IoState;
 #[derive(Debug)]
 pub struct Connection {
     config: Config,
-    life: Life,
+    lifecycle: Lifecycle,
     agreement: Option<Box<Agreement>>,
     #[cfg(feature = "deflate")]
     codec: Option<Box<Codec>>,
@@ -156,16 +156,16 @@ pub struct Connection {
     decoder: Decoder,
     frame: Frame,
     receiver: Receiver,
-    received: Passed,
+    received: FrameCounts,
 
-    sent: Passed,
+    sent: FrameCounts,
     /// The message that `send_fragment` began.
-    sending: Option<Sending>,
+    sending: Option<PartialMessage>,
 
     rare: Option<Box<Rare>>,
     role: Role,
-    /// Whether the next frame may be lent whole, see `receive`.
-    lends: bool,
+    /// Whether the next frame may be borrowed whole, see `receive`.
+    borrows: bool,
 }
 
 /// The frame whose payload is arriving.
@@ -178,7 +178,7 @@ struct Frame {
 
 /// A message of which more is to be sent.
 #[derive(Clone, Copy, Debug)]
-struct Sending {
+struct PartialMessage {
     kind: MessageKind,
     compressed: bool,
 }
@@ -190,8 +190,8 @@ struct Rare {
     control_rate: ControlRate,
     /// A control payload of which the input contained only a part.
     control: Vec<u8>,
-    received: PassedRarely,
-    sent: PassedRarely,
+    received: NonMessageCounts,
+    sent: NonMessageCounts,
     /// Whether the application answers the peer's close frame.
     is_close_manual: bool,
     /// The path or host of a handshake that is traced.
@@ -202,8 +202,8 @@ struct Rare {
 impl Connection {
     /// A server that waits for a request.
     pub fn server(config: &Config) -> Self {
-        let life = Life::at(Stage::Request(RequestReader::default()));
-        Self::new(Role::Server, life, config)
+        let lifecycle = Lifecycle::at(Stage::Request(RequestReader::default()));
+        Self::new(Role::Server, lifecycle, config)
     }
 
     /// A client that asks. The request is appended to `out`.
@@ -237,7 +237,7 @@ impl Connection {
         let before = out.len();
         let expected = request.write(nonce, &config.settings().handshake, out);
         let reader = ResponseReader::new(expected);
-        let mut ws = Self::new(Role::Client, Life::at(Stage::Response(reader)), config);
+        let mut ws = Self::new(Role::Client, Lifecycle::at(Stage::Response(reader)), config);
         ws.count_sent(before, out);
         ws.trace_subject(request.uri().host());
         Ok(ws)
@@ -246,25 +246,25 @@ impl Connection {
     /// A connection whose opening handshake was done elsewhere, with what it
     /// settled. Bytes that were read after the head are its first input.
     pub fn upgraded(role: Role, agreement: Agreement, config: &Config) -> Self {
-        let mut ws = Self::new(role, Life::OPEN, config);
+        let mut ws = Self::new(role, Lifecycle::OPEN, config);
         ws.open(agreement);
         ws
     }
 
     /// The opening handshake is over.
     fn open(&mut self, agreement: Agreement) {
-        self.life = Life::OPEN;
+        self.lifecycle = Lifecycle::OPEN;
         self.agreement = agreement.into_box();
         #[cfg(feature = "deflate")]
         self.start_codec();
-        self.lends = self.may_lend();
+        self.borrows = self.can_borrow();
         self.trace_open();
     }
 
-    fn new(role: Role, life: Life, config: &Config) -> Self {
+    fn new(role: Role, lifecycle: Lifecycle, config: &Config) -> Self {
         Self {
             config: config.clone(),
-            life,
+            lifecycle,
             agreement: None,
             #[cfg(feature = "deflate")]
             codec: None,
@@ -277,12 +277,12 @@ impl Connection {
                 mask: None,
             },
             receiver: Receiver::default(),
-            received: Passed::default(),
-            sent: Passed::default(),
+            received: FrameCounts::default(),
+            sent: FrameCounts::default(),
             sending: None,
             rare: None,
             role,
-            lends: false,
+            borrows: false,
         }
     }
 
@@ -290,19 +290,19 @@ impl Connection {
     /// close frame was sent, or received unless
     /// [`auto_close`](Self::auto_close) is off.
     pub fn is_open(&self) -> bool {
-        self.life.may_send()
+        self.lifecycle.may_send()
     }
 
     /// Whether the peer's close frame was received and waits for its answer,
     /// [`close`](Self::close), see [`auto_close`](Self::auto_close).
     pub fn is_half_closed(&self) -> bool {
-        matches!(self.life.stage(), Some(Stage::HalfClosed { .. }))
+        matches!(self.lifecycle.stage(), Some(Stage::HalfClosed { .. }))
     }
 
     /// Whether the transport may be dropped, see [Closing](#closing). Write
     /// `out` first.
     pub fn is_closed(&self) -> bool {
-        let end = self.life.end();
+        let end = self.lifecycle.end();
         end.is_some_and(|end| end.ending != Ending::AwaitEnd)
     }
 
@@ -313,7 +313,7 @@ impl Connection {
     /// transport that is dropped while the peer still sends is reset, and the
     /// peer may lose the close frame or the response (§7.1.1, RFC 9112 §9.6).
     pub fn is_lingering(&self) -> bool {
-        let end = self.life.end();
+        let end = self.lifecycle.end();
         end.is_some_and(|end| end.ending == Ending::Linger)
     }
 
@@ -321,13 +321,13 @@ impl Connection {
     /// input, [`Input::none`](crate::Input::none): the failure of a connection
     /// whose deadline has passed, for example.
     pub fn has_event(&self) -> bool {
-        let end = self.life.end();
+        let end = self.lifecycle.end();
         end.is_some_and(|end| end.event.is_some() || end.failure.is_some())
     }
 
     /// How the connection ended, once that is certain. It never changes.
     pub fn outcome(&self) -> Option<&Outcome> {
-        self.life.end().map(|end| &end.outcome)
+        self.lifecycle.end().map(|end| &end.outcome)
     }
 
     /// Which end this is.
@@ -351,18 +351,18 @@ impl Connection {
 
     /// The heap bytes that this connection holds by itself, the shared
     /// [`Config`] left out.
-    pub fn held_bytes(&self) -> usize {
+    pub fn memory_usage(&self) -> usize {
         #[cfg(feature = "deflate")]
-        let codec = self.codec.as_ref().map_or(0, |codec| codec.held_bytes());
+        let codec = self.codec.as_ref().map_or(0, |codec| codec.memory_usage());
         #[cfg(not(feature = "deflate"))]
         let codec = 0;
-        self.life.held_bytes()
+        self.lifecycle.memory_usage()
             + self.agreement.as_ref().map_or(0, |agreement| {
-                size_of::<Agreement>() + agreement.held_bytes()
+                size_of::<Agreement>() + agreement.memory_usage()
             })
             + self.timer.as_ref().map_or(0, |_| size_of::<Timer>())
-            + self.keys.held_bytes()
-            + self.receiver.held_bytes()
+            + self.keys.memory_usage()
+            + self.receiver.memory_usage()
             + self
                 .rare
                 .as_ref()

@@ -3,7 +3,7 @@
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
 
-use super::life::Stage;
+use super::lifecycle::Stage;
 use super::{Connection, Frame};
 use crate::error::{ConnectionError, HandshakeError, ProtocolError};
 use crate::event::Event;
@@ -36,33 +36,37 @@ impl Connection {
     pub fn receive<'i>(&mut self, input: &mut Input<'i>, out: &mut Vec<u8>) -> Option<Event<'i>> {
         // The common case, a whole unfragmented message in one input, stays
         // in line; everything else is out of line.
-        if self.lends
-            && let Some(whole) = CompleteFrame::split(input, self.role, self.max_lent_len())
+        if self.borrows
+            && let Some(whole) = CompleteFrame::split(input, self.role, self.max_borrowed_len())
         {
             self.received.bytes += whole.len() as u64;
             self.received.frames += 1;
-            return self.lend_whole(whole, out);
+            return self.receive_borrowed(whole, out);
         }
         self.receive_any(input, out)
     }
 
-    /// Whether the next frame may be lent whole: there is no incomplete message
+    /// Whether the next frame may be borrowed whole: there is no incomplete message
     /// or frame that it would have to be joined to.
     #[inline]
-    pub(super) fn may_lend(&self) -> bool {
-        self.life.receives_frames()
+    pub(super) fn can_borrow(&self) -> bool {
+        self.lifecycle.receives_frames()
             && self.config.settings().message.delivery == Delivery::Messages
             && self.decoder.is_between_frames()
             && self.receiver.is_between_messages()
     }
 
     #[inline]
-    fn max_lent_len(&self) -> usize {
-        self.config.settings().message.max_lent_len
+    fn max_borrowed_len(&self) -> usize {
+        self.config.settings().message.max_borrowed_len
     }
 
     #[inline(always)]
-    fn lend_whole<'i>(&mut self, whole: CompleteFrame<'i>, out: &mut Vec<u8>) -> Option<Event<'i>> {
+    fn receive_borrowed<'i>(
+        &mut self,
+        whole: CompleteFrame<'i>,
+        out: &mut Vec<u8>,
+    ) -> Option<Event<'i>> {
         let is_text = whole.is_text();
         let payload = whole.into_payload();
         if !is_text {
@@ -89,14 +93,14 @@ impl Connection {
     #[inline(never)]
     fn receive_any<'i>(&mut self, input: &mut Input<'i>, out: &mut Vec<u8>) -> Option<Event<'i>> {
         let before = input.remaining().len();
-        let event = match self.life.stage() {
+        let event = match self.lifecycle.stage() {
             None | Some(Stage::Closing { .. }) => self.receive_frames(input, out),
             Some(Stage::Ended(_)) => self.receive_after_end(input),
             Some(Stage::HalfClosed { .. }) => self.receive_half_closed(input, out),
             Some(_) => self.receive_handshake(input, out),
         };
         self.received.bytes += (before - input.remaining().len()) as u64;
-        self.lends = self.may_lend();
+        self.borrows = self.can_borrow();
         event
     }
 
@@ -120,7 +124,7 @@ impl Connection {
         if input.is_end_of_stream() {
             self.drop_transport();
         }
-        let end = self.life.end_mut()?;
+        let end = self.lifecycle.end_mut()?;
         let event = end.event.take();
         event.or_else(|| end.failure.take().map(Event::Failed))
     }
@@ -131,7 +135,7 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Option<Event<'i>> {
         let settings = &self.config.settings().handshake;
-        let stage = self.life.stage_mut()?;
+        let stage = self.lifecycle.stage_mut()?;
         let answer = match stage {
             Stage::Request(reader) => match reader.read(input, settings) {
                 Ok(Some(request)) => {
@@ -258,7 +262,7 @@ impl Connection {
     fn count_control_frame(&mut self) -> Result<(), ConnectionError> {
         let limit = self.config.settings().max_control_frames;
         // Without a clock there are no seconds.
-        if let Some(window) = self.timer.as_ref().map(|timer| timer.window()) {
+        if let Some(window) = self.timer.as_ref().map(|timer| timer.window_secs()) {
             self.rare().control_rate.count(limit, window)?;
         }
         Ok(())
@@ -294,10 +298,10 @@ impl Connection {
                 self.take_control(chunk, frame_ends, out)
             };
         }
-        let ends = frame_ends && self.frame.fin;
+        let ends_message = frame_ends && self.frame.fin;
         #[cfg(feature = "deflate")]
         if self.receiver.is_compressed() {
-            self.take_compressed(chunk, ends);
+            self.take_compressed(chunk, ends_message);
             return Ok(None);
         }
         let max_rest = if self.frame.fin {
@@ -309,7 +313,7 @@ impl Connection {
             bytes: chunk,
             mask: self.frame.mask.as_mut(),
             max_rest,
-            ends,
+            ends_message,
         };
         let taken = self.receiver.take(piece, &self.config.settings().message);
         self.deliver(taken, out)
@@ -345,12 +349,12 @@ impl Connection {
     fn take_control<'i>(
         &mut self,
         chunk: &[u8],
-        ends: bool,
+        frame_ends: bool,
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'i>>, ConnectionError> {
         let rare = self.rare();
         rare.control.extend_from_slice(chunk);
-        if !ends {
+        if !frame_ends {
             return Ok(None);
         }
         let payload = core::mem::take(&mut rare.control);
@@ -385,7 +389,7 @@ impl Connection {
     /// Fails the connection and reports it at once.
     fn fail_now<'i>(&mut self, error: ConnectionError, out: &mut Vec<u8>) -> Option<Event<'i>> {
         self.fail(error, out);
-        let failure = self.life.end_mut()?.failure.take();
+        let failure = self.lifecycle.end_mut()?.failure.take();
         failure.map(Event::Failed)
     }
 

@@ -5,8 +5,8 @@ use alloc::vec::Vec;
 
 use bytes::Bytes;
 
-use super::life::Stage;
-use super::{Connection, Sending};
+use super::lifecycle::Stage;
+use super::{Connection, PartialMessage};
 use crate::close::Outcome;
 #[cfg(feature = "deflate")]
 use crate::deflate::Compress;
@@ -26,7 +26,7 @@ impl Connection {
     ///
     /// [`SendError::NoRequest`] if none waits for an answer.
     pub fn respond(&mut self, answer: Answer, out: &mut Vec<u8>) -> Result<(), SendError> {
-        let is_to_head = match self.life.stage() {
+        let is_to_head = match self.lifecycle.stage() {
             Some(Stage::Answer { is_to_head }) => *is_to_head,
             Some(Stage::Ended(_)) => return Err(SendError::Closed),
             _ => return Err(SendError::NoRequest),
@@ -144,7 +144,7 @@ impl Connection {
     /// one frame, byte for byte: then [`send_header`](Self::send_header) does
     /// the same without copying it.
     #[cfg(feature = "std")]
-    pub(crate) fn sends_as_it_is(&self, len: usize) -> bool {
+    pub(crate) fn sends_verbatim(&self, len: usize) -> bool {
         #[cfg(feature = "deflate")]
         if self.compresses(len) {
             return false;
@@ -167,7 +167,7 @@ impl Connection {
             start,
             payload,
             frame,
-        } = &*self.form_of(prepared);
+        } = &*self.prepared_frame(prepared);
         match self.role {
             Role::Server => {
                 out.extend_from_slice(frame);
@@ -187,7 +187,7 @@ impl Connection {
     /// As [`send`](Self::send).
     pub fn share_prepared(&mut self, prepared: &Prepared) -> Result<Bytes, SendError> {
         self.check_between_messages()?;
-        let form = self.form_of(prepared);
+        let form = self.prepared_frame(prepared);
         if self.role == Role::Server {
             self.count_frame(form.frame.len());
             return Ok(form.frame.clone());
@@ -216,7 +216,7 @@ impl Connection {
     ///
     /// If the connection is not open or the payload is longer than 125 bytes.
     pub fn pong(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
-        if !matches!(self.life.stage(), Some(Stage::Closing { .. })) {
+        if !matches!(self.lifecycle.stage(), Some(Stage::Closing { .. })) {
             self.check_open()?;
         }
         self.send_control(Opcode::Pong, payload, out)
@@ -228,7 +228,7 @@ impl Connection {
         if self.role == Role::Server {
             return Ok(None);
         }
-        let key = self.keys.draw(&self.config.settings().entropy);
+        let key = self.keys.next_key(&self.config.settings().entropy);
         key.map(|key| Some(key.into()))
             .map_err(|_| SendError::NoEntropy)
     }
@@ -274,7 +274,7 @@ impl Connection {
 
     /// What of a prepared message this connection sends.
     #[cfg_attr(not(feature = "deflate"), allow(clippy::needless_pass_by_ref_mut))]
-    fn form_of<'p>(&mut self, prepared: &'p Prepared) -> Cow<'p, Framed> {
+    fn prepared_frame<'p>(&mut self, prepared: &'p Prepared) -> Cow<'p, Framed> {
         #[cfg(feature = "deflate")]
         if let Some(compressed) = self.compressed_form(prepared) {
             return Cow::Owned(compressed);
@@ -344,7 +344,7 @@ impl Connection {
             None => {
                 let rsv1 = compressed;
                 let start = Start::new(kind.opcode(), fragment.fin);
-                (Sending { kind, compressed }, Start { rsv1, ..start })
+                (PartialMessage { kind, compressed }, Start { rsv1, ..start })
             }
             Some(begun) if begun.kind == kind => {
                 (begun, Start::new(Opcode::Continuation, fragment.fin))
@@ -378,7 +378,7 @@ impl Connection {
 
     #[inline]
     pub(super) fn check_open(&self) -> Result<(), SendError> {
-        if self.life.is_open() {
+        if self.lifecycle.is_open() {
             return Ok(());
         }
         self.check_half_closed()
@@ -386,7 +386,7 @@ impl Connection {
 
     #[cold]
     fn check_half_closed(&self) -> Result<(), SendError> {
-        match self.life.stage() {
+        match self.lifecycle.stage() {
             Some(Stage::HalfClosed { .. }) => Ok(()),
             Some(Stage::Closing { .. } | Stage::Ended(_)) => Err(SendError::Closed),
             _ => Err(SendError::NotOpen),

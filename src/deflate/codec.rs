@@ -4,7 +4,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::compressor::{Compressor, Kind};
+use super::compressor::{Compressor, CompressorSettings};
 use super::decompressor::Decompressor;
 use super::{Compress, Options, Parameters, pool};
 use crate::frame::Role;
@@ -13,8 +13,8 @@ use crate::frame::Role;
 #[derive(Debug)]
 pub(crate) struct Codec {
     options: Options,
-    own: Direction,
-    peer: Direction,
+    outgoing: Direction,
+    incoming: Direction,
     compressor: Option<Box<Compressor>>,
     decompressor: Option<Box<Decompressor>>,
 }
@@ -32,17 +32,17 @@ impl Codec {
             takeover: parameters.context_takeover(of),
             window_bits: parameters.max_window_bits(of),
         };
-        let (mut own, peer) = match role {
+        let (mut outgoing, incoming) = match role {
             Role::Server => (direction(Role::Server), direction(Role::Client)),
             Role::Client => (direction(Role::Client), direction(Role::Server)),
         };
         // Context takeover that the peer allows is optional for the sender.
-        own.takeover &= options.takeover;
-        own.window_bits = own.window_bits.min(options.window_bits);
+        outgoing.takeover &= options.takeover;
+        outgoing.window_bits = outgoing.window_bits.min(options.window_bits);
         Box::new(Self {
             options: options.clone(),
-            own,
-            peer,
+            outgoing,
+            incoming,
             compressor: None,
             decompressor: None,
         })
@@ -53,7 +53,7 @@ impl Codec {
         match choice {
             Compress::Always => true,
             Compress::Never => false,
-            Compress::Auto if self.own.takeover => len > 0,
+            Compress::Auto if self.outgoing.takeover => len > 0,
             Compress::Auto => self.is_long(len),
         }
     }
@@ -61,21 +61,21 @@ impl Codec {
     /// Whether the compressed form of a message may be discarded, because no
     /// later message refers to it.
     pub(crate) const fn may_discard(&self, choice: Compress) -> bool {
-        matches!(choice, Compress::Auto) && !self.own.takeover
+        matches!(choice, Compress::Auto) && !self.outgoing.takeover
     }
 
     /// The next part of a message that is sent, compressed.
     pub(crate) fn compress(&mut self, payload: &[u8], ends_message: bool) -> &[u8] {
-        let kind = self.kind();
+        let settings = self.settings();
         let compressor = self
             .compressor
-            .get_or_insert_with(|| pool::take_compressor(kind));
+            .get_or_insert_with(|| pool::take_compressor(settings));
         compressor.compress(payload, ends_message)
     }
 
     /// A message compressed with an empty window, if that makes it shorter.
     pub(crate) fn compress_alone(&self, payload: &[u8]) -> Option<Vec<u8>> {
-        let mut compressor = pool::take_compressor(self.kind());
+        let mut compressor = pool::take_compressor(self.settings());
         let compressed = compressor.compress(payload, true).to_vec();
         pool::put_compressor(compressor);
         Some(compressed).filter(|compressed| compressed.len() < payload.len())
@@ -85,21 +85,21 @@ impl Codec {
     /// [`compress_alone`](Self::compress_alone): connections with the same
     /// variant produce the same bytes.
     pub(crate) fn variant(&self) -> [u8; 3] {
-        self.kind().to_bytes()
+        self.settings().to_bytes()
     }
 
     /// Ends a compressed message that was written to the output.
     pub(crate) fn end_sending(&mut self) {
         match &mut self.compressor {
-            Some(compressor) if self.own.takeover => compressor.trim(),
-            _ => self.forget_sent(),
+            Some(compressor) if self.outgoing.takeover => compressor.trim(),
+            _ => self.reset_compressor(),
         }
     }
 
     /// Starts the next message with an empty window, which is always allowed.
     /// Required after a message that bypassed the compressor, and after a
     /// compressed one that was not sent.
-    pub(crate) fn forget_sent(&mut self) {
+    pub(crate) fn reset_compressor(&mut self) {
         if let Some(compressor) = self.compressor.take() {
             pool::put_compressor(compressor);
         }
@@ -137,31 +137,31 @@ impl Codec {
     /// Whether the message in progress exceeds the maximum compression ratio.
     pub(crate) fn exceeds_ratio(&self) -> bool {
         match (&self.decompressor, self.options.max_ratio) {
-            (Some(decompressor), Some(ratio)) => decompressor.exceeds(ratio),
+            (Some(decompressor), Some(ratio)) => decompressor.exceeds_ratio(ratio),
             _ => false,
         }
     }
 
     /// Ends a compressed message that was received.
     pub(crate) fn end_receiving(&mut self) {
-        if !self.peer.takeover {
-            self.forget_received();
+        if !self.incoming.takeover {
+            self.reset_decompressor();
         }
     }
 
-    fn forget_received(&mut self) {
+    fn reset_decompressor(&mut self) {
         if let Some(decompressor) = self.decompressor.take() {
             pool::put_decompressor(decompressor);
         }
     }
 
     /// Heap bytes held, including this value.
-    pub(crate) fn held_bytes(&self) -> usize {
+    pub(crate) fn memory_usage(&self) -> usize {
         let compressor = self.compressor.as_ref();
         let decompressor = self.decompressor.as_ref();
         size_of::<Self>()
-            + compressor.map_or(0, |compressor| compressor.held_bytes())
-            + decompressor.map_or(0, |_| Decompressor::held_bytes())
+            + compressor.map_or(0, |compressor| compressor.memory_usage())
+            + decompressor.map_or(0, |_| Decompressor::memory_usage())
     }
 
     /// Whether a message of this length is worth compressing without context
@@ -170,14 +170,14 @@ impl Codec {
         len > 0 && len >= self.options.threshold
     }
 
-    fn kind(&self) -> Kind {
-        Kind::new(self.own.window_bits, &self.options)
+    fn settings(&self) -> CompressorSettings {
+        CompressorSettings::new(self.outgoing.window_bits, &self.options)
     }
 }
 
 impl Drop for Codec {
     fn drop(&mut self) {
-        self.forget_sent();
-        self.forget_received();
+        self.reset_compressor();
+        self.reset_decompressor();
     }
 }

@@ -11,14 +11,14 @@ use super::Options;
 /// Compresses the messages of one direction.
 pub(crate) struct Compressor {
     deflate: Deflate,
-    kind: Kind,
+    settings: CompressorSettings,
     /// The compressed form of the last payload, and room for the next.
     output: Vec<u8>,
 }
 
 /// The settings of a compressor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Kind {
+pub(crate) struct CompressorSettings {
     window_bits: u8,
     level: u8,
     mem_level: u8,
@@ -38,7 +38,7 @@ const MIN_ROOM: usize = 256;
 /// The largest output buffer that is kept between messages, in bytes.
 const MAX_KEPT_LEN: usize = 64 * 1024;
 
-impl Kind {
+impl CompressorSettings {
     pub(super) fn new(window_bits: u8, options: &Options) -> Self {
         Self {
             // The backend has no window of 8 bits. In a window of 9 bits it
@@ -55,24 +55,24 @@ impl Kind {
 }
 
 impl Compressor {
-    pub(super) fn new(kind: Kind) -> Box<Self> {
+    pub(super) fn new(settings: CompressorSettings) -> Box<Self> {
         let config = DeflateConfig {
-            level: i32::from(kind.level),
+            level: i32::from(settings.level),
             method: Method::Deflated,
             // Negative for a stream without a head.
-            window_bits: -i32::from(kind.window_bits),
-            mem_level: i32::from(kind.mem_level),
+            window_bits: -i32::from(settings.window_bits),
+            mem_level: i32::from(settings.mem_level),
             strategy: Strategy::Default,
         };
         Box::new(Self {
             deflate: Deflate::new_with_config(config),
-            kind,
+            settings,
             output: Vec::new(),
         })
     }
 
-    pub(super) fn is(&self, kind: Kind) -> bool {
-        self.kind == kind
+    pub(super) fn has_settings(&self, settings: CompressorSettings) -> bool {
+        self.settings == settings
     }
 
     /// Empties the window, so that the next message refers to nothing before
@@ -150,11 +150,11 @@ impl Compressor {
     }
 
     /// Heap bytes held, including this value.
-    pub(super) fn held_bytes(&self) -> usize {
+    pub(super) fn memory_usage(&self) -> usize {
         const HASH_TABLE: usize = 128 * 1024;
         const STATE: usize = 3 * 1024;
-        let window = 4 << self.kind.window_bits;
-        let symbols = 7 << (self.kind.mem_level + 6);
+        let window = 4 << self.settings.window_bits;
+        let symbols = 7 << (self.settings.mem_level + 6);
         size_of::<Self>() + HASH_TABLE + STATE + window + symbols + self.output.capacity()
     }
 }
@@ -162,7 +162,7 @@ impl Compressor {
 impl fmt::Debug for Compressor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Compressor")
-            .field("kind", &self.kind)
+            .field("settings", &self.settings)
             .finish_non_exhaustive()
     }
 }
@@ -175,7 +175,7 @@ mod tests {
     #[test]
     fn payload_can_be_stored() {
         let payload: Vec<u8> = (0..100_000_u32).map(|n| n as u8).collect();
-        let mut compressor = Compressor::new(Kind::new(15, &Options::default()));
+        let mut compressor = Compressor::new(CompressorSettings::new(15, &Options::default()));
         let len = compressor.store(&payload);
         let compressed = compressor.output[..len].strip_suffix(&TAIL).unwrap();
 
@@ -183,7 +183,7 @@ mod tests {
         let mut inflated = Vec::new();
         let mut chunks = compressed.chunks(Decompressor::MAX_CHUNK_LEN);
         while let Some(chunk) = chunks.next() {
-            decompressor.give(chunk, chunks.len() == 0);
+            decompressor.push_input(chunk, chunks.len() == 0);
             while decompressor.has_more() {
                 inflated.extend_from_slice(decompressor.inflate().unwrap().bytes);
             }

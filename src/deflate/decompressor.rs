@@ -1,10 +1,10 @@
 //! Compressed payload in, payload out (RFC 7692 §7.2.2), a piece at a time.
 //!
 //! ```text
-//!           payload of the message             its last byte
-//!   ┌─────────────────────────────────────┐ ┌─────────────────┐
-//!  Data ──► Data ──► … final block ──► Fresh     Tail ──► Data, the next message
-//!   └──────────────────────────────────────────────┘
+//!           payload of the message                its last byte
+//!   ┌─────────────────────────────────────────┐ ┌─────────────────┐
+//!  Data ──► Data ──► … final block ──► AfterFinalBlock  Tail ──► Data, the next message
+//!   └─────────────────────────────────────────────────┘
 //! ```
 //!
 //! The result depends on the bytes alone, not on the pieces that they come
@@ -44,7 +44,7 @@ enum Phase {
     /// In its payload.
     Data,
     /// In its payload, directly after a block that was marked as the last.
-    Fresh,
+    AfterFinalBlock,
     /// In what RFC 7692 §7.2.2 appends: so many bytes are taken.
     Tail(usize),
     /// Behind its end.
@@ -130,7 +130,7 @@ impl Decompressor {
 
     /// Gives the next compressed bytes, no more than `max_chunk_len`, once
     /// those before are inflated.
-    pub(crate) fn give(&mut self, chunk: &[u8], ends_message: bool) {
+    pub(crate) fn push_input(&mut self, chunk: &[u8], ends_message: bool) {
         if self.phase == Phase::End {
             self.begin_message();
         }
@@ -151,7 +151,7 @@ impl Decompressor {
 
     /// Whether the message is more than `ratio` times longer than its
     /// compressed form.
-    pub(crate) fn exceeds(&self, ratio: u32) -> bool {
+    pub(crate) fn exceeds_ratio(&self, ratio: u32) -> bool {
         const FLOOR: u64 = 4 * 1024 * 1024;
         let allowed = self.compressed_len.saturating_mul(u64::from(ratio));
         let is_step = self.compressed_len.is_multiple_of(STEP_LEN as u64) && !self.has_data();
@@ -182,7 +182,7 @@ impl Decompressor {
             // A block that calls itself the last ends the stream: no tail
             // follows. Nor does one where nothing was compressed: there are
             // peers that make nothing at all of an empty message.
-            Phase::Fresh => self.phase = Phase::End,
+            Phase::AfterFinalBlock => self.phase = Phase::End,
             _ if self.compressed_len == 0 => self.phase = Phase::End,
             Phase::Data => self.phase = Phase::Tail(0),
             Phase::Tail(taken) => return self.step_tail(taken),
@@ -209,7 +209,7 @@ impl Decompressor {
                 // RFC 7692 §7.2.3.4: a final block may be followed by others.
                 // After the end of a stream the next begins with an empty window.
                 self.inflate.reset(false);
-                (self.phase, self.is_full) = (Phase::Fresh, false);
+                (self.phase, self.is_full) = (Phase::AfterFinalBlock, false);
             }
             Ok(_) if done.taken > 0 => self.phase = Phase::Data,
             Ok(_) if done.written > 0 || !self.has_data() => {}
@@ -240,7 +240,7 @@ impl Decompressor {
     }
 
     /// Heap bytes held, this included.
-    pub(super) const fn held_bytes() -> usize {
+    pub(super) const fn memory_usage() -> usize {
         /// Of the backend: a window, and tables for the codes of a block.
         const BACKEND: usize = 46 * 1024 + 512;
         BACKEND + size_of::<Self>()
@@ -248,16 +248,16 @@ impl Decompressor {
 }
 
 /// What one call of the backend did.
-struct Done {
+struct Progress {
     taken: usize,
     written: usize,
     status: Result<Status, InflateError>,
 }
 
-fn run(inflate: &mut Inflate, input: &[u8], output: &mut [u8], flush: InflateFlush) -> Done {
+fn run(inflate: &mut Inflate, input: &[u8], output: &mut [u8], flush: InflateFlush) -> Progress {
     let (taken, written) = (inflate.total_in(), inflate.total_out());
     let status = inflate.decompress(input, output, flush);
-    Done {
+    Progress {
         taken: (inflate.total_in() - taken) as usize,
         written: (inflate.total_out() - written) as usize,
         status,

@@ -48,7 +48,7 @@
 //!
 //! [`Connection::release`](crate::Connection::release) returns the compressor
 //! of a connection that uses context takeover to the pool.
-//! [`Connection::held_bytes`](crate::Connection::held_bytes) includes all state
+//! [`Connection::memory_usage`](crate::Connection::memory_usage) includes all state
 //! that a connection holds.
 //!
 //! # Security

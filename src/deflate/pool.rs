@@ -7,7 +7,7 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::compressor::{Compressor, Kind};
+use super::compressor::{Compressor, CompressorSettings};
 use super::decompressor::Decompressor;
 
 /// The most compressors, and the most decompressors, that the pool keeps.
@@ -27,10 +27,10 @@ struct Pool {
     decompressors: Vec<Box<Decompressor>>,
 }
 
-/// Returns a compressor of this kind with an empty window.
-pub(super) fn take_compressor(kind: Kind) -> Box<Compressor> {
-    let pooled = lock().take_compressor(kind);
-    pooled.unwrap_or_else(|| Compressor::new(kind))
+/// Returns a compressor with these settings with an empty window.
+pub(super) fn take_compressor(settings: CompressorSettings) -> Box<Compressor> {
+    let pooled = lock().take_compressor(settings);
+    pooled.unwrap_or_else(|| Compressor::new(settings))
 }
 
 /// Returns a compressor to the pool.
@@ -54,9 +54,11 @@ pub(super) fn put_decompressor(mut decompressor: Box<Decompressor>) {
 }
 
 impl Pool {
-    fn take_compressor(&mut self, kind: Kind) -> Option<Box<Compressor>> {
+    fn take_compressor(&mut self, settings: CompressorSettings) -> Option<Box<Compressor>> {
         let compressors = &mut self.compressors;
-        let index = compressors.iter().rposition(|pooled| pooled.is(kind))?;
+        let index = compressors
+            .iter()
+            .rposition(|pooled| pooled.has_settings(settings))?;
         Some(compressors.remove(index))
     }
 }

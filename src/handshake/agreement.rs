@@ -75,7 +75,7 @@ impl Agreement {
     }
 
     /// Heap bytes held.
-    pub(crate) fn held_bytes(&self) -> usize {
+    pub(crate) fn memory_usage(&self) -> usize {
         self.subprotocol.as_ref().map_or(0, |name| name.len())
     }
 }

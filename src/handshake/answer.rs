@@ -29,7 +29,7 @@ use crate::error::HandshakeError;
 ///     .with_header("Content-Type", "text/html; charset=utf-8")?
 ///     .with_body("<h1>Hello</h1>");
 /// assert_eq!(page.status(), 200);
-/// assert!(!page.opens());
+/// assert!(!page.is_upgrade());
 /// # Ok::<(), sansocket::RequestError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -137,7 +137,7 @@ impl Answer {
     /// nothing.
     #[must_use]
     pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        if !self.opens() && !matches!(self.0.status, 204 | 304) {
+        if !self.is_upgrade() && !matches!(self.0.status, 204 | 304) {
             self.0.body = body.into();
         }
         self
@@ -166,11 +166,11 @@ impl Answer {
 
     /// An answer whose body is its status line.
     pub(super) fn plain(status: u16) -> Self {
-        Self::explained(status, "")
+        Self::with_explanation(status, "")
     }
 
     /// An answer whose body is its status line and this explanation.
-    fn explained(status: u16, explanation: &str) -> Self {
+    fn with_explanation(status: u16, explanation: &str) -> Self {
         let answer = Self::new(status);
         let status = answer.status();
         let phrase = reason_phrase(status);
@@ -182,7 +182,7 @@ impl Answer {
 
     /// The answer to a request with a fault, whose body says which.
     pub(crate) fn refusal(error: HandshakeError) -> Self {
-        let mut answer = Self::explained(error.status(), &format!(": {error}"));
+        let mut answer = Self::with_explanation(error.status(), &format!(": {error}"));
         // RFC 9110 §15.5.6: "The origin server MUST generate an Allow header".
         if answer.status() == 405 {
             answer.0.headers.push("Allow", b"GET");
@@ -221,7 +221,7 @@ impl Answer {
     }
 
     /// Whether this answer opens the connection.
-    pub fn opens(&self) -> bool {
+    pub fn is_upgrade(&self) -> bool {
         self.0.opening.is_some()
     }
 
@@ -335,7 +335,7 @@ fn write_upgrade(accept: &Accept, out: &mut Vec<u8>) {
 
 /// RFC 9110 §7.6.1: whether a gateway passes a field on.
 fn is_end_to_end(name: &str, headers: &Headers) -> bool {
-    const OF_ONE_CONNECTION: [&str; 7] = [
+    const HOP_BY_HOP: [&str; 7] = [
         "Connection",
         "Content-Length",
         "Keep-Alive",
@@ -349,9 +349,7 @@ fn is_end_to_end(name: &str, headers: &Headers) -> bool {
         start.is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     };
     let mut named = headers.get_all("Connection").flat_map(tokens);
-    !OF_ONE_CONNECTION
-        .iter()
-        .any(|own| name.eq_ignore_ascii_case(own))
+    !HOP_BY_HOP.iter().any(|own| name.eq_ignore_ascii_case(own))
         && !starts_with("Proxy-")
         && !starts_with("Sec-WebSocket-")
         && !named.any(|named| name.eq_ignore_ascii_case(named))

@@ -115,7 +115,7 @@ impl Body {
     }
 
     /// Heap bytes held.
-    pub(super) fn held_bytes(&self) -> usize {
+    pub(super) fn memory_usage(&self) -> usize {
         let line = if let Framing::ChunkSize(line) = &self.framing {
             line.capacity()
         } else {

@@ -132,7 +132,7 @@ impl ClientRequest {
 
     /// The same request to another server, which gets only the fields that may
     /// be forwarded, or to another resource of the same server.
-    pub(super) fn moved_to(&self, uri: Uri, is_same_server: bool) -> Self {
+    pub(super) fn with_uri(&self, uri: Uri, is_same_server: bool) -> Self {
         let Inner {
             headers, forwarded, ..
         } = &*self.0;

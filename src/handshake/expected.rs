@@ -55,7 +55,7 @@ impl Expected {
     }
 
     /// Heap bytes held.
-    pub(super) const fn held_bytes(&self) -> usize {
+    pub(super) const fn memory_usage(&self) -> usize {
         self.subprotocols.len()
     }
 }

@@ -17,7 +17,7 @@ impl HeadBuffer {
     /// Parses the head that the input begins with, without a copy of it, and
     /// takes it. `None`, and the input is untouched, if the head is incomplete
     /// or anything about it is wrong: `collect` then decides.
-    pub(super) fn lend<T, E>(
+    pub(super) fn parse_in_place<T, E>(
         &self,
         input: &mut Input<'_>,
         limits: &Limits,
@@ -61,7 +61,7 @@ impl HeadBuffer {
     }
 
     /// Heap bytes held.
-    pub(super) const fn held_bytes(&self) -> usize {
+    pub(super) const fn memory_usage(&self) -> usize {
         self.bytes.capacity()
     }
 }

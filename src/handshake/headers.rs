@@ -55,7 +55,7 @@ impl Headers {
     }
 
     /// Heap bytes held.
-    pub(super) const fn held_bytes(&self) -> usize {
+    pub(super) const fn memory_usage(&self) -> usize {
         self.bytes.capacity() + self.fields.capacity() * size_of::<(Span, Span)>()
     }
 

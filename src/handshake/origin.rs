@@ -67,7 +67,9 @@ impl OriginPolicy {
         let Some(origin) = origin else { return true };
         match self {
             Self::Any => true,
-            Self::SameOrigin => Origin::parse(origin).is_some_and(|origin| origin.is_at(host)),
+            Self::SameOrigin => {
+                Origin::parse(origin).is_some_and(|origin| origin.has_authority(host))
+            }
             Self::List(OriginList(allowed)) => allowed
                 .iter()
                 .any(|allowed| is_same(allowed.as_bytes(), origin)),
@@ -113,7 +115,7 @@ impl<'h> Origin<'h> {
         })
     }
 
-    fn is_at(&self, host: &[u8]) -> bool {
+    fn has_authority(&self, host: &[u8]) -> bool {
         self.without_port(self.authority)
             .eq_ignore_ascii_case(self.without_port(host))
     }
@@ -135,7 +137,8 @@ impl<'h> Origin<'h> {
 fn is_same(allowed: &[u8], origin: &[u8]) -> bool {
     match (Origin::parse(allowed), Origin::parse(origin)) {
         (Some(allowed), Some(origin)) => {
-            allowed.scheme.eq_ignore_ascii_case(origin.scheme) && allowed.is_at(origin.authority)
+            allowed.scheme.eq_ignore_ascii_case(origin.scheme)
+                && allowed.has_authority(origin.authority)
         }
         // `null`, of a page without an origin, is only what it says.
         _ => allowed == origin,

@@ -68,7 +68,7 @@ impl ClientRequest {
             return Err(RedirectError::Downgrade);
         }
         let is_same = same_server(&uri, self.uri());
-        Ok(self.moved_to(uri, is_same))
+        Ok(self.with_uri(uri, is_same))
     }
 }
 

@@ -45,7 +45,7 @@ pub(super) struct Parts {
     pub(super) method: Span,
     pub(super) target: Span,
     pub(super) host: Option<Span>,
-    pub(super) asks_for: Option<AsksFor>,
+    pub(super) upgrade_kind: Option<UpgradeKind>,
     pub(super) offers_subprotocols: bool,
     /// The answer to the offers of permessage-deflate.
     #[cfg(feature = "deflate")]
@@ -54,7 +54,7 @@ pub(super) struct Parts {
 
 /// In which way a request asks for a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum AsksFor {
+pub(super) enum UpgradeKind {
     /// By an upgrade with this key (RFC 6455 §4.1).
     Upgrade(Span),
     /// By an extended CONNECT (RFC 8441 §4).
@@ -141,16 +141,18 @@ impl Request {
     /// §4.2.1. If not, it is plain HTTP: answer it with a page, or refuse it.
     /// The bytes after its head stay in the [`Input`](crate::Input).
     pub fn is_upgrade(&self) -> bool {
-        self.0.parts.asks_for.is_some()
+        self.0.parts.upgrade_kind.is_some()
     }
 
     /// The answer that opens the connection (§4.2.2). For a plain HTTP request
     /// it is a refusal with status 426 (Upgrade Required).
     pub fn accept(&self) -> Answer {
-        let opening = match self.0.parts.asks_for {
-            Some(AsksFor::Upgrade(key)) => Opening::Upgrade(key::accept(self.0.headers.slice(key))),
+        let opening = match self.0.parts.upgrade_kind {
+            Some(UpgradeKind::Upgrade(key)) => {
+                Opening::Upgrade(key::accept(self.0.headers.slice(key)))
+            }
             #[cfg(feature = "std")]
-            Some(AsksFor::Connect) => Opening::Connect,
+            Some(UpgradeKind::Connect) => Opening::Connect,
             None => return Answer::refusal(HandshakeError::NotAnUpgrade),
         };
         let answer = Answer::opening(opening, self.subprotocol_list());

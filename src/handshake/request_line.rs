@@ -111,7 +111,7 @@ fn split_absolute(target: &str) -> Option<(&str, &str)> {
 
 /// Whether the first line of a head has exactly three words, of which the last
 /// is a version of HTTP (RFC 9112 §2.3).
-pub(super) fn names_http_version(head: &[u8]) -> bool {
+pub(super) fn ends_in_http_version(head: &[u8]) -> bool {
     let line = head.split(|byte| *byte == b'\r').next().unwrap_or_default();
     let mut words = line.split(|byte| *byte == b' ');
     let version = words.nth(2).filter(|_| words.next().is_none());
@@ -201,7 +201,7 @@ mod tests {
             ("GET /\r\n", false),
             ("", false),
         ] {
-            assert_eq!(names_http_version(head.as_bytes()), expected, "{head}");
+            assert_eq!(ends_in_http_version(head.as_bytes()), expected, "{head}");
         }
     }
 }

@@ -9,8 +9,8 @@ use super::extensions;
 use super::head::{HeadBuffer, check_line_ends, with_room};
 use super::headers::{Headers, Span};
 use super::rejection::Rejection;
-use super::request::{AsksFor, Parts, Request};
-use super::request_line::{HttpVersion, RequestLine, names_http_version};
+use super::request::{Parts, Request, UpgradeKind};
+use super::request_line::{HttpVersion, RequestLine, ends_in_http_version};
 use super::rules::KnownFields;
 use crate::error::{HandshakeError, HeaderField};
 use crate::input::Input;
@@ -33,9 +33,9 @@ enum EmptyLine {
     #[default]
     Possible,
     /// Its CR was received.
-    Begun,
+    Started,
     /// It was received, or there is none.
-    Over,
+    Done,
 }
 
 impl RequestReader {
@@ -48,11 +48,11 @@ impl RequestReader {
     ) -> Result<Option<Request>, Rejection> {
         let failed = |error| Rejection::new(None, error);
         let limits = &settings.limits;
-        if self.empty_line != EmptyLine::Begun {
+        if self.empty_line != EmptyLine::Started {
             let parse = |bytes: &[u8]| parse(bytes, settings);
-            let lent = self.head.lend(input, limits, parse);
-            if lent.is_some() {
-                return Ok(lent);
+            let request = self.head.parse_in_place(input, limits, parse);
+            if request.is_some() {
+                return Ok(request);
             }
         }
         self.skip_empty_line(input).map_err(failed)?;
@@ -68,14 +68,14 @@ impl RequestReader {
     }
 
     fn skip_empty_line(&mut self, input: &mut Input<'_>) -> Result<(), HandshakeError> {
-        while self.empty_line != EmptyLine::Over {
+        while self.empty_line != EmptyLine::Done {
             self.empty_line = match (self.empty_line, input.remaining()) {
                 (_, []) => return Ok(()),
-                (EmptyLine::Possible, [b'\r', ..]) => EmptyLine::Begun,
-                (EmptyLine::Begun, [b'\n', ..]) => EmptyLine::Over,
-                (EmptyLine::Begun, _) => return Err(HandshakeError::MalformedHead),
+                (EmptyLine::Possible, [b'\r', ..]) => EmptyLine::Started,
+                (EmptyLine::Started, [b'\n', ..]) => EmptyLine::Done,
+                (EmptyLine::Started, _) => return Err(HandshakeError::MalformedHead),
                 _ => {
-                    self.empty_line = EmptyLine::Over;
+                    self.empty_line = EmptyLine::Done;
                     return Ok(());
                 }
             };
@@ -85,8 +85,8 @@ impl RequestReader {
     }
 
     /// Heap bytes held.
-    pub(crate) const fn held_bytes(&self) -> usize {
-        self.head.held_bytes()
+    pub(crate) const fn memory_usage(&self) -> usize {
+        self.head.memory_usage()
     }
 }
 
@@ -107,7 +107,7 @@ fn parse(bytes: &[u8], settings: &Settings) -> Result<Option<(Request, usize)>, 
     match parsed {
         Ok(parsed) => parsed.transpose(),
         // A space in the target looks like one before the version.
-        Err(HandshakeError::UnsupportedHttpVersion) if !names_http_version(bytes) => {
+        Err(HandshakeError::UnsupportedHttpVersion) if !ends_in_http_version(bytes) => {
             Err(Rejection::new(None, HandshakeError::MalformedHead))
         }
         Err(error) => Err(Rejection::new(None, error)),
@@ -137,7 +137,7 @@ fn check(
             Cow::Owned(target) => headers.append(target.as_bytes()),
         },
         host: fields.host(&line).map(within),
-        asks_for: key_of(checked).map(|key| AsksFor::Upgrade(within(key))),
+        upgrade_kind: key_of(checked).map(|key| UpgradeKind::Upgrade(within(key))),
         offers_subprotocols: fields.first(HeaderField::Subprotocol).is_some(),
         #[cfg(feature = "deflate")]
         deflate: answer_extensions(&headers, settings),
@@ -175,7 +175,7 @@ impl Request {
         let headers = Headers::of(pairs);
         let fields = KnownFields::of(headers.iter());
         let checked = fields.check_request(&line, settings);
-        let key = key_of(checked).map(|key| AsksFor::Upgrade(headers.span_of(key)));
+        let key = key_of(checked).map(|key| UpgradeKind::Upgrade(headers.span_of(key)));
         let checked = checked.map(|_| key);
         from_pairs(line, headers, checked, settings)
     }
@@ -191,7 +191,7 @@ impl Request {
         let headers = Headers::of(pairs);
         let checked = pseudo
             .and_then(|()| KnownFields::of(headers.iter()).check_connect(&line, settings))
-            .map(|()| Some(AsksFor::Connect));
+            .map(|()| Some(UpgradeKind::Connect));
         from_pairs(line, headers, checked, settings)
     }
 }
@@ -201,7 +201,7 @@ impl Request {
 fn from_pairs(
     line: RequestLine<'_>,
     mut headers: Headers,
-    checked: Result<Option<AsksFor>, HandshakeError>,
+    checked: Result<Option<UpgradeKind>, HandshakeError>,
     settings: &Settings,
 ) -> Result<Request, Rejection> {
     let host = match line.authority {
@@ -212,7 +212,7 @@ fn from_pairs(
         method: headers.append(line.method.as_bytes()),
         target: headers.append(line.target().as_bytes()),
         host,
-        asks_for: checked.ok().flatten(),
+        upgrade_kind: checked.ok().flatten(),
         offers_subprotocols: true,
         #[cfg(feature = "deflate")]
         deflate: answer_extensions(&headers, settings),

@@ -72,8 +72,8 @@ impl Response {
     }
 
     /// Heap bytes held.
-    pub(crate) fn held_bytes(&self) -> usize {
-        size_of::<Inner>() + self.0.headers.held_bytes() + self.0.body.capacity()
+    pub(crate) fn memory_usage(&self) -> usize {
+        size_of::<Inner>() + self.0.headers.memory_usage() + self.0.body.capacity()
     }
 
     /// A response that another library read.
@@ -207,7 +207,7 @@ impl ResponseReader {
 
     /// Returns the refusal whose body is being read, with what has arrived of
     /// it: its time is over, but status and fields are known.
-    pub(crate) fn cut_off(&mut self) -> Option<Response> {
+    pub(crate) fn take_truncated(&mut self) -> Option<Response> {
         if let Some((_, body)) = &mut self.refusal {
             body.truncate();
         }
@@ -215,11 +215,11 @@ impl ResponseReader {
     }
 
     /// Heap bytes held.
-    pub(crate) fn held_bytes(&self) -> usize {
+    pub(crate) fn memory_usage(&self) -> usize {
         let refusal = self.refusal.as_ref().map_or(0, |(response, body)| {
-            response.held_bytes() + body.held_bytes()
+            response.memory_usage() + body.memory_usage()
         });
-        self.head.held_bytes() + self.expected.held_bytes() + refusal
+        self.head.memory_usage() + self.expected.memory_usage() + refusal
     }
 
     fn open(&self, mut response: Response, settings: &Settings) -> Result<Reply, HandshakeError> {
@@ -261,8 +261,8 @@ mod tests {
             let read = reader.read(&mut Input::new(&mut piece), settings);
             assert!(matches!(read, Ok(None)), "{read:?}");
         }
-        let response = reader.cut_off();
-        assert!(reader.cut_off().is_none(), "once");
+        let response = reader.take_truncated();
+        assert!(reader.take_truncated().is_none(), "once");
         response
     }
 

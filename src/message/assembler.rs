@@ -33,7 +33,7 @@ pub(crate) struct Piece<'p, 'i> {
     /// How many bytes of the message follow at most, as far as that is known.
     pub(crate) max_rest: usize,
     /// Whether it is the message's last.
-    pub(crate) ends: bool,
+    pub(crate) ends_message: bool,
 }
 
 impl<'i> Piece<'_, 'i> {
@@ -57,11 +57,11 @@ pub(super) fn assemble(
     utf8: &mut Utf8,
     lossy: bool,
 ) -> Result<Option<Message>, ProtocolError> {
-    let ends = piece.ends;
+    let ends_message = piece.ends_message;
     assembler
         .get_or_insert_with(|| Box::new(Assembler::new(kind)))
         .push(piece, utf8, lossy)?;
-    if !ends {
+    if !ends_message {
         return Ok(None);
     }
     let whole = assembler.take().map(|whole| whole.finish(utf8));
@@ -114,7 +114,7 @@ impl Assembler {
     }
 
     /// Heap bytes held.
-    pub(crate) fn held_bytes(&self) -> usize {
+    pub(crate) fn memory_usage(&self) -> usize {
         match self {
             Self::Text(text) => text.capacity(),
             Self::Binary(bytes) => bytes.capacity(),
@@ -132,7 +132,7 @@ fn push_text(
         mask.apply(piece.bytes);
     }
     if lossy {
-        text.push_str(&utf8.push_lossy(piece.bytes, piece.ends));
+        text.push_str(&utf8.push_lossy(piece.bytes, piece.ends_message));
         return Ok(());
     }
     text.reserve_exact(growth(

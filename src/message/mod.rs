@@ -55,7 +55,7 @@ pub(crate) struct Settings {
     pub(crate) delivery: Delivery,
     pub(crate) allow_invalid_utf8: bool,
     /// The longest message that one frame may hold, in bytes.
-    pub(crate) max_lent_len: usize,
+    pub(crate) max_borrowed_len: usize,
 }
 
 /// How much a peer may put into one message.

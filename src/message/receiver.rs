@@ -49,19 +49,19 @@ impl Receiver {
         self.fragmentation.begin_frame(header, limits)
     }
 
-    /// Takes the next payload of the incomplete message. `piece.ends`: the
+    /// Takes the next payload of the incomplete message. `piece.ends_message`: the
     /// message is complete with it.
     #[inline]
     pub(crate) fn take<'i>(&mut self, piece: Piece<'_, 'i>, settings: &Settings) -> Taken<'i> {
         let Some(kind) = self.fragmentation.kind() else {
             return Taken::default();
         };
-        let (ends, lossy) = (piece.ends, settings.allow_invalid_utf8);
+        let (ends_message, lossy) = (piece.ends_message, settings.allow_invalid_utf8);
         let taken = match settings.delivery {
             Delivery::Messages => self.take_message(kind, piece, lossy).into(),
             Delivery::Fragments => self.take_fragment(kind, piece, lossy),
         };
-        if ends {
+        if ends_message {
             self.fragmentation.end_message();
         }
         taken
@@ -79,9 +79,9 @@ impl Receiver {
     }
 
     /// Heap bytes held.
-    pub(crate) fn held_bytes(&self) -> usize {
+    pub(crate) fn memory_usage(&self) -> usize {
         self.assembler.as_ref().map_or(0, |assembler| {
-            size_of::<Assembler>() + assembler.held_bytes()
+            size_of::<Assembler>() + assembler.memory_usage()
         })
     }
 
@@ -92,8 +92,8 @@ impl Receiver {
         mut piece: Piece<'_, 'i>,
         lossy: bool,
     ) -> Result<Option<MessageRef<'i>>, ProtocolError> {
-        if piece.ends && self.assembler.is_none() {
-            return lend(kind, piece.unmask(), lossy).map(Some);
+        if piece.ends_message && self.assembler.is_none() {
+            return borrow_message(kind, piece.unmask(), lossy).map(Some);
         }
         let message = assemble(&mut self.assembler, kind, piece, &mut self.utf8, lossy)?;
         Ok(message.map(MessageRef::from))
@@ -105,15 +105,15 @@ impl Receiver {
         mut piece: Piece<'_, 'i>,
         lossy: bool,
     ) -> Taken<'i> {
-        let (bytes, ends) = (piece.unmask(), piece.ends);
+        let (bytes, ends_message) = (piece.unmask(), piece.ends_message);
         let (payload, fault) = match kind {
             MessageKind::Binary => (MessageRef::from(bytes), None),
             MessageKind::Text => {
-                let (text, fault) = self.take_text(bytes, ends, lossy);
+                let (text, fault) = self.take_text(bytes, ends_message, lossy);
                 (text.into(), fault)
             }
         };
-        let fin = ends && fault.is_none();
+        let fin = ends_message && fault.is_none();
         let is_nothing = payload.is_empty() && !fin;
         let fragment = Fragment { payload, fin };
         Taken {
@@ -126,15 +126,15 @@ impl Receiver {
     fn take_text<'i>(
         &mut self,
         bytes: &'i [u8],
-        ends: bool,
+        ends_message: bool,
         lossy: bool,
     ) -> (Cow<'i, str>, Option<ProtocolError>) {
         if lossy {
-            return (Cow::Owned(self.utf8.push_lossy(bytes, ends)), None);
+            return (Cow::Owned(self.utf8.push_lossy(bytes, ends_message)), None);
         }
         let (text, fault) = self.utf8.push_joined(bytes);
         match fault {
-            None if ends => (text, self.utf8.end().err()),
+            None if ends_message => (text, self.utf8.end().err()),
             fault => (text, fault),
         }
     }
@@ -207,7 +207,11 @@ impl<'i> From<Result<Option<MessageRef<'i>>, ProtocolError>> for Taken<'i> {
 }
 
 /// A message whose payload is contained in one piece.
-fn lend(kind: MessageKind, payload: &[u8], lossy: bool) -> Result<MessageRef<'_>, ProtocolError> {
+fn borrow_message(
+    kind: MessageKind,
+    payload: &[u8],
+    lossy: bool,
+) -> Result<MessageRef<'_>, ProtocolError> {
     Ok(match kind {
         MessageKind::Text if lossy => utf8::replace_invalid(payload).into(),
         MessageKind::Text => utf8::validate(payload)?.into(),

@@ -94,14 +94,14 @@ impl Utf8 {
     }
 
     /// As `push`, with U+FFFD in the place of what is wrong, also of an
-    /// incomplete character where the message `ends`.
-    pub(crate) fn push_lossy(&mut self, bytes: &[u8], ends: bool) -> String {
+    /// incomplete character where `ends_message`.
+    pub(crate) fn push_lossy(&mut self, bytes: &[u8], ends_message: bool) -> String {
         let mut joined = Vec::with_capacity(bytes.len() + 3);
         joined.extend_from_slice(self.partial());
         joined.extend_from_slice(bytes);
         self.len = 0;
         let (whole, incomplete) = split_incomplete(&joined);
-        if ends || self.keep(incomplete).is_err() {
+        if ends_message || self.keep(incomplete).is_err() {
             return replace_invalid(&joined).into_owned();
         }
         replace_invalid(whole).into_owned()

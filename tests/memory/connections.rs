@@ -84,14 +84,14 @@ fn endpoint_holds_tiny_fragments_at_twice_their_bytes() {
         assert!(used.held <= 2 * received + KIB, "{role:?}: {used:?}");
         // While it grows, the old copy and the new one exist side by side.
         assert!(used.peak <= 3 * received + KIB, "{role:?}: {used:?}");
-        assert_eq!(used.held, ws.held_bytes() as isize, "{role:?}");
+        assert_eq!(used.held, ws.memory_usage() as isize, "{role:?}");
     }
 }
 
 #[test]
 fn server_holds_nothing_after_too_many_fragments() {
     let mut ws = open(Role::Server, &config());
-    let idle = ws.held_bytes();
+    let idle = ws.memory_usage();
     let first = wire(Role::Client).frame(Opcode::Text, false, b"x").bytes();
     let next = wire(Role::Client)
         .frame(Opcode::Continuation, false, b"x")
@@ -100,13 +100,13 @@ fn server_holds_nothing_after_too_many_fragments() {
     // The limit is 128 Ki frames, the first included.
     let many = next.repeat(128 * 1024 - 1);
     assert_eq!(feed(&mut ws, [&*many]).error(), None);
-    assert!(ws.held_bytes() > 128 * 1024);
+    assert!(ws.memory_usage() > 128 * 1024);
     let failed = feed(&mut ws, [&*next]);
     assert_eq!(
         failed.error(),
         Some(ConnectionError::Limit(LimitError::TooManyFragments))
     );
-    assert!(ws.held_bytes() <= idle + KIB as usize);
+    assert!(ws.memory_usage() <= idle + KIB as usize);
 }
 
 #[test]
@@ -153,7 +153,7 @@ fn endpoint_holds_a_partial_message_at_twice_its_bytes() {
                 held <= 2 * received + KIB,
                 "text: {text}, {received}: {held}"
             );
-            assert_eq!(held, ws.held_bytes() as isize, "text: {text}");
+            assert_eq!(held, ws.memory_usage() as isize, "text: {text}");
         }
     }
 }
@@ -180,7 +180,7 @@ fn endpoint_answers_a_ping_flood_with_at_most_twice_its_bytes() {
                 "{role:?}, {}: {amplification}",
                 payload.len()
             );
-            assert!(ws.held_bytes() <= KIB as usize);
+            assert!(ws.memory_usage() <= KIB as usize);
         }
     }
 }
@@ -252,7 +252,7 @@ fn idle_connections_hold_less_than_a_kibibyte_each() {
 fn total_held(connections: &[Connection]) -> isize {
     connections
         .iter()
-        .map(Connection::held_bytes)
+        .map(Connection::memory_usage)
         .sum::<usize>() as isize
 }
 
@@ -279,11 +279,11 @@ fn held_bytes_are_what_the_allocator_counts_in_every_phase() {
     let (mut buf, mut out) = ([0; 256], Vec::with_capacity(1024));
     let (mut ws, started) = measure(|| Connection::server(&config));
     let mut held = started.held;
-    assert_eq!(held, ws.held_bytes() as isize, "at the start");
+    assert_eq!(held, ws.memory_usage() as isize, "at the start");
     let timed =
         measure(|| ws.handle_timeout(core::time::Duration::ZERO, IoState::reading(), &mut out)).1;
     held += timed.held;
-    assert_eq!(held, ws.held_bytes() as isize, "with a timer");
+    assert_eq!(held, ws.memory_usage() as isize, "with a timer");
     for (step, bytes) in steps {
         let ((), used) = measure(|| {
             drive(&mut ws, (&mut buf, &mut out), bytes, |ws, event, out| {
@@ -294,7 +294,7 @@ fn held_bytes_are_what_the_allocator_counts_in_every_phase() {
             });
         });
         held += used.held;
-        assert_eq!(held, ws.held_bytes() as isize, "{step}");
+        assert_eq!(held, ws.memory_usage() as isize, "{step}");
     }
     assert!(ws.is_closed());
     assert_eq!(ws.subprotocol(), Some("echo"));
@@ -328,7 +328,7 @@ fn offered_subprotocols_cost_less_than_twice_their_bytes() {
     let (client, used) = measure(|| Connection::client(&to, &config, &mut out));
     let mut client = client.expect("randomness");
     assert!(used.held <= list + KIB, "{used:?}");
-    assert_eq!(used.held, client.held_bytes() as isize);
+    assert_eq!(used.held, client.memory_usage() as isize);
 
     let mut server = Connection::server(&config);
     let event = server.receive(&mut Input::new(&mut out), &mut Vec::new());
@@ -342,10 +342,10 @@ fn offered_subprotocols_cost_less_than_twice_their_bytes() {
     let answer = answer.with_subprotocol(&last).expect("it was offered");
     let mut out = Vec::new();
     server.respond(answer, &mut out).expect("a request");
-    assert!(server.held_bytes() < KIB as usize, "nothing of the list");
+    assert!(server.memory_usage() < KIB as usize, "nothing of the list");
     feed(&mut client, [&*out]);
     assert_eq!(client.subprotocol(), Some(&*last));
-    assert!(client.held_bytes() < KIB as usize, "nothing of the list");
+    assert!(client.memory_usage() < KIB as usize, "nothing of the list");
 }
 
 #[test]
@@ -359,11 +359,11 @@ fn held_bytes_of_a_refused_client_are_what_the_allocator_counts() {
     let (mut ws, started) = measure(|| Connection::client(&to, &config, &mut out).unwrap());
     out.clear();
     let mut held = started.held;
-    assert_eq!(held, ws.held_bytes() as isize, "at the start");
+    assert_eq!(held, ws.memory_usage() as isize, "at the start");
     for piece in pieces {
         let ((), used) = measure(|| drive(&mut ws, (&mut buf, &mut out), piece, ignore));
         held += used.held;
-        assert_eq!(held, ws.held_bytes() as isize, "{}", piece.escape_ascii());
+        assert_eq!(held, ws.memory_usage() as isize, "{}", piece.escape_ascii());
     }
     let ((), used) = measure(|| {
         for seconds in 0..20 {
@@ -373,14 +373,14 @@ fn held_bytes_of_a_refused_client_are_what_the_allocator_counts() {
     });
     held += used.held;
     assert!(ws.is_closed());
-    assert_eq!(held, ws.held_bytes() as isize, "cut off by its deadline");
+    assert_eq!(held, ws.memory_usage() as isize, "cut off by its deadline");
     let ((), used) = measure(
         || {
             while ws.receive(&mut Input::none(), &mut out).is_some() {}
         },
     );
     held += used.held;
-    assert_eq!(held, ws.held_bytes() as isize, "reported");
+    assert_eq!(held, ws.memory_usage() as isize, "reported");
 }
 
 // Requirement 24: a kept message pins no larger buffer.
@@ -455,7 +455,7 @@ fn fragments_of_a_long_text_pass_in_less_than_64_kibibytes() {
     });
     assert_eq!(passed, LEN);
     assert!(used.peak < 64 * KIB, "{used:?}");
-    assert!(ws.held_bytes() < KIB as usize);
+    assert!(ws.memory_usage() < KIB as usize);
 }
 
 // Requirement 31: no allocation in steady state.

@@ -24,6 +24,16 @@ const ADAPTERS: usize = 4;
 /// that passed.
 const SIDEWAYS: [(&str, &str); 2] = [("handshake", "deflate"), ("error", "deadline")];
 
+/// The modules of the adapters from the leaves up: a runtime uses what dials, and
+/// never the other way around.
+const ADAPTER_ROWS: [&[&str]; 5] = [
+    &["auto_replies", "http", "parts", "read_buffer"],
+    &["connect"],
+    &["blocking", "poll"],
+    &["futures", "tokio"],
+    &["h2", "hyper"],
+];
+
 /// What connections share needs a lock.
 const LOCKING: [&str; 2] = ["deflate/pool.rs", "message/prepared.rs"];
 
@@ -218,6 +228,50 @@ fn modules_do_not_reach_around_the_rows_by_super() {
             );
         }
     }
+}
+
+/// The names that a file imports from `crate::adapter`.
+fn imported_adapters(source: &Source) -> Vec<String> {
+    let code: Vec<&str> = source.code().map(|(_, line)| line).collect();
+    let code = code.join(" ");
+    let to_adapter = "super::".repeat(source.depth() - 1);
+    let mut names = Vec::new();
+    for import in code.split("use ").skip(1) {
+        let import = import.split(';').next().unwrap_or_default();
+        let prefixes = ["crate::adapter::", &to_adapter];
+        let Some(rest) = prefixes
+            .iter()
+            .find_map(|prefix| import.strip_prefix(prefix))
+        else {
+            continue;
+        };
+        let is_list = rest.starts_with('{');
+        let items = rest.trim_matches(['{', '}']).split(',');
+        let items = items.take(if is_list { usize::MAX } else { 1 });
+        names.extend(items.filter_map(|item| Some(item.trim().split("::").next()?.to_owned())));
+    }
+    names
+}
+
+#[test]
+fn adapters_use_only_what_stands_below_them() {
+    let row = |name: &str| ADAPTER_ROWS.iter().position(|row| row.contains(&name));
+    let mut imports = 0;
+    for source in modules().filter(|source| source.row() == ADAPTERS) {
+        let place = source.path.display();
+        let own = source.path.iter().nth(1).and_then(|name| name.to_str());
+        let own = own.unwrap_or_default().trim_end_matches(".rs");
+        if own == "mod" {
+            continue;
+        }
+        let own_row = row(own).unwrap_or_else(|| panic!("{place} has no row"));
+        for name in imported_adapters(&source) {
+            let Some(used_row) = row(&name) else { continue };
+            assert!(used_row < own_row || name == own, "src/{place}: {name}");
+            imports += 1;
+        }
+    }
+    assert!(imports > 20, "found the imports");
 }
 
 /// The files beside this one that it imports from.

@@ -527,7 +527,7 @@ fn buffered_bytes_are_unsent() {
         let mut clocked = Clocked::open(role, &config());
         clocked.ws.send(&[7; 1000], &mut clocked.out).unwrap();
         let out = core::mem::take(&mut clocked.out);
-        clocked.io = clocked.io.with_buffered(out.len());
+        clocked.io = clocked.io.with_buffered_len(out.len());
         for _ in 0..9 {
             clocked.pass(secs(25));
             clocked.receive(&wire(peer_of(role)).ping(b"").bytes());
@@ -722,7 +722,7 @@ fn lingering_ends_though_the_transport_has_bytes_of_its_own() {
     assert!(clocked.ws.is_lingering());
     for _ in 0..3 {
         clocked.pass(secs(1));
-        clocked.io = IoState::reading().with_buffered(30);
+        clocked.io = IoState::reading().with_buffered_len(30);
         clocked.pass(secs(1));
         clocked.io = IoState::reading();
     }
@@ -892,7 +892,11 @@ fn extreme_times_do_not_panic() {
             let (mut ws, mut out) = (open(role, &config), Vec::new());
             for now in [Duration::MAX, Duration::ZERO, secs(1), Duration::MAX] {
                 let _ = ws.send("x", &mut out);
-                ws.handle_timeout(now, IoState::reading().with_buffered(usize::MAX), &mut out);
+                ws.handle_timeout(
+                    now,
+                    IoState::reading().with_buffered_len(usize::MAX),
+                    &mut out,
+                );
             }
         }
     }

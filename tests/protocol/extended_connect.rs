@@ -48,7 +48,7 @@ fn server_accepts_or_refuses_an_extended_connect() {
         .collect();
     assert_eq!(written, ["Sec-WebSocket-Protocol"], "no key, no upgrade");
     assert_eq!(response.agreement().subprotocol(), Some("echo"));
-    assert!(response.opens() && !request.reject(403).opens());
+    assert!(response.is_upgrade() && !request.reject(403).is_upgrade());
     let with_body = request.accept().with_body("hello");
     assert_eq!(with_body.content(), b"", "frames follow at once");
     assert_eq!((request.path(), request.query()), ("/chat", Some("room=1")));

@@ -225,7 +225,7 @@ fn endpoint_reserves_nothing_for_a_declared_length() {
             let mut ws = open(role, &config);
             let told = feed(&mut ws, [&*header_with_len(role, 64, len), b"abc"]);
             assert_eq!(told.events, []);
-            assert!(ws.held_bytes() < 200, "{} bytes held", ws.held_bytes());
+            assert!(ws.memory_usage() < 200, "{} bytes held", ws.memory_usage());
             assert_eq!(ws.remaining_payload_len(), len - 3);
         }
     }

@@ -1127,7 +1127,7 @@ fn statuses_without_content_have_no_body_and_no_length() {
     }
     for (status, expected) in [(101, 500), (199, 500), (600, 500), (0, 500), (451, 451)] {
         assert_eq!(Answer::new(status).status(), expected);
-        assert!(!Answer::new(status).opens());
+        assert!(!Answer::new(status).is_upgrade());
     }
 }
 
@@ -1179,12 +1179,12 @@ fn endless_head_is_refused_at_the_limit() {
     let told = feed(&mut ws, [&*bytes]);
     assert_eq!(told.error(), Some(HandshakeError::HeadTooLong.into()));
     assert_eq!(answer(&told.out).0, 431);
-    assert!(ws.held_bytes() < 1024, "{}", ws.held_bytes());
+    assert!(ws.memory_usage() < 1024, "{}", ws.memory_usage());
 
     let mut ws = Connection::server(&config());
     for piece in bytes.chunks(1000).take(16) {
         assert!(feed(&mut ws, [piece]).events.is_empty());
-        assert!(ws.held_bytes() <= 33 * 1024, "{}", ws.held_bytes());
+        assert!(ws.memory_usage() <= 33 * 1024, "{}", ws.memory_usage());
     }
     assert!(feed(&mut ws, [&bytes[16_000..17_000]]).error().is_some());
 }

@@ -7,13 +7,13 @@ use std::time::{Duration, Instant};
 #[cfg(feature = "rustls")]
 use super::TlsStream;
 use super::dial::dial;
-use super::socket::TICK;
+use super::socket::CLOCK_TICK;
 use super::{Duplex, Error, Socket, Stream, WebSocket};
 #[cfg(feature = "rustls")]
 use crate::adapter::connect::HTTP_1_1;
 #[cfg(not(feature = "rustls"))]
-use crate::adapter::connect::no_tls;
-use crate::adapter::connect::{ProxyTunnel, Redirects, sendable};
+use crate::adapter::connect::tls_unavailable;
+use crate::adapter::connect::{ProxyTunnel, Redirects, checked_request};
 use crate::adapter::{ConnectStep, Connector};
 use crate::config::Config;
 use crate::error::HandshakeError;
@@ -165,12 +165,12 @@ pub fn connect_on<S: Duplex>(
     request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
     connector: &Connector,
 ) -> Result<Client<S>, Error> {
-    let (request, socket) = (sendable(request)?, socket.into());
+    let (request, socket) = (checked_request(request)?, socket.into());
     let timeout = connector.config().settings().timeouts.handshake.duration();
     if let Some(tunnel) = connector.tunnel(request.uri())? {
-        within(&stream, socket, timeout, |until| pass_proxy(until, tunnel))?;
+        within(&stream, socket, timeout, |timed| pass_proxy(timed, tunnel))?;
     }
-    let stream = secured(stream, socket, request.uri(), connector)?;
+    let stream = secure(stream, socket, request.uri(), connector)?;
     let ws = WebSocket::client(stream, &request, connector.config())?;
     let ws = match socket {
         Some(_) => ws.with_socket(Socket::stream()),
@@ -202,7 +202,7 @@ impl<S: Read + Write> WebSocket<S> {
 }
 
 #[cfg(feature = "rustls")]
-fn secured<S: Duplex>(
+fn secure<S: Duplex>(
     stream: S,
     socket: Option<Socket<S>>,
     uri: &Uri,
@@ -212,35 +212,35 @@ fn secured<S: Duplex>(
         return Ok(Stream::plain(stream, socket));
     }
     let timeout = connector.config().settings().timeouts.handshake.duration();
-    let tls = TlsStream::over(stream, socket, connector.session(uri, HTTP_1_1)?);
+    let tls = TlsStream::over(stream, socket, connector.tls_session(uri, HTTP_1_1)?);
     tls.complete_handshake(timeout)
         .map_err(|error| ConnectStep::Tls.failed(error))?;
     Ok(tls.into())
 }
 
 #[cfg(not(feature = "rustls"))]
-fn secured<S: Duplex>(
+fn secure<S: Duplex>(
     stream: S,
     socket: Option<Socket<S>>,
     uri: &Uri,
     _: &Connector,
 ) -> Result<Stream<S>, Error> {
     if uri.is_secure() {
-        return Err(no_tls());
+        return Err(tls_unavailable());
     }
     Ok(Stream::plain(stream, socket))
 }
 
-fn pass_proxy<S: Duplex>(until: &Until<'_, S>, mut tunnel: ProxyTunnel) -> Result<(), Error> {
+fn pass_proxy<S: Duplex>(timed: &TimedStream<'_, S>, mut tunnel: ProxyTunnel) -> Result<(), Error> {
     let failed = |error| ConnectStep::Proxy.failed(error);
     let mut buf = [0; 1024];
     loop {
         while !tunnel.unsent().is_empty() {
-            let written = until.call(|| until.stream.write(tunnel.unsent()));
+            let written = timed.call(|| timed.stream.write(tunnel.unsent()));
             written.and_then(|len| tunnel.sent(len)).map_err(failed)?;
         }
-        until.call(|| until.stream.flush()).map_err(failed)?;
-        let len = until.call(|| until.stream.read(&mut buf));
+        timed.call(|| timed.stream.flush()).map_err(failed)?;
+        let len = timed.call(|| timed.stream.read(&mut buf));
         let len = len.map_err(failed)?;
         if tunnel.receive(buf.get_mut(..len).unwrap_or_default())? {
             return Ok(());
@@ -249,7 +249,7 @@ fn pass_proxy<S: Duplex>(until: &Until<'_, S>, mut tunnel: ProxyTunnel) -> Resul
 }
 
 /// A signal ends a call, not a step.
-fn retried<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
+fn retry_interrupted<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
     loop {
         match call() {
             Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
@@ -260,44 +260,48 @@ fn retried<R>(mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
 
 /// A stream, and when a step on it must be over.
 #[derive(Debug)]
-pub(super) struct Until<'s, S> {
+pub(super) struct TimedStream<'s, S> {
     stream: &'s S,
     socket: Option<Socket<S>>,
-    at: Option<Instant>,
+    deadline: Option<Instant>,
 }
 
-impl<S> Until<'_, S> {
+impl<S> TimedStream<'_, S> {
     /// A call that reads or writes, and ends by then.
     pub(super) fn call<R>(&self, mut call: impl FnMut() -> io::Result<R>) -> io::Result<R> {
-        retried(|| {
+        retry_interrupted(|| {
             self.arm()?;
             call()
         })
         .map_err(|error| match error.kind() {
             // What a socket calls a timeout differs between platforms.
-            io::ErrorKind::WouldBlock if self.left().is_some_and(|left| left <= TICK) => {
+            io::ErrorKind::WouldBlock
+                if self
+                    .remaining()
+                    .is_some_and(|remaining| remaining <= CLOCK_TICK) =>
+            {
                 io::ErrorKind::TimedOut.into()
             }
             _ => error,
         })
     }
 
-    fn left(&self) -> Option<Duration> {
-        let at = self.at?;
-        Some(at.saturating_duration_since(Instant::now()))
+    fn remaining(&self) -> Option<Duration> {
+        let deadline = self.deadline?;
+        Some(deadline.saturating_duration_since(Instant::now()))
     }
 
     /// Makes the next read and write end by then.
     fn arm(&self) -> io::Result<()> {
-        let Some(left) = self.left() else {
+        let Some(remaining) = self.remaining() else {
             return Ok(());
         };
-        if left.is_zero() {
+        if remaining.is_zero() {
             return Err(io::ErrorKind::TimedOut.into());
         }
         if let Some(socket) = self.socket {
-            (socket.set_read_timeout)(self.stream, Some(left))?;
-            (socket.set_write_timeout)(self.stream, Some(left))?;
+            (socket.set_read_timeout)(self.stream, Some(remaining))?;
+            (socket.set_write_timeout)(self.stream, Some(remaining))?;
         }
         Ok(())
     }
@@ -308,17 +312,21 @@ pub(super) fn within<S, R, E: From<io::Error>>(
     stream: &S,
     socket: Option<Socket<S>>,
     timeout: Option<Duration>,
-    step: impl FnOnce(&Until<'_, S>) -> Result<R, E>,
+    step: impl FnOnce(&TimedStream<'_, S>) -> Result<R, E>,
 ) -> Result<R, E> {
     // A time that no clock reaches is no deadline.
-    let at = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
-    let until = Until { stream, socket, at };
+    let deadline = timeout.and_then(|timeout| Instant::now().checked_add(timeout));
+    let timed = TimedStream {
+        stream,
+        socket,
+        deadline,
+    };
     let Some(socket) = socket else {
-        return step(&until);
+        return step(&timed);
     };
     let own_read = (socket.read_timeout)(stream)?;
     let own_write = (socket.write_timeout)(stream)?;
-    let done = step(&until);
+    let done = step(&timed);
     let reads = (socket.set_read_timeout)(stream, own_read);
     let writes = (socket.set_write_timeout)(stream, own_write);
     let done = done?;

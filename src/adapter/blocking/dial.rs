@@ -8,7 +8,7 @@ use std::thread;
 use std::time::Duration;
 use std::vec::{self, Vec};
 
-use crate::adapter::connect::{NEXT_ADDRESS_AFTER, interleaved};
+use crate::adapter::connect::{ATTEMPT_DELAY, interleave_families};
 use crate::adapter::{ConnectStep, Error};
 
 /// Connects to the first address that answers: the next one is tried once the
@@ -19,7 +19,7 @@ pub(super) fn dial(
 ) -> Result<TcpStream, Error> {
     let resolved = resolve(host, port, timeout);
     let addresses = resolved.map_err(|error| ConnectStep::Resolve.failed(error))?;
-    let stream = race(interleaved(addresses), timeout)?;
+    let stream = race(interleave_families(addresses), timeout)?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
@@ -49,29 +49,29 @@ fn race(addresses: Vec<SocketAddr>, timeout: Option<Duration>) -> Result<TcpStre
     if let [address] = *addresses {
         return connect(address, timeout).map_err(|error| ConnectStep::Tcp.failed(error));
     }
-    let (sender, answers) = mpsc::channel();
-    let mut waiting = addresses.into_iter();
-    let mut attempts = 0_u32;
+    let (sender, results) = mpsc::channel();
+    let mut untried = addresses.into_iter();
+    let mut pending = 0_u32;
     loop {
-        if let Some(address) = waiting.next() {
+        if let Some(address) = untried.next() {
             match spawn(address, timeout, sender.clone()) {
-                Ok(()) => attempts += 1,
+                Ok(()) => pending += 1,
                 Err(failed) => error = ConnectStep::Tcp.failed(failed),
             }
         }
-        let is_last = waiting.len() == 0;
-        if attempts == 0 && is_last {
+        let is_last = untried.len() == 0;
+        if pending == 0 && is_last {
             return Err(error);
         }
-        let answer = if is_last {
-            answers.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        let result = if is_last {
+            results.recv().map_err(|_| RecvTimeoutError::Disconnected)
         } else {
-            answers.recv_timeout(NEXT_ADDRESS_AFTER)
+            results.recv_timeout(ATTEMPT_DELAY)
         };
-        match answer {
+        match result {
             Ok(Ok(stream)) => return Ok(stream),
             Ok(Err(failed)) => {
-                attempts -= 1;
+                pending -= 1;
                 error = ConnectStep::Tcp.failed(failed);
             }
             Err(_) => {}

@@ -13,20 +13,20 @@ use crate::input::Input;
 use crate::message::MessageRef;
 
 /// Messages of this many bytes leave from the caller's memory.
-const LARGE: usize = 16 * 1024;
+const MIN_ZERO_COPY_LEN: usize = 16 * 1024;
 
 const MIN_READ_LEN: usize = 16 * 1024;
 const MAX_READ_LEN: usize = 128 * 1024;
 
 /// Reads once, over what was taken. While a large frame is arriving the buffer
-/// grows, as `wanted` bytes of it are still to come.
+/// grows, as `remaining_len` bytes of it are still to come.
 pub(super) fn read(
     read_buffer: &mut ReadBuffer,
     mut stream: impl Read,
-    wanted: u64,
+    remaining_len: u64,
 ) -> io::Result<()> {
     let mut buf = read_buffer.take_buf().unwrap_or_default();
-    let len = usize::try_from(wanted)
+    let len = usize::try_from(remaining_len)
         .unwrap_or(usize::MAX)
         .clamp(MIN_READ_LEN, MAX_READ_LEN);
     if buf.len() < len {
@@ -40,14 +40,14 @@ pub(super) fn read(
     match read {
         Ok(len) => read_buffer.fill(buf, len),
         // It has nothing in it, but it is kept.
-        Err(_) => read_buffer.keep(buf),
+        Err(_) => read_buffer.keep_empty(buf),
     }
     read.map(drop)
 }
 
 /// A blocked write returns this often within the write timeout, but not after
 /// less than this: what has left until then counts from then on.
-const SLICES: u32 = 8;
+const SLICES_PER_TIMEOUT: u32 = 8;
 const MIN_SLICE: Duration = Duration::from_millis(20);
 
 /// When a blocked write returns, at the latest.
@@ -57,7 +57,8 @@ pub(super) fn write_until(
     deadline: Option<Deadline>,
 ) -> Option<Duration> {
     let timeout = ws.config().settings().timeouts.write_stall.duration();
-    let slice = timeout.map(|timeout| now.saturating_add((timeout / SLICES).max(MIN_SLICE)));
+    let slice =
+        timeout.map(|timeout| now.saturating_add((timeout / SLICES_PER_TIMEOUT).max(MIN_SLICE)));
     let deadline = deadline.map(|deadline| deadline.at);
     deadline.into_iter().chain(slice).min()
 }
@@ -83,15 +84,15 @@ impl<S: Read + Write> WebSocket<S> {
             }
             let until = deadline.map(|deadline| deadline.at);
             self.reads.arm(&self.stream, now, until)?;
-            let wanted = self.ws.remaining_payload_len();
-            match read(&mut self.read_buffer, &mut self.stream, wanted) {
+            let remaining_len = self.ws.remaining_payload_len();
+            match read(&mut self.read_buffer, &mut self.stream, remaining_len) {
                 Ok(()) => {
                     self.reads.succeed();
                     return Ok(());
                 }
                 Err(error) => match self.reads.check(error) {
                     Ok(()) => {}
-                    Err(error) => return self.break_off(error),
+                    Err(error) => return self.end_with_error(error),
                 },
             }
         }
@@ -99,7 +100,7 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// Writes all unsent bytes.
     pub(super) fn write_unsent(&mut self) -> Result<(), Error> {
-        while !self.write_queue.has_left() {
+        while !self.write_queue.is_flushed() {
             let (now, deadline) = self.tick(false);
             if self.ws.is_stalled() {
                 return Err(ConnectionError::Timeout(DeadlineReason::WriteStall).into());
@@ -131,12 +132,12 @@ impl<S: Read + Write> WebSocket<S> {
 
     fn is_flooded(&mut self) -> bool {
         let sent = self.ws.counters().sent.bytes;
-        let left = sent.saturating_sub(self.write_queue.len() as u64);
-        self.answers.is_flood(left, self.max_unsent_len)
+        let written_len = sent.saturating_sub(self.write_queue.len() as u64);
+        self.auto_replies.is_flood(written_len, self.max_unsent_len)
     }
 
     /// An error of the stream: its end, unless it is only not ready.
-    fn break_off(&mut self, error: io::Error) -> Result<(), Error> {
+    fn end_with_error(&mut self, error: io::Error) -> Result<(), Error> {
         if error.kind() == io::ErrorKind::WouldBlock {
             self.tick(true);
             return Err(error.into());
@@ -152,12 +153,12 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// Whether nothing more is received: what is owed leaves, and that is all.
     pub(super) fn is_over(&self) -> bool {
-        self.is_finished || self.ws.is_closed() || self.last.is_some() && !self.may_wait()
+        self.is_finished || self.ws.is_closed() || self.last_event.is_some() && !self.can_linger()
     }
 
     /// Whether the peer is waited for after a failure: without deadlines nothing
     /// would end that.
-    const fn may_wait(&self) -> bool {
+    const fn can_linger(&self) -> bool {
         self.socket.is_some()
     }
 
@@ -170,7 +171,7 @@ impl<S: Read + Write> WebSocket<S> {
                 // An error of the stream ends it too.
                 let _ = (socket.shutdown_write)(&self.stream);
             }
-            while self.ws.is_lingering() && self.may_wait() {
+            while self.ws.is_lingering() && self.can_linger() {
                 let (now, deadline) = self.tick(true);
                 let until = deadline.map(|deadline| deadline.at);
                 let _ = self.reads.arm(&self.stream, now, until);
@@ -211,7 +212,7 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// Frames a message, a large one of a server without copying it.
     pub(super) fn take(&mut self, message: &MessageRef<'_>) -> Result<(), Error> {
-        if message.len() < LARGE || !self.ws.sends_as_it_is(message.len()) {
+        if message.len() < MIN_ZERO_COPY_LEN || !self.ws.sends_verbatim(message.len()) {
             return Ok(self.ws.send(message, self.write_queue.out())?);
         }
         self.ws
@@ -235,7 +236,7 @@ impl<S: Read + Write> WebSocket<S> {
             if self.writes.arm(&self.stream, now, until).is_err() {
                 break;
             }
-            let [front, out] = self.write_queue.pieces().map(IoSlice::new);
+            let [front, out] = self.write_queue.unsent_slices().map(IoSlice::new);
             match self
                 .stream
                 .write_vectored(&[front, out, IoSlice::new(payload)])
@@ -261,18 +262,18 @@ impl<S: Read + Write> WebSocket<S> {
     /// Reports the time to the state machine, which appends to `out` although
     /// so many bytes before that are unsent.
     fn tick_with(&mut self, unsent_len: usize, out: &mut Vec<u8>) -> (Duration, Option<Deadline>) {
-        let now = self.origin.elapsed();
+        let now = self.epoch.elapsed();
         let Some(socket) = self.socket else {
             return (now, None);
         };
         let in_stream = (socket.buffered_len)(&self.stream);
-        let io = IoState::paused().with_buffered(unsent_len.saturating_add(in_stream));
+        let io = IoState::paused().with_buffered_len(unsent_len.saturating_add(in_stream));
         (now, self.ws.handle_timeout(now, io, out))
     }
 
     /// Reports the time to the state machine, if deadlines can be kept.
     pub(super) fn tick(&mut self, is_reading: bool) -> (Duration, Option<Deadline>) {
-        let now = self.origin.elapsed();
+        let now = self.epoch.elapsed();
         let Some(socket) = self.socket else {
             return (now, None);
         };

@@ -45,6 +45,7 @@ pub use stream::{Duplex, Stream};
 pub use tls::TlsStream;
 pub use writer::Writer;
 
+use super::auto_replies::AutoReplies;
 use super::read_buffer::ReadBuffer;
 pub use super::{Error, Parts};
 use crate::close::Outcome;
@@ -56,7 +57,7 @@ use crate::frame::Role;
 use crate::handshake::{Agreement, ClientRequest, Response};
 use crate::message::Assembler;
 use socket::SocketTimeout;
-use write_queue::{Answers, WriteQueue};
+use write_queue::WriteQueue;
 
 /// A WebSocket over a stream.
 ///
@@ -101,19 +102,19 @@ pub struct WebSocket<S> {
     ws: Connection,
     read_buffer: ReadBuffer,
     write_queue: WriteQueue,
-    answers: Answers,
+    auto_replies: AutoReplies,
     max_unsent_len: usize,
     /// As a client: what opened the connection, until it is taken.
     response: Option<Response>,
     socket: Option<Socket<S>>,
     reads: SocketTimeout<S>,
     writes: SocketTimeout<S>,
-    origin: Instant,
+    epoch: Instant,
     /// The pieces of a message that came so far, where they are to be joined.
     partial: Option<Box<Assembler>>,
     /// The event that ended the connection, to be returned once what is owed
     /// has left.
-    last: Option<Event<'static>>,
+    last_event: Option<Event<'static>>,
     /// Nothing is read or written any more.
     is_finished: bool,
 }
@@ -160,8 +161,8 @@ impl<S: Read + Write> WebSocket<S> {
     #[must_use]
     pub fn with_socket(mut self, socket: Socket<S>) -> Self {
         self.socket = Some(socket);
-        self.reads = SocketTimeout::to_read(self.socket);
-        self.writes = SocketTimeout::to_write(self.socket);
+        self.reads = SocketTimeout::for_reads(self.socket);
+        self.writes = SocketTimeout::for_writes(self.socket);
         self
     }
 
@@ -170,16 +171,16 @@ impl<S: Read + Write> WebSocket<S> {
             stream,
             read_buffer: ReadBuffer::default(),
             write_queue: WriteQueue::new(out),
-            answers: Answers::default(),
+            auto_replies: AutoReplies::default(),
             max_unsent_len: ws.config().settings().max_unsent_len,
             ws,
             response: None,
             socket: None,
-            reads: SocketTimeout::to_read(None),
-            writes: SocketTimeout::to_write(None),
-            origin: Instant::now(),
+            reads: SocketTimeout::for_reads(None),
+            writes: SocketTimeout::for_writes(None),
+            epoch: Instant::now(),
             partial: None,
-            last: None,
+            last_event: None,
             is_finished: false,
         }
     }
@@ -254,7 +255,7 @@ impl<S> WebSocket<S> {
         Parts {
             stream: self.stream,
             read_ahead: self.read_buffer.into_rest(),
-            unsent: self.write_queue.pieces().concat(),
+            unsent: self.write_queue.unsent_slices().concat(),
         }
     }
 }

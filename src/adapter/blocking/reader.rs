@@ -44,16 +44,16 @@ pub struct Reader<S> {
     reads: SocketTimeout<S>,
     /// As those of [`WebSocket`].
     partial: Option<Box<Assembler>>,
-    last: Option<Event<'static>>,
+    last_event: Option<Event<'static>>,
     is_finished: bool,
 }
 
 /// A reader wakes up this often, as the writer may have begun something that
 /// has a deadline: those are then at most this late.
-const GLANCE: Duration = Duration::from_secs(1);
+const MAX_READ_WAIT: Duration = Duration::from_secs(1);
 
 /// The same while bytes are unsent, which may leave by now.
-const SHORT_GLANCE: Duration = Duration::from_millis(20);
+const MIN_READ_WAIT: Duration = Duration::from_millis(20);
 
 impl<S> WebSocket<S>
 where
@@ -79,16 +79,16 @@ where
     /// # }
     /// ```
     pub fn split(self) -> (Reader<S>, Writer<S>) {
-        let mut state = State::new(self.ws, self.write_queue, self.answers, self.writes);
+        let mut state = State::new(self.ws, self.write_queue, self.auto_replies, self.writes);
         state.response = self.response;
-        let shared = Shared::new(self.stream, state, self.socket, self.origin);
+        let shared = Shared::new(self.stream, state, self.socket, self.epoch);
         let shared = Arc::new(shared);
         let reader = Reader {
             shared: shared.clone(),
             read_buffer: self.read_buffer,
             reads: self.reads,
             partial: self.partial,
-            last: self.last,
+            last_event: self.last_event,
             is_finished: self.is_finished,
         };
         (reader, Writer { shared })
@@ -140,17 +140,17 @@ where
     pub fn next_event(&mut self) -> Result<Option<Event<'static>>, Error> {
         loop {
             if self.is_finished {
-                return self.take_last();
+                return self.take_last_event();
             }
-            if self.last.is_none() {
+            if self.last_event.is_none() {
                 let (event, is_last) = self.receive();
                 if !is_last && event.is_some() {
                     return Ok(event);
                 }
-                self.last = event;
+                self.last_event = event;
             }
             let state = self.shared.lock();
-            let waits = self.last.is_none() || self.shared.may_wait();
+            let waits = self.last_event.is_none() || self.shared.can_linger();
             let is_over = state.ws.is_closed() || !waits;
             drop(state);
             if is_over {
@@ -193,18 +193,18 @@ where
         let event = event.map(Event::into_owned);
         let after = ws.counters().sent.bytes;
         let is_last = is_last(ws, event.as_ref());
-        state.answers.count(before, after);
-        if state.broken.is_some() {
+        state.auto_replies.count(before, after);
+        if state.write_error.is_some() {
             state.write_queue.clear();
         } else if after > before {
-            drop(self.shared.write_briefly(state));
+            drop(self.shared.try_write(state));
         }
         (event, is_last)
     }
 
     /// The last event; a failure is an error.
-    fn take_last(&mut self) -> Result<Option<Event<'static>>, Error> {
-        match self.last.take() {
+    fn take_last_event(&mut self) -> Result<Option<Event<'static>>, Error> {
+        match self.last_event.take() {
             Some(Event::Failed(failure)) => Err(failure.into()),
             event => Ok(event),
         }
@@ -213,7 +213,7 @@ where
     /// Reads once, without the lock.
     fn fill(&mut self) -> Result<(), Error> {
         loop {
-            let mut state = self.shared.write_briefly(self.shared.lock());
+            let mut state = self.shared.try_write(self.shared.lock());
             let is_flooded = state.is_flooded();
             let was_over = state.ws.outcome().is_some();
             let before = state.ws.counters().sent.bytes;
@@ -229,13 +229,13 @@ where
                 // A ping was due.
                 continue;
             }
-            let wanted = state.ws.remaining_payload_len();
-            let glance = now + self.glance(&state);
-            let until = deadline.map_or(glance, |deadline| deadline.at.min(glance));
+            let remaining_len = state.ws.remaining_payload_len();
+            let wake_at = now + self.read_wait(&state);
+            let until = deadline.map_or(wake_at, |deadline| deadline.at.min(wake_at));
             self.reads.arm(&self.shared.stream, now, Some(until))?;
             state.is_reading = true;
             drop(state);
-            let read = read(&mut self.read_buffer, &self.shared.stream, wanted);
+            let read = read(&mut self.read_buffer, &self.shared.stream, remaining_len);
             self.shared.lock().is_reading = false;
             match read {
                 Ok(()) => {
@@ -244,25 +244,27 @@ where
                 }
                 Err(error) => match self.reads.check(error) {
                     Ok(()) => {}
-                    Err(error) => return self.break_off(error),
+                    Err(error) => return self.end_with_error(error),
                 },
             }
         }
     }
 
     /// After how long the reader looks at what the writer did.
-    fn glance(&self, state: &State<S>) -> Duration {
-        if !state.write_queue.has_left() {
-            return SHORT_GLANCE;
+    fn read_wait(&self, state: &State<S>) -> Duration {
+        if !state.write_queue.is_flushed() {
+            return MIN_READ_WAIT;
         }
         let close = state.ws.config().settings().timeouts.close.duration();
-        close.map_or(GLANCE, |close| close.clamp(SHORT_GLANCE, GLANCE))
+        close.map_or(MAX_READ_WAIT, |close| {
+            close.clamp(MIN_READ_WAIT, MAX_READ_WAIT)
+        })
     }
 
-    /// Until the peer has taken more of the answers that it provoked.
+    /// Until the peer has taken more of the replies that it provoked.
     fn wait_for_peer(&self, state: Guard<'_, S>) {
         if state.is_writing {
-            drop(self.shared.wait(state, Some(GLANCE)));
+            drop(self.shared.wait(state, Some(MAX_READ_WAIT)));
         } else {
             // An error is found by the next read.
             drop(self.shared.write_some(state, None));
@@ -270,7 +272,7 @@ where
     }
 
     /// As that of [`WebSocket`], of a stream that blocks.
-    fn break_off(&mut self, error: io::Error) -> Result<(), Error> {
+    fn end_with_error(&mut self, error: io::Error) -> Result<(), Error> {
         if error.kind() == io::ErrorKind::WouldBlock {
             return Err(error.into());
         }
@@ -293,37 +295,39 @@ where
         let mut progress = (0, Instant::now());
         while self.write_rest(&mut progress) {}
         self.shared.shutdown();
-        while self.linger(GLANCE) {}
+        while self.linger(MAX_READ_WAIT) {}
     }
 
     /// Writes something of what is owed. Returns whether there is more.
     fn write_rest(&mut self, progress: &mut (u64, Instant)) -> bool {
         let mut state = self.shared.lock();
         self.shared.tick(&mut state, true);
-        if state.write_queue.has_left() || state.broken.is_some() || self.gives_up(&state, progress)
+        if state.write_queue.is_flushed()
+            || state.write_error.is_some()
+            || self.is_close_overdue(&state, progress)
         {
             return false;
         }
-        if state.ws.is_lingering() && self.shared.may_wait() {
-            drop(self.shared.write_briefly(state));
-            self.linger(SHORT_GLANCE);
+        if state.ws.is_lingering() && self.shared.can_linger() {
+            drop(self.shared.try_write(state));
+            self.linger(MIN_READ_WAIT);
         } else if state.is_writing {
-            drop(self.shared.wait(state, Some(GLANCE)));
+            drop(self.shared.wait(state, Some(MAX_READ_WAIT)));
         } else {
             // The peer sends nothing more: it is waited for.
-            let patience = self.shared.socket.map(|_| GLANCE);
-            return self.shared.write_some(state, patience).is_ok();
+            let max_wait = self.shared.socket.map(|_| MAX_READ_WAIT);
+            return self.shared.write_some(state, max_wait).is_ok();
         }
         true
     }
 
     /// Whether nothing has left for as long as the closing may take, where no
     /// write deadline would end that.
-    fn gives_up(&self, state: &State<S>, progress: &mut (u64, Instant)) -> bool {
+    fn is_close_overdue(&self, state: &State<S>, progress: &mut (u64, Instant)) -> bool {
         let timeouts = &state.ws.config().settings().timeouts;
-        let left = state.left();
-        if left != progress.0 {
-            *progress = (left, Instant::now());
+        let written_len = state.written_len();
+        if written_len != progress.0 {
+            *progress = (written_len, Instant::now());
         }
         let close = timeouts.close.duration();
         timeouts.write_stall.duration().is_none()
@@ -331,15 +335,15 @@ where
     }
 
     /// Reads once what nobody needs any more. Returns whether more may come.
-    fn linger(&mut self, glance: Duration) -> bool {
+    fn linger(&mut self, max_wait: Duration) -> bool {
         let mut state = self.shared.lock();
         let (now, deadline) = self.shared.tick(&mut state, true);
-        if !state.ws.is_lingering() || !self.shared.may_wait() {
+        if !state.ws.is_lingering() || !self.shared.can_linger() {
             return false;
         }
         drop(state);
-        let glance = now + glance;
-        let until = deadline.map_or(glance, |deadline| deadline.at.min(glance));
+        let wake_at = now + max_wait;
+        let until = deadline.map_or(wake_at, |deadline| deadline.at.min(wake_at));
         let _ = self.reads.arm(&self.shared.stream, now, Some(until));
         let filled = read(&mut self.read_buffer, &self.shared.stream, 0);
         if let Err(error) = filled {
@@ -393,7 +397,7 @@ impl<S> Reader<S> {
             return Err((self, writer));
         }
         drop(writer);
-        let (socket, origin) = (self.shared.socket, self.shared.origin);
+        let (socket, epoch) = (self.shared.socket, self.shared.epoch);
         let shared = match Arc::try_unwrap(self.shared) {
             Ok(shared) => shared,
             Err(shared) => {
@@ -408,16 +412,16 @@ impl<S> Reader<S> {
             stream,
             read_buffer: self.read_buffer,
             write_queue: state.write_queue,
-            answers: state.answers,
+            auto_replies: state.auto_replies,
             max_unsent_len: state.ws.config().settings().max_unsent_len,
             ws: state.ws,
             socket,
             reads: self.reads,
             writes: state.writes,
             response: state.response,
-            origin,
+            epoch,
             partial: self.partial,
-            last: self.last,
+            last_event: self.last_event,
             is_finished: self.is_finished,
         })
     }

@@ -114,30 +114,31 @@ impl<S: Read + Write> WebSocket<S> {
     /// ```
     pub fn next_event(&mut self) -> Result<Option<Event<'static>>, Error> {
         loop {
-            if self.last.is_none() {
+            if self.last_event.is_none() {
                 let before = self.ws.counters().sent.bytes;
                 let event = self
                     .read_buffer
                     .receive(&mut self.ws, self.write_queue.out());
                 let event = event.map(Event::into_owned);
-                self.answers.count(before, self.ws.counters().sent.bytes);
+                self.auto_replies
+                    .count(before, self.ws.counters().sent.bytes);
                 let is_last = is_last(&self.ws, event.as_ref());
                 if !is_last && event.is_some() {
                     return Ok(event);
                 }
-                self.last = event;
+                self.last_event = event;
             }
             if self.is_over() {
                 self.finish()?;
-                return self.take_last();
+                return self.take_last_event();
             }
             self.fill()?;
         }
     }
 
     /// The last event; a failure is an error.
-    fn take_last(&mut self) -> Result<Option<Event<'static>>, Error> {
-        match self.last.take() {
+    fn take_last_event(&mut self) -> Result<Option<Event<'static>>, Error> {
+        match self.last_event.take() {
             Some(Event::Failed(failure)) => Err(failure.into()),
             event => Ok(event),
         }
@@ -176,17 +177,18 @@ impl<S: Read + Write> WebSocket<S> {
         while let Some(event) = self.read_buffer.receive(&mut self.ws, out) {
             is_stuck = false;
             match event {
-                Event::Failed(_) => self.last = Some(event.into_owned()),
+                Event::Failed(_) => self.last_event = Some(event.into_owned()),
                 event => handle(&mut self.ws, event, out)?,
             }
         }
-        self.answers.count(before, self.ws.counters().sent.bytes);
+        self.auto_replies
+            .count(before, self.ws.counters().sent.bytes);
         if is_stuck && self.read_buffer.has_rest() {
             return Err(SendError::NotOpen.into());
         }
         if self.is_over() {
             self.finish()?;
-            self.take_last()?;
+            self.take_last_event()?;
         }
         Ok(!self.is_finished)
     }

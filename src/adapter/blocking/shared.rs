@@ -8,8 +8,9 @@ use std::time::{Duration, Instant};
 
 use super::driver::write_until;
 use super::socket::SocketTimeout;
-use super::write_queue::{Answers, WriteQueue};
+use super::write_queue::WriteQueue;
 use super::{Error, Socket};
+use crate::adapter::auto_replies::AutoReplies;
 use crate::connection::{Connection, IoState};
 use crate::deadline::{Deadline, DeadlineReason};
 use crate::error::ConnectionError;
@@ -22,22 +23,22 @@ pub(super) struct Shared<S> {
     /// Notified when bytes left or a thread stopped writing.
     written: Condvar,
     pub(super) socket: Option<Socket<S>>,
-    pub(super) origin: Instant,
+    pub(super) epoch: Instant,
 }
 
 #[derive(Debug)]
 pub(super) struct State<S> {
     pub(super) ws: Connection,
     pub(super) write_queue: WriteQueue,
-    pub(super) answers: Answers,
+    pub(super) auto_replies: AutoReplies,
     /// Whether a thread is writing, and how many wait until it stops.
     pub(super) is_writing: bool,
-    waiting: u32,
+    waiting_writers: u32,
     /// Whether the reader waits for the stream.
     pub(super) is_reading: bool,
     pub(super) writes: SocketTimeout<S>,
     /// Writing failed: nothing more leaves.
-    pub(super) broken: Option<io::ErrorKind>,
+    pub(super) write_error: Option<io::ErrorKind>,
     /// As that of [`WebSocket`](super::WebSocket).
     pub(super) response: Option<Response>,
 }
@@ -45,7 +46,7 @@ pub(super) struct State<S> {
 pub(super) type Guard<'a, S> = MutexGuard<'a, State<S>>;
 
 /// How long a reader tries to write before it reads again.
-const BRIEFLY: Duration = Duration::from_millis(1);
+const BRIEF_WAIT: Duration = Duration::from_millis(1);
 
 impl<S> Shared<S>
 where
@@ -69,10 +70,10 @@ where
         let mut is_extra = false;
         loop {
             state.check()?;
-            let is_done = state.left() >= target && state.write_queue.buffered_len() == 0;
-            let is_relieved = state.waiting > 0 || is_extra && self.socket.is_some();
-            let another_writes = state.is_writing && state.left() >= target;
-            if another_writes || is_done && (state.write_queue.has_left() || is_relieved) {
+            let is_done = state.written_len() >= target && state.write_queue.buffered_len() == 0;
+            let is_relieved = state.waiting_writers > 0 || is_extra && self.socket.is_some();
+            let another_writes = state.is_writing && state.written_len() >= target;
+            if another_writes || is_done && (state.write_queue.is_flushed() || is_relieved) {
                 self.written.notify_all();
                 return Ok(());
             }
@@ -88,13 +89,13 @@ where
     /// Writes what the stream takes at once, unless another thread is writing:
     /// a reader must not wait for the peer to read, which may be waiting for it
     /// to read. Without timeouts it cannot but wait.
-    pub(super) fn write_briefly<'a>(&'a self, state: Guard<'a, S>) -> Guard<'a, S> {
-        if state.is_writing || state.write_queue.has_left() || state.broken.is_some() {
+    pub(super) fn try_write<'a>(&'a self, state: Guard<'a, S>) -> Guard<'a, S> {
+        if state.is_writing || state.write_queue.is_flushed() || state.write_error.is_some() {
             return state;
         }
         // A peer that is gone takes no answer; its messages still count.
-        let patience = self.socket.map(|_| BRIEFLY);
-        self.write_some(state, patience)
+        let max_wait = self.socket.map(|_| BRIEF_WAIT);
+        self.write_some(state, max_wait)
             .unwrap_or_else(|_| self.lock())
     }
 
@@ -104,7 +105,7 @@ where
         mut state: Guard<'a, S>,
         timeout: Option<Duration>,
     ) -> Guard<'a, S> {
-        state.waiting += 1;
+        state.waiting_writers += 1;
         let mut state = match timeout {
             None => self
                 .written
@@ -115,7 +116,7 @@ where
                 waited.unwrap_or_else(PoisonError::into_inner).0
             }
         };
-        state.waiting -= 1;
+        state.waiting_writers -= 1;
         state
     }
 
@@ -123,15 +124,15 @@ where
     pub(super) fn write_some<'a>(
         &'a self,
         mut state: Guard<'a, S>,
-        patience: Option<Duration>,
+        max_wait: Option<Duration>,
     ) -> Result<Guard<'a, S>, Error> {
         let (now, deadline) = self.tick(&mut state, false);
         if let Err(error) = state.check() {
             self.written.notify_all();
             return Err(error);
         }
-        let until = match patience {
-            Some(patience) => Some(now.saturating_add(patience)),
+        let until = match max_wait {
+            Some(max_wait) => Some(now.saturating_add(max_wait)),
             None => write_until(&state.ws, now, deadline),
         };
         state.writes.arm(&self.stream, now, until)?;
@@ -145,9 +146,9 @@ where
         if let Err(error) = written
             && let Err(error) = state.writes.check(error)
         {
-            state.broken = Some(error.kind());
+            state.write_error = Some(error.kind());
         }
-        if state.broken.is_some() || state.ws.is_stalled() {
+        if state.write_error.is_some() || state.ws.is_stalled() {
             state.write_queue.clear();
         }
         self.written.notify_all();
@@ -156,7 +157,7 @@ where
     }
 
     /// As that of [`WebSocket`](super::WebSocket).
-    pub(super) const fn may_wait(&self) -> bool {
+    pub(super) const fn can_linger(&self) -> bool {
         self.socket.is_some()
     }
 
@@ -173,7 +174,7 @@ where
         state: &mut State<S>,
         is_reading: bool,
     ) -> (Duration, Option<Deadline>) {
-        let now = self.origin.elapsed();
+        let now = self.epoch.elapsed();
         let Some(socket) = self.socket else {
             return (now, None);
         };
@@ -196,14 +197,14 @@ impl<S> Shared<S> {
         stream: S,
         state: State<S>,
         socket: Option<Socket<S>>,
-        origin: Instant,
+        epoch: Instant,
     ) -> Self {
         Self {
             stream,
             state: Mutex::new(state),
             written: Condvar::new(),
             socket,
-            origin,
+            epoch,
         }
     }
 
@@ -223,24 +224,24 @@ impl<S> State<S> {
     pub(super) const fn new(
         ws: Connection,
         write_queue: WriteQueue,
-        answers: Answers,
+        auto_replies: AutoReplies,
         writes: SocketTimeout<S>,
     ) -> Self {
         Self {
             ws,
             write_queue,
-            answers,
+            auto_replies,
             is_writing: false,
-            waiting: 0,
+            waiting_writers: 0,
             is_reading: false,
             writes,
-            broken: None,
+            write_error: None,
             response: None,
         }
     }
 
     /// The position in the output up to which it has left.
-    pub(super) fn left(&self) -> u64 {
+    pub(super) fn written_len(&self) -> u64 {
         let sent = self.ws.counters().sent.bytes;
         sent.saturating_sub(self.write_queue.len() as u64)
     }
@@ -251,10 +252,10 @@ impl<S> State<S> {
         unsent_len == 0 || unsent_len.saturating_add(len) <= self.max_unsent_len()
     }
 
-    /// See [`Answers::is_flood`].
+    /// See [`AutoReplies::is_flood`].
     pub(super) fn is_flooded(&mut self) -> bool {
-        let (left, max) = (self.left(), self.max_unsent_len());
-        self.answers.is_flood(left, max)
+        let (written_len, max) = (self.written_len(), self.max_unsent_len());
+        self.auto_replies.is_flood(written_len, max)
     }
 
     fn max_unsent_len(&self) -> usize {
@@ -266,7 +267,7 @@ impl<S> State<S> {
         if self.ws.is_stalled() {
             return Err(ConnectionError::Timeout(DeadlineReason::WriteStall).into());
         }
-        match self.broken {
+        match self.write_error {
             Some(kind) => Err(io::Error::from(kind).into()),
             None => Ok(()),
         }

@@ -103,19 +103,19 @@ pub(super) struct SocketTimeout<S> {
     calls: Option<(Timeout<S>, SetTimeout<S>)>,
     direction: Direction,
     /// The caller's own timeout of the stream.
-    own: Option<Duration>,
+    caller_timeout: Option<Duration>,
     /// The timeout that was set last, and what the kernel made of it.
     armed: Option<Duration>,
-    rounded: Option<Duration>,
-    is_known: bool,
+    effective: Option<Duration>,
+    is_initialized: bool,
     /// When the present call began, and the first since the last that
     /// succeeded.
-    began: Instant,
-    since: Option<Instant>,
+    call_start: Instant,
+    first_call_start: Option<Instant>,
     /// When the caller wants the control back, and whether a call was made
     /// since that was set.
-    until: Option<Instant>,
-    has_tried: bool,
+    return_by: Option<Instant>,
+    has_called: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -126,19 +126,19 @@ enum Direction {
 
 /// A timeout may come this much too early or, since none can be zero, late:
 /// kernels count it in ticks of up to 10 ms.
-pub(super) const TICK: Duration = Duration::from_millis(10);
+pub(super) const CLOCK_TICK: Duration = Duration::from_millis(10);
 
 const MIN_TIMEOUT: Duration = Duration::from_millis(1);
 
 impl<S> SocketTimeout<S> {
     /// For reads: the caller's own timeout is respected.
-    pub(super) fn to_read(socket: Option<Socket<S>>) -> Self {
+    pub(super) fn for_reads(socket: Option<Socket<S>>) -> Self {
         let calls = socket.map(|socket| (socket.read_timeout, socket.set_read_timeout));
         Self::new(calls, Direction::Read)
     }
 
     /// For writes.
-    pub(super) fn to_write(socket: Option<Socket<S>>) -> Self {
+    pub(super) fn for_writes(socket: Option<Socket<S>>) -> Self {
         let calls = socket.map(|socket| (socket.write_timeout, socket.set_write_timeout));
         Self::new(calls, Direction::Write)
     }
@@ -147,22 +147,22 @@ impl<S> SocketTimeout<S> {
         Self {
             calls,
             direction,
-            own: None,
+            caller_timeout: None,
             armed: None,
-            rounded: None,
-            is_known: false,
-            began: Instant::now(),
-            since: None,
-            until: None,
-            has_tried: false,
+            effective: None,
+            is_initialized: false,
+            call_start: Instant::now(),
+            first_call_start: None,
+            return_by: None,
+            has_called: false,
         }
     }
 
     /// From now on, calls fail with `WouldBlock` once this time has come and
     /// one was made.
-    pub(super) const fn limit(&mut self, until: Option<Instant>) {
-        self.until = until;
-        self.has_tried = false;
+    pub(super) const fn limit(&mut self, return_by: Option<Instant>) {
+        self.return_by = return_by;
+        self.has_called = false;
     }
 
     /// Makes the next call return at this time, or a little sooner: setting the
@@ -174,60 +174,66 @@ impl<S> SocketTimeout<S> {
         now: Duration,
         deadline: Option<Duration>,
     ) -> io::Result<()> {
-        self.began = Instant::now();
-        if self.has_tried && self.until.is_some_and(|until| until <= self.began) {
+        self.call_start = Instant::now();
+        if self.has_called
+            && self
+                .return_by
+                .is_some_and(|return_by| return_by <= self.call_start)
+        {
             return Err(io::ErrorKind::WouldBlock.into());
         }
-        self.has_tried = true;
+        self.has_called = true;
         let Some((timeout, set_timeout)) = self.calls else {
             return Ok(());
         };
-        self.look_at(timeout, stream)?;
-        self.since.get_or_insert(self.began);
-        let limit = self.end_of_patience();
+        self.refresh(timeout, stream)?;
+        self.first_call_start.get_or_insert(self.call_start);
+        let limit = self.wait_limit();
         let left = [
             deadline.map(|at| at.saturating_sub(now)),
-            limit.map(|at| at.saturating_duration_since(self.began)),
+            limit.map(|at| at.saturating_duration_since(self.call_start)),
         ];
         let left = left.into_iter().flatten().min();
         let left = left.map(|left| left.max(MIN_TIMEOUT));
-        let will_do = match (self.armed, left) {
+        let is_close_enough = match (self.armed, left) {
             (None, None) => true,
             (Some(armed), Some(left)) => armed <= left && left <= armed.saturating_mul(2),
             _ => false,
         };
-        if !will_do {
+        if !is_close_enough {
             set_timeout(stream, left)?;
             self.armed = left;
-            self.rounded = timeout(stream)?;
+            self.effective = timeout(stream)?;
         }
         Ok(())
     }
 
     /// Finds out whether the caller has set another timeout.
-    fn look_at(&mut self, timeout: Timeout<S>, stream: &S) -> io::Result<()> {
-        if self.is_known && self.direction == Direction::Write {
+    fn refresh(&mut self, timeout: Timeout<S>, stream: &S) -> io::Result<()> {
+        if self.is_initialized && self.direction == Direction::Write {
             return Ok(());
         }
         let current = timeout(stream)?;
-        if !self.is_known || current != self.rounded {
-            (self.own, self.armed, self.rounded) = (current, current, current);
-            self.is_known = true;
+        if !self.is_initialized || current != self.effective {
+            (self.caller_timeout, self.armed, self.effective) = (current, current, current);
+            self.is_initialized = true;
         }
         Ok(())
     }
 
     /// When the caller gets the control back, although nothing happened.
-    fn end_of_patience(&self) -> Option<Instant> {
-        let own = self.own.filter(|_| self.direction == Direction::Read);
-        let own = self.since.zip(own);
-        let own = own.and_then(|(since, own)| since.checked_add(own));
-        own.into_iter().chain(self.until).min()
+    fn wait_limit(&self) -> Option<Instant> {
+        let timeout = self
+            .caller_timeout
+            .filter(|_| self.direction == Direction::Read);
+        let start_and_timeout = self.first_call_start.zip(timeout);
+        let limit = start_and_timeout.and_then(|(start, timeout)| start.checked_add(timeout));
+        limit.into_iter().chain(self.return_by).min()
     }
 
     /// After a call succeeded.
     pub(super) const fn succeed(&mut self) {
-        self.since = None;
+        self.first_call_start = None;
     }
 
     /// After a call failed: fine if it was interrupted or timed out, so that
@@ -237,20 +243,20 @@ impl<S> SocketTimeout<S> {
     pub(super) fn check(&mut self, error: io::Error) -> io::Result<()> {
         let timed_out = self
             .armed
-            .is_some_and(|armed| self.began.elapsed() + TICK >= armed);
+            .is_some_and(|armed| self.call_start.elapsed() + CLOCK_TICK >= armed);
         match error.kind() {
             io::ErrorKind::Interrupted => Ok(()),
             io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut if timed_out => {
-                let end = self.end_of_patience();
+                let end = self.wait_limit();
                 if end.is_none_or(|end| Instant::now() + MIN_TIMEOUT < end) {
                     return Ok(());
                 }
-                self.since = None;
+                self.first_call_start = None;
                 // What a socket calls a timeout differs between platforms.
                 Err(io::ErrorKind::WouldBlock.into())
             }
             _ => {
-                self.since = None;
+                self.first_call_start = None;
                 Err(error)
             }
         }
@@ -259,11 +265,11 @@ impl<S> SocketTimeout<S> {
     /// Gives the stream its own timeout again.
     pub(super) fn restore(&self, stream: &S) {
         if let Some((_, set_timeout)) = self.calls
-            && self.is_known
-            && self.rounded != self.own
+            && self.is_initialized
+            && self.effective != self.caller_timeout
         {
             // A broken stream has no timeout.
-            let _ = set_timeout(stream, self.own);
+            let _ = set_timeout(stream, self.caller_timeout);
         }
     }
 }

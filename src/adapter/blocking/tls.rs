@@ -131,15 +131,15 @@ impl<S: Duplex> TlsStream<S> {
     /// `TimedOut`, `InvalidData` if the peer breaks a rule or its certificate
     /// is not trusted, and errors of the stream.
     pub fn complete_handshake(&self, timeout: Option<Duration>) -> io::Result<()> {
-        within(&self.stream, self.socket, timeout, |until| {
+        within(&self.stream, self.socket, timeout, |timed| {
             let mut received = lock(&self.received);
             while self.is_handshaking() {
-                until.call(|| self.send_some(&mut lock(&self.sending)))?;
-                if self.is_handshaking() && until.call(|| self.receive(&mut received))? == 0 {
+                timed.call(|| self.send_some(&mut lock(&self.sending)))?;
+                if self.is_handshaking() && timed.call(|| self.receive(&mut received))? == 0 {
                     return Err(io::ErrorKind::UnexpectedEof.into());
                 }
             }
-            until.call(|| self.send_some(&mut lock(&self.sending)))
+            timed.call(|| self.send_some(&mut lock(&self.sending)))
         })
     }
 

@@ -46,7 +46,7 @@ impl WriteQueue {
     }
 
     /// Whether everything has left.
-    pub(super) const fn has_left(&self) -> bool {
+    pub(super) const fn is_flushed(&self) -> bool {
         self.len() == 0 && !self.needs_flush
     }
 
@@ -91,7 +91,7 @@ impl WriteQueue {
     }
 
     /// What is unsent, in two pieces.
-    pub(super) fn pieces(&self) -> [&[u8]; 2] {
+    pub(super) fn unsent_slices(&self) -> [&[u8]; 2] {
         [self.front.get(self.start..).unwrap_or_default(), &self.out]
     }
 
@@ -136,33 +136,5 @@ impl Front {
         }
         stream.flush()?;
         Ok(true)
-    }
-}
-
-/// The unsent bytes that the peer made us send, by their position in the
-/// output.
-#[derive(Debug, Default)]
-pub(super) struct Answers {
-    len: u64,
-    end: u64,
-}
-
-impl Answers {
-    /// What was appended between these two positions is an answer.
-    pub(super) const fn count(&mut self, before: u64, after: u64) {
-        if after > before {
-            self.len += after - before;
-            self.end = after;
-        }
-    }
-
-    /// Whether the peer makes us send more than it reads: it is not read until
-    /// it does. What the application sends of its own accord does not count, or
-    /// two that both send would wait for each other.
-    pub(super) const fn is_flood(&mut self, left: u64, max_unsent_len: usize) -> bool {
-        if left >= self.end {
-            self.len = 0;
-        }
-        self.len > 0 && self.len >= max_unsent_len as u64
     }
 }

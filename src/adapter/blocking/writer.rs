@@ -160,7 +160,7 @@ where
         message: impl Into<MessageRef<'m>>,
     ) -> Result<Option<MessageRef<'m>>, Error> {
         let message = message.into();
-        let mut state = self.shared.write_briefly(self.shared.lock());
+        let mut state = self.shared.try_write(self.shared.lock());
         state.check()?;
         if !state.has_room(message.len()) {
             return Ok(Some(message));
@@ -169,7 +169,7 @@ where
             ws, write_queue, ..
         } = &mut *state;
         ws.send(&message, write_queue.out())?;
-        self.shared.write_briefly(state).check()?;
+        self.shared.try_write(state).check()?;
         Ok(None)
     }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use std::vec::Vec;
 
 /// How long an address may take until the next one is tried too (RFC 8305 §5).
-pub(in crate::adapter) const NEXT_ADDRESS_AFTER: Duration = Duration::from_millis(250);
+pub(in crate::adapter) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
 /// The addresses with both families in turn, beginning with the family of the
 /// first (RFC 8305 §4).
-pub(in crate::adapter) fn interleaved(
+pub(in crate::adapter) fn interleave_families(
     addresses: impl Iterator<Item = SocketAddr>,
 ) -> Vec<SocketAddr> {
     let addresses: Vec<_> = addresses.collect();
@@ -75,7 +75,7 @@ pub(in crate::adapter) mod tests {
                 vec![v4(1), v6(1), v6(2), v6(3)],
             ),
         ] {
-            assert_eq!(interleaved(resolved.into_iter()), expected);
+            assert_eq!(interleave_families(resolved.into_iter()), expected);
         }
     }
 }

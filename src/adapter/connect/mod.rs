@@ -9,6 +9,8 @@ mod proxy_tunnel;
 pub(super) mod race;
 mod redirects;
 mod socks;
+#[cfg(any(feature = "futures", feature = "tokio"))]
+mod timeout;
 #[cfg(feature = "rustls")]
 mod tls;
 
@@ -17,11 +19,13 @@ use std::io;
 use super::{ConnectStep, Error};
 #[cfg(test)]
 pub(super) use addresses::tests;
-pub(super) use addresses::{NEXT_ADDRESS_AFTER, interleaved};
+pub(super) use addresses::{ATTEMPT_DELAY, interleave_families};
 pub use connector::Connector;
 pub(super) use proxy_tunnel::ProxyTunnel;
-pub(super) use redirects::{Redirects, sendable};
+pub(super) use redirects::{Redirects, checked_request};
 pub use socks::SocksError;
+#[cfg(any(feature = "futures", feature = "tokio"))]
+pub(super) use timeout::with_timeout;
 #[cfg(feature = "rustls")]
 pub use tls::Tls;
 
@@ -39,7 +43,7 @@ impl ConnectStep {
 
 /// The answer to `wss` without the feature `rustls`.
 #[cfg(not(feature = "rustls"))]
-pub(super) fn no_tls() -> Error {
+pub(super) fn tls_unavailable() -> Error {
     let error = io::Error::new(io::ErrorKind::Unsupported, "built without rustls");
     ConnectStep::Tls.failed(error)
 }

@@ -15,11 +15,11 @@ use crate::input::Input;
 pub(in crate::adapter) struct ProxyTunnel {
     /// What is to be sent before more is read.
     out: Vec<u8>,
-    dialogue: Dialogue,
+    protocol: Protocol,
 }
 
 #[derive(Debug)]
-enum Dialogue {
+enum Protocol {
     Http(TunnelReader, Config),
     Socks(Socks),
 }
@@ -29,8 +29,8 @@ impl ProxyTunnel {
     pub(super) fn http(uri: &Uri, authorization: Option<&str>, config: &Config) -> Self {
         let mut out = Vec::new();
         write_connect(uri, authorization, &mut out);
-        let dialogue = Dialogue::Http(TunnelReader::default(), config.clone());
-        Self { out, dialogue }
+        let protocol = Protocol::Http(TunnelReader::default(), config.clone());
+        Self { out, protocol }
     }
 
     /// With SOCKS (RFC 1928).
@@ -40,8 +40,8 @@ impl ProxyTunnel {
             let error = "name, user or password of 0 or more than 255 bytes";
             ConnectStep::Proxy.failed(io::Error::new(io::ErrorKind::InvalidInput, error))
         })?;
-        let dialogue = Dialogue::Socks(socks);
-        Ok(Self { out, dialogue })
+        let protocol = Protocol::Socks(socks);
+        Ok(Self { out, protocol })
     }
 
     /// What is to be sent before more is read.
@@ -65,9 +65,9 @@ impl ProxyTunnel {
         if bytes.is_empty() {
             return Err(failed(io::ErrorKind::UnexpectedEof));
         }
-        match &mut self.dialogue {
-            Dialogue::Http(reader, config) => receive_head(reader, config, bytes),
-            Dialogue::Socks(socks) => {
+        match &mut self.protocol {
+            Protocol::Http(reader, config) => receive_head(reader, config, bytes),
+            Protocol::Socks(socks) => {
                 let received = socks.receive(bytes, &mut self.out);
                 received.map_err(|fault| match fault {
                     SocksFault::Refused(error) => Error::SocksRefused(error),

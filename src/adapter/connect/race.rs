@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 use std::vec::{self, Vec};
 
-use super::{NEXT_ADDRESS_AFTER, interleaved};
+use super::{ATTEMPT_DELAY, interleave_families};
 
 /// Connects to the first address that answers: the next one is tried once the
 /// one before has failed, or has not answered for 250 ms.
@@ -19,9 +19,9 @@ pub(in crate::adapter) async fn race<T>(
     sleep: impl Fn(Duration) -> Attempt<()>,
 ) -> io::Result<T> {
     let mut race = Race {
-        waiting: interleaved(addresses).into_iter(),
+        untried: interleave_families(addresses).into_iter(),
         attempts: Vec::new(),
-        pause: None,
+        delay: None,
         error: io::ErrorKind::NotFound.into(),
     };
     poll_fn(|cx| race.poll(cx, &connect, &sleep)).await
@@ -31,10 +31,10 @@ pub(in crate::adapter) async fn race<T>(
 pub(in crate::adapter) type Attempt<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 
 struct Race<T> {
-    waiting: vec::IntoIter<SocketAddr>,
+    untried: vec::IntoIter<SocketAddr>,
     attempts: Vec<Attempt<T>>,
     /// Until the next attempt begins.
-    pause: Option<Attempt<()>>,
+    delay: Option<Attempt<()>>,
     error: io::Error,
 }
 
@@ -49,15 +49,15 @@ impl<T> Race<T> {
             if let Some(connected) = self.poll_attempts(cx) {
                 return Poll::Ready(Ok(connected));
             }
-            if let Some(pause) = &mut self.pause
-                && pause.as_mut().poll(cx).is_pending()
+            if let Some(delay) = &mut self.delay
+                && delay.as_mut().poll(cx).is_pending()
             {
                 return Poll::Pending;
             }
-            self.pause = None;
-            if let Some(address) = self.waiting.next() {
+            self.delay = None;
+            if let Some(address) = self.untried.next() {
                 self.attempts.push(connect(address));
-                self.pause = Some(sleep(NEXT_ADDRESS_AFTER));
+                self.delay = Some(sleep(ATTEMPT_DELAY));
             } else if self.attempts.is_empty() {
                 let error = std::mem::replace(&mut self.error, io::ErrorKind::NotFound.into());
                 return Poll::Ready(Err(error));
@@ -84,7 +84,7 @@ impl<T> Race<T> {
             });
         if self.attempts.len() < before {
             // The next one need not wait.
-            self.pause = None;
+            self.delay = None;
         }
         connected
     }

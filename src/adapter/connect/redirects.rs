@@ -2,7 +2,7 @@
 
 use super::Connector;
 #[cfg(not(feature = "rustls"))]
-use super::no_tls;
+use super::tls_unavailable;
 use crate::adapter::Error;
 use crate::handshake::{ClientRequest, RedirectError, RequestError};
 
@@ -19,7 +19,7 @@ impl Redirects {
         request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
         connector: &Connector,
     ) -> Result<Self, Error> {
-        let request = sendable(request)?;
+        let request = checked_request(request)?;
         let max = connector.max_redirects;
         Ok(Self {
             request,
@@ -42,7 +42,7 @@ impl Redirects {
             Ok(_) if self.left == 0 => Some(Err(Error::TooManyRedirects(response))),
             Ok(next) => {
                 self.left -= 1;
-                match supported(next) {
+                match check_scheme(next) {
                     Ok(next) => self.request = next,
                     Err(error) => return Some(Err(error)),
                 }
@@ -55,16 +55,16 @@ impl Redirects {
 }
 
 /// A request that can be sent: known before anything is dialled.
-pub(in crate::adapter) fn sendable(
+pub(in crate::adapter) fn checked_request(
     request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
 ) -> Result<ClientRequest, Error> {
-    supported(request.try_into().map_err(Into::into)?)
+    check_scheme(request.try_into().map_err(Into::into)?)
 }
 
-fn supported(request: ClientRequest) -> Result<ClientRequest, Error> {
+fn check_scheme(request: ClientRequest) -> Result<ClientRequest, Error> {
     #[cfg(not(feature = "rustls"))]
     if request.uri().is_secure() {
-        return Err(no_tls());
+        return Err(tls_unavailable());
     }
     Ok(request)
 }

@@ -79,7 +79,7 @@ impl fmt::Debug for Tls {
 impl Connector {
     /// A TLS session with the URI's host, in which this protocol is spoken
     /// (ALPN, RFC 7301).
-    pub(in crate::adapter) fn session(
+    pub(in crate::adapter) fn tls_session(
         &self,
         uri: &Uri,
         alpn: &[u8],

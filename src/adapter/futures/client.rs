@@ -1,8 +1,7 @@
 //! Clients: from a URI, or a stream, to an open WebSocket.
 
-use core::pin::{Pin, pin};
+use core::pin::Pin;
 use core::task::{Context, Poll};
-use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::string::String;
 use std::time::Duration;
@@ -10,7 +9,7 @@ use std::time::Duration;
 use futures_io::{AsyncRead, AsyncWrite};
 
 use super::{Io, Timer};
-use crate::adapter::connect::{Redirects, sendable};
+use crate::adapter::connect::{Redirects, checked_request, with_timeout};
 use crate::adapter::poll::{self, MaybeTls, Transport};
 use crate::adapter::{ConnectStep, Connector, Error};
 use crate::handshake::{ClientRequest, RequestError};
@@ -64,8 +63,8 @@ where
         let (host, port) = connector.first_hop(redirects.request.uri());
         let attempt = async {
             let timeout = connector.config().settings().timeouts.handshake.duration();
-            let deadline = timeout.map(|timeout| sleep.clone()(timeout));
-            let stream = limited(deadline, dial(host.into(), port)).await;
+            let timer = timeout.map(|timeout| sleep.clone()(timeout));
+            let stream = with_timeout(timer, dial(host.into(), port)).await;
             let stream = stream.map_err(|error| ConnectStep::Tcp.failed(error))?;
             connect_on(stream, &redirects.request, connector, sleep.clone()).await
         };
@@ -112,30 +111,10 @@ where
     S: AsyncRead + AsyncWrite + Unpin,
     F: Future<Output = ()> + Send + 'static,
 {
-    let request = sendable(request)?;
+    let request = checked_request(request)?;
     let mut io = Io::new(stream);
     io.timer = Some(Timer::new(sleep));
     poll::connect::connect(io, &request, connector).await
-}
-
-/// What `work` returns, unless the deadline comes first.
-async fn limited<R>(
-    deadline: Option<impl Future<Output = ()>>,
-    work: impl Future<Output = io::Result<R>>,
-) -> io::Result<R> {
-    let (mut deadline, mut work) = (pin!(deadline), pin!(work));
-    poll_fn(|cx| {
-        if let Poll::Ready(done) = work.as_mut().poll(cx) {
-            return Poll::Ready(done);
-        }
-        match deadline.as_mut().as_pin_mut() {
-            None => Poll::Pending,
-            Some(deadline) => deadline
-                .poll(cx)
-                .map(|()| Err(io::ErrorKind::TimedOut.into())),
-        }
-    })
-    .await
 }
 
 impl<S> Stream<S> {

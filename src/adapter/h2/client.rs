@@ -17,8 +17,8 @@ use bytes::Bytes;
 
 use super::stream::is_end_of_connection;
 use super::{MAX_WINDOW, Stream, WebSocket, io_error, upgraded};
-use crate::adapter::connect::{Redirects, sendable};
-use crate::adapter::tokio::client::{dial, reach};
+use crate::adapter::connect::{Redirects, checked_request};
+use crate::adapter::tokio::client::{dial, establish};
 use crate::adapter::{Connector, Error, http, tokio};
 use crate::config::Config;
 use crate::deadline::DeadlineReason;
@@ -73,16 +73,16 @@ pub async fn connect_on<S: AsyncRead + AsyncWrite + Unpin>(
     request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
     connector: &Connector,
 ) -> Result<(WebSocket, Connection<tokio::Stream<S>>), Error> {
-    let request = sendable(request)?;
-    let stream = reach(stream, &request, connector).await?;
+    let request = checked_request(request)?;
+    let stream = establish(stream, &request, connector).await?;
     let (client, mut connection) = handshake(stream, connector.config()).await?;
-    let asking = connect(&client, &request, connector.config());
-    let ws = driving(&mut connection, asking).await?;
+    let opening = connect(&client, &request, connector.config());
+    let ws = drive_until(&mut connection, opening).await?;
     Ok((ws, connection))
 }
 
 /// What `work` returns, while the connection is driven.
-async fn driving<S: AsyncRead + AsyncWrite + Unpin, R>(
+async fn drive_until<S: AsyncRead + AsyncWrite + Unpin, R>(
     connection: &mut Connection<S>,
     work: impl Future<Output = R>,
 ) -> R {
@@ -112,7 +112,7 @@ pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
             .initial_connection_window_size(MAX_WINDOW)
             .handshake(stream);
         let (client, mut connection) = handshake.await.map_err(failed)?;
-        settled(&mut connection).await?;
+        wait_for_settings(&mut connection).await?;
         Ok((client, connection))
     };
     within(config, handshake).await
@@ -132,7 +132,7 @@ async fn within<R>(
 }
 
 /// RFC 9113 §3.4: settings come first, and so before the answer to a ping.
-async fn settled<S: AsyncRead + AsyncWrite + Unpin>(
+async fn wait_for_settings<S: AsyncRead + AsyncWrite + Unpin>(
     connection: &mut Connection<S>,
 ) -> Result<(), Error> {
     let Some(mut pings) = connection.ping_pong() else {
@@ -163,13 +163,13 @@ pub async fn connect(
     request: &ClientRequest,
     config: &Config,
 ) -> Result<WebSocket, Error> {
-    let asking = ask(client.clone(), request, config);
-    let (response, send, offer) = within(config, asking).await?;
+    let opening = send_connect(client.clone(), request, config);
+    let (response, send, offer) = within(config, opening).await?;
     match http::check(&offer, &response) {
         Ok(agreement) => {
-            let opening = http::opening(&response, &agreement);
+            let response_head = http::opening_response(&response, &agreement);
             let stream = Stream::new(send, response.into_body());
-            Ok(upgraded(stream, Role::Client, agreement, config).with_response(opening))
+            Ok(upgraded(stream, Role::Client, agreement, config).with_response(response_head))
         }
         Err(error) => {
             let (head, mut body) = response.into_parts();
@@ -199,7 +199,7 @@ async fn read_body(body: &mut RecvStream, config: &Config) -> (Vec<u8>, bool) {
     (bytes, !is_whole)
 }
 
-async fn ask(
+async fn send_connect(
     client: SendRequest<Bytes>,
     request: &ClientRequest,
     config: &Config,

@@ -36,14 +36,14 @@ impl Stream {
         while self.send.capacity() == 0 {
             match ready!(self.send.poll_capacity(cx)) {
                 Some(capacity) => capacity.map_err(io_error)?,
-                None => return self.poll_broken(cx).map(Err),
+                None => return self.poll_reset_reason(cx).map(Err),
             };
         }
         Poll::Ready(Ok(self.send.capacity().min(len)))
     }
 
     /// Why nothing can be written any more.
-    fn poll_broken(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
+    fn poll_reset_reason(&mut self, cx: &mut Context<'_>) -> Poll<io::Error> {
         let reason = ready!(self.send.poll_reset(cx));
         Poll::Ready(match reason {
             Ok(Reason::NO_ERROR) => io::ErrorKind::BrokenPipe.into(),

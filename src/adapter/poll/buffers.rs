@@ -11,7 +11,7 @@ use std::vec::Vec;
 pub(super) const READ_LEN: usize = 64 * 1024;
 
 /// How many buffers of each kind a thread keeps.
-const MAX_KEPT: usize = 4;
+const MAX_KEPT_BUFFERS: usize = 4;
 
 /// How many bytes the buffers of a kind may have together. Large messages need
 /// large buffers, which the system takes back and clears if nobody keeps them:
@@ -19,33 +19,33 @@ const MAX_KEPT: usize = 4;
 const MAX_KEPT_CAPACITY: usize = 2 * 1024 * 1024;
 
 thread_local! {
-    static READS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
-    static WRITES: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static READ_BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
+    static WRITE_BUFFERS: RefCell<Vec<Vec<u8>>> = const { RefCell::new(Vec::new()) };
 }
 
 /// A buffer of [`READ_LEN`] bytes.
 pub(super) fn take_read() -> Vec<u8> {
-    let kept = READS.try_with(|reads| reads.borrow_mut().pop());
+    let kept = READ_BUFFERS.try_with(|reads| reads.borrow_mut().pop());
     let kept = kept.ok().flatten();
     kept.unwrap_or_else(|| vec![0; READ_LEN])
 }
 
 pub(super) fn put_read(buf: Vec<u8>) {
     if buf.len() == READ_LEN {
-        put(&READS, buf);
+        put(&READ_BUFFERS, buf);
     }
 }
 
 /// An empty buffer.
 pub(super) fn take_write() -> Vec<u8> {
-    let kept = WRITES.try_with(|writes| writes.borrow_mut().pop());
+    let kept = WRITE_BUFFERS.try_with(|writes| writes.borrow_mut().pop());
     kept.ok().flatten().unwrap_or_default()
 }
 
 pub(super) fn put_write(mut buf: Vec<u8>) {
     buf.clear();
     if buf.capacity() > 0 {
-        put(&WRITES, buf);
+        put(&WRITE_BUFFERS, buf);
     }
 }
 
@@ -54,7 +54,7 @@ fn put(kept: &'static LocalKey<RefCell<Vec<Vec<u8>>>>, buf: Vec<u8>) {
     let _ = kept.try_with(|kept| {
         let mut kept = kept.borrow_mut();
         let capacity: usize = kept.iter().map(Vec::capacity).sum();
-        if kept.len() < MAX_KEPT && capacity + buf.capacity() <= MAX_KEPT_CAPACITY {
+        if kept.len() < MAX_KEPT_BUFFERS && capacity + buf.capacity() <= MAX_KEPT_CAPACITY {
             kept.push(buf);
         }
     });

@@ -6,8 +6,8 @@ use std::task::{Context, Poll};
 use std::vec::Vec;
 
 use super::driver::Driver;
-use super::tasks::Side;
 use super::transport::Transport;
+use super::wakers::Half;
 use super::{Reader, WebSocket, Writer};
 use crate::adapter::Error;
 use crate::close::CloseCode;
@@ -101,7 +101,7 @@ impl<T: Transport> WebSocket<T> {
     /// As [`send_fragment`](Self::send_fragment).
     pub async fn feed_fragment(&mut self, fragment: Fragment<'_>) -> Result<(), Error> {
         poll_fn(|cx| {
-            self.poll(Side::Writer, cx, |driver, cx| {
+            self.poll(Half::Writer, cx, |driver, cx| {
                 driver.poll_fragment(cx, &fragment)
             })
         })
@@ -117,7 +117,7 @@ impl<T: Transport> WebSocket<T> {
     /// As [`ping`](Self::ping).
     pub async fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
         poll_fn(|cx| {
-            self.poll(Side::Writer, cx, |driver, cx| {
+            self.poll(Half::Writer, cx, |driver, cx| {
                 driver.poll_control(cx, |ws, out| ws.pong(payload, out))
             })
         })
@@ -138,10 +138,10 @@ impl<T: Transport> WebSocket<T> {
     /// # }
     /// ```
     pub fn with<R>(&mut self, act: impl FnOnce(&mut Connection, &mut Vec<u8>) -> R) -> R {
-        let stage = self.driver.stage();
+        let progress = self.driver.progress();
         let result = self.driver.with(act);
-        if self.driver.stage() != stage {
-            self.sides.wake_other(Side::Writer);
+        if self.driver.progress() != progress {
+            self.wakers.wake_other_half(Half::Writer);
         }
         result
     }

@@ -12,7 +12,7 @@ use super::tls::MaybeTls;
 use super::tls::TlsIo;
 use super::transport::Transport;
 #[cfg(not(feature = "rustls"))]
-use crate::adapter::connect::no_tls;
+use crate::adapter::connect::tls_unavailable;
 use crate::adapter::connect::{Connector, HTTP_1_1, ProxyTunnel};
 use crate::adapter::{ConnectStep, Error};
 use crate::handshake::{ClientRequest, Uri};
@@ -24,14 +24,14 @@ pub(in crate::adapter) async fn connect<T: Transport>(
     request: &ClientRequest,
     connector: &Connector,
 ) -> Result<WebSocket<MaybeTls<T>>, Error> {
-    let io = reach(io, request.uri(), HTTP_1_1, connector).await?;
+    let io = establish(io, request.uri(), HTTP_1_1, connector).await?;
     WebSocket::client_on(io, request, connector.config())?
         .connect()
         .await
 }
 
 /// Goes through the proxy and does the TLS handshake, for this protocol.
-pub(in crate::adapter) async fn reach<T: Transport>(
+pub(in crate::adapter) async fn establish<T: Transport>(
     mut io: T,
     uri: &Uri,
     alpn: &[u8],
@@ -55,7 +55,7 @@ pub(in crate::adapter) async fn reach<T: Transport>(
     #[cfg(feature = "rustls")]
     return secure(io, uri, alpn, connector).await;
     #[cfg(not(feature = "rustls"))]
-    Err(no_tls())
+    Err(tls_unavailable())
 }
 
 #[cfg(feature = "rustls")]
@@ -66,7 +66,7 @@ async fn secure<T: Transport>(
     connector: &Connector,
 ) -> Result<MaybeTls<T>, Error> {
     let timeout = connector.config().settings().timeouts.handshake.duration();
-    let mut tls = TlsIo::new(io, connector.session(uri, alpn)?);
+    let mut tls = TlsIo::new(io, connector.tls_session(uri, alpn)?);
     within(&mut tls, timeout, ConnectStep::Tls, |tls, cx| {
         tls.poll_handshake(cx)
             .map_err(|error| ConnectStep::Tls.failed(error))

@@ -10,9 +10,10 @@ use std::task::{Context, Poll, ready};
 use std::vec::Vec;
 
 use super::buffers;
-use super::tasks::yield_now;
 use super::transport::Transport;
+use super::wakers::yield_now;
 use super::write_queue::WriteQueue;
+use crate::adapter::auto_replies::AutoReplies;
 use crate::adapter::read_buffer::ReadBuffer;
 use crate::adapter::{Error, is_last};
 use crate::connection::{Connection, IoState};
@@ -30,22 +31,19 @@ pub(super) struct Driver<T> {
     pub(super) write_queue: WriteQueue,
     /// As a client: what opened the connection, until it is taken.
     pub(super) response: Option<Response>,
-    /// How many bytes answer what the peer sent and may be unsent, and the
-    /// position in the output after them.
-    answers_len: u64,
-    answers_end: u64,
+    auto_replies: AutoReplies,
     /// The position in the output after the last ping or pong of the
     /// application's own.
     pub(super) control_end: u64,
     /// The event that ended the connection, to be returned once what is owed
     /// has left.
-    pub(super) last: Option<Box<Event<'static>>>,
+    pub(super) last_event: Option<Box<Event<'static>>>,
     /// How far the end of the outgoing direction is.
     pub(super) shutdown: Shutdown,
     /// Counts reads, as the clock is not looked at with each.
     reads: u32,
     /// Writing failed: nothing more leaves.
-    pub(super) broken: Option<io::ErrorKind>,
+    pub(super) write_error: Option<io::ErrorKind>,
     /// Nothing is read or written any more.
     pub(super) is_finished: bool,
     /// The pieces of a message that came so far, where they are to be joined.
@@ -57,7 +55,7 @@ pub(super) struct Driver<T> {
 const MAX_READS: u32 = 16;
 
 /// A read of this many bytes may bring more control frames than a second may.
-const LONG_READ: usize = 1024;
+const LONG_READ_LEN: usize = 1024;
 const MAX_EVENTS: u32 = 1024;
 
 /// The end of the outgoing direction.
@@ -78,13 +76,12 @@ impl<T: Transport> Driver<T> {
             read_buffer: ReadBuffer::default(),
             write_queue,
             response: None,
-            answers_len: 0,
-            answers_end: 0,
+            auto_replies: AutoReplies::default(),
             control_end: 0,
-            last: None,
+            last_event: None,
             shutdown: Shutdown::NotYet,
             reads: 0,
-            broken: None,
+            write_error: None,
             is_finished: false,
             partial: None,
         }
@@ -127,7 +124,7 @@ impl<T: Transport> Driver<T> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Event<'static>>, Error>> {
         for _ in 0..MAX_READS {
-            if self.last.is_none() {
+            if self.last_event.is_none() {
                 let event = self.receive();
                 let is_last = is_last(&self.ws, event.as_ref());
                 if !is_last && event.is_some() {
@@ -135,11 +132,11 @@ impl<T: Transport> Driver<T> {
                     self.release();
                     return Poll::Ready(Ok(event));
                 }
-                self.last = event.map(Box::new);
+                self.last_event = event.map(Box::new);
             }
             if self.is_over() {
                 ready!(self.poll_end(cx));
-                return Poll::Ready(self.take_last());
+                return Poll::Ready(self.take_last_event());
             }
             ready!(self.poll_fill(cx))?;
         }
@@ -162,28 +159,28 @@ impl<T: Transport> Driver<T> {
         while let Some(event) = self.read_buffer.receive(&mut self.ws, out) {
             is_stuck = false;
             match event {
-                Event::Failed(_) => self.last = Some(Box::new(event.into_owned())),
+                Event::Failed(_) => self.last_event = Some(Box::new(event.into_owned())),
                 event => handle(&mut self.ws, event, out)?,
             }
         }
-        self.count_answers(before);
+        self.count_auto_replies(before);
         if is_stuck && self.read_buffer.has_rest() {
             return Poll::Ready(Err(SendError::NotOpen.into()));
         }
         if self.is_over() {
             ready!(self.poll_end(cx));
-            self.take_last()?;
+            self.take_last_event()?;
         }
         self.release();
         Poll::Ready(Ok(!self.is_finished))
     }
 
     /// Heap bytes held, those of the transport left out.
-    pub(super) fn held_bytes(&self) -> usize {
-        self.ws.held_bytes()
-            + self.read_buffer.held_bytes()
-            + self.write_queue.held_bytes()
-            + self.response.as_ref().map_or(0, Response::held_bytes)
+    pub(super) fn memory_usage(&self) -> usize {
+        self.ws.memory_usage()
+            + self.read_buffer.memory_usage()
+            + self.write_queue.memory_usage()
+            + self.response.as_ref().map_or(0, Response::memory_usage)
     }
 
     /// The next event in what was read.
@@ -193,32 +190,25 @@ impl<T: Transport> Driver<T> {
             .read_buffer
             .receive(&mut self.ws, self.write_queue.out());
         let event = event.map(Event::into_owned);
-        self.count_answers(before);
+        self.count_auto_replies(before);
         event
     }
 
     /// Counts what was appended since so many bytes were: the peer made us
     /// send it.
-    fn count_answers(&mut self, before: u64) {
+    fn count_auto_replies(&mut self, before: u64) {
         let after = self.ws.counters().sent.bytes;
-        if after > before {
-            self.answers_len += after - before;
-            self.answers_end = after;
-        }
+        self.auto_replies.count(before, after);
     }
 
-    /// Whether the peer makes us send more than it reads: it is not read until
-    /// it does. What the application sends of its own accord does not count, or
-    /// two that both send would wait for each other.
+    /// See [`AutoReplies::is_flood`].
     fn is_flooded(&mut self) -> bool {
-        if self.left() >= self.answers_end {
-            self.answers_len = 0;
-        }
-        self.answers_len >= self.max_unsent_len().max(1) as u64
+        let (written_len, max) = (self.written_len(), self.max_unsent_len());
+        self.auto_replies.is_flood(written_len, max)
     }
 
     /// The position in the output up to which it has left.
-    pub(super) fn left(&self) -> u64 {
+    pub(super) fn written_len(&self) -> u64 {
         let appended = self.ws.counters().sent.bytes;
         appended.saturating_sub(self.write_queue.len() as u64)
     }
@@ -229,7 +219,7 @@ impl<T: Transport> Driver<T> {
 
     /// How far the life of the connection has come: when it moves on, there
     /// may be a new deadline to keep, or nothing to wait for any more.
-    pub(super) fn stage(&self) -> [bool; 4] {
+    pub(super) fn progress(&self) -> [bool; 4] {
         [
             self.ws.is_open(),
             self.ws.outcome().is_some(),
@@ -248,8 +238,8 @@ impl<T: Transport> Driver<T> {
             let _ = self.poll_write(cx);
             let is_reading = !self.is_flooded();
             if is_reading && let Poll::Ready(read) = self.poll_read(cx) {
-                self.tick_sometimes(cx);
-                return Poll::Ready(read.or_else(|error| self.break_off(error)));
+                self.tick_between_reads(cx);
+                return Poll::Ready(read.or_else(|error| self.end_with_error(error)));
             }
             let appended = self.ws.counters().sent.bytes;
             let was_over = self.ws.outcome().is_some();
@@ -266,9 +256,9 @@ impl<T: Transport> Driver<T> {
     }
 
     /// A peer that always has something to be read cannot outrun a deadline.
-    fn tick_sometimes(&mut self, cx: &mut Context<'_>) {
+    fn tick_between_reads(&mut self, cx: &mut Context<'_>) {
         self.reads = self.reads.wrapping_add(1);
-        let is_long = self.read_buffer.rest_len() >= LONG_READ;
+        let is_long = self.read_buffer.rest_len() >= LONG_READ_LEN;
         if is_long || !self.write_queue.is_empty() || self.reads.is_multiple_of(16) {
             // What was read has not been received yet, so silence means nothing.
             let _ = self.poll_deadline(cx, false);
@@ -281,7 +271,7 @@ impl<T: Transport> Driver<T> {
         let flushed = self.write_queue.poll_flush(cx, &mut self.io);
         flushed.map(|flushed| {
             if let Err(error) = flushed {
-                self.broken = Some(error.kind());
+                self.write_error = Some(error.kind());
                 self.write_queue.clear();
             }
         })
@@ -328,7 +318,7 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    pub(super) fn cause(&self) -> Option<ConnectionError> {
+    pub(super) fn failure(&self) -> Option<ConnectionError> {
         self.ws.outcome()?.cause
     }
 

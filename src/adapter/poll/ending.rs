@@ -5,15 +5,15 @@ use std::io;
 use std::task::{Context, Poll, ready};
 
 use super::driver::{Driver, Shutdown};
-use super::tasks::yield_now;
 use super::transport::Transport;
+use super::wakers::yield_now;
 use crate::adapter::Error;
 use crate::event::Event;
 use crate::input::Input;
 
 impl<T: Transport> Driver<T> {
     /// Handles an error of the stream as its end.
-    pub(super) fn break_off(&mut self, error: io::Error) -> Result<(), Error> {
+    pub(super) fn end_with_error(&mut self, error: io::Error) -> Result<(), Error> {
         let was_over = self.ws.outcome().is_some();
         // The outcome is that of a stream that ended; the error says why.
         self.ws
@@ -25,12 +25,12 @@ impl<T: Transport> Driver<T> {
 
     /// Whether nothing more is received: what is owed leaves, and that is all.
     pub(super) fn is_over(&self) -> bool {
-        self.is_finished || self.ws.is_closed() || self.last.is_some() && !self.may_wait()
+        self.is_finished || self.ws.is_closed() || self.last_event.is_some() && !self.can_linger()
     }
 
     /// Whether the peer is waited for after a failure: without a clock nothing
     /// would end that.
-    fn may_wait(&self) -> bool {
+    fn can_linger(&self) -> bool {
         self.io.now().is_some()
     }
 
@@ -39,7 +39,7 @@ impl<T: Transport> Driver<T> {
     /// reset, and the peer may lose what was sent last.
     pub(super) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let is_clean = self.ws.outcome().is_some_and(|outcome| outcome.clean);
-        if !is_clean || !self.may_wait() {
+        if !is_clean || !self.can_linger() {
             return Poll::Ready(());
         }
         // After the last event: what comes is discarded.
@@ -56,7 +56,7 @@ impl<T: Transport> Driver<T> {
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while !self.is_finished {
             let is_shut = self.poll_write(cx).is_ready() && self.poll_shutdown(cx).is_ready();
-            let waits = self.ws.is_lingering() && self.may_wait();
+            let waits = self.ws.is_lingering() && self.can_linger();
             if is_shut && !waits || self.ws.is_stalled() {
                 self.finish();
             } else if waits && let Poll::Ready(read) = self.poll_read(cx) {
@@ -93,13 +93,13 @@ impl<T: Transport> Driver<T> {
     fn finish(&mut self) {
         self.is_finished = true;
         self.write_queue.clear();
-        self.read_buffer.forget();
+        self.read_buffer.discard();
         self.release();
     }
 
     /// The last event; a failure is an error.
-    pub(super) fn take_last(&mut self) -> Result<Option<Event<'static>>, Error> {
-        match self.last.take().map(|event| *event) {
+    pub(super) fn take_last_event(&mut self) -> Result<Option<Event<'static>>, Error> {
+        match self.last_event.take().map(|event| *event) {
             Some(Event::Failed(failure)) => Err(failure.into()),
             event => Ok(event),
         }

@@ -20,10 +20,10 @@ mod handshake;
 mod send;
 mod sending;
 mod split;
-mod tasks;
 mod tls;
 mod transport;
 mod tunnel;
+mod wakers;
 mod write_queue;
 
 use std::future::poll_fn;
@@ -54,7 +54,7 @@ use crate::frame::Role;
 use crate::handshake::{Agreement, ClientRequest};
 use crate::message::Message;
 use driver::Driver;
-use tasks::{Side, Sides};
+use wakers::{Half, SocketWakers};
 
 /// A WebSocket over an async stream.
 ///
@@ -72,7 +72,7 @@ use tasks::{Side, Sides};
 #[derive(Debug)]
 pub struct WebSocket<T> {
     driver: Driver<T>,
-    sides: Sides,
+    wakers: SocketWakers,
 }
 
 /// Start.
@@ -110,7 +110,7 @@ impl<T: Transport> WebSocket<T> {
     fn of(driver: Driver<T>) -> Self {
         Self {
             driver,
-            sides: Sides::default(),
+            wakers: SocketWakers::default(),
         }
     }
 
@@ -118,20 +118,20 @@ impl<T: Transport> WebSocket<T> {
     /// too when the connection closes or ends.
     fn poll<R>(
         &mut self,
-        side: Side,
+        half: Half,
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
-        let stage = self.driver.stage();
-        let polled = match self.sides.wait(side, cx.waker()) {
+        let progress = self.driver.progress();
+        let polled = match self.wakers.register(half, cx.waker()) {
             None => poll(&mut self.driver, cx),
             Some(waker) => poll(&mut self.driver, &mut Context::from_waker(&waker)),
         };
         if polled.is_ready() {
-            self.sides.leave(side);
+            self.wakers.unregister(half);
         }
-        if self.driver.stage() != stage {
-            self.sides.wake_other(side);
+        if self.driver.progress() != progress {
+            self.wakers.wake_other_half(half);
         }
         polled
     }
@@ -161,7 +161,7 @@ impl<T: Transport> WebSocket<T> {
     /// # }
     /// ```
     pub async fn next(&mut self) -> Result<Option<Message>, Error> {
-        poll_fn(|cx| self.poll(Side::Reader, cx, Driver::poll_message)).await
+        poll_fn(|cx| self.poll(Half::Reader, cx, Driver::poll_message)).await
     }
 
     /// The next event, owned, or `None` once the connection is closed. A
@@ -188,7 +188,7 @@ impl<T: Transport> WebSocket<T> {
     /// # }
     /// ```
     pub async fn next_event(&mut self) -> Result<Option<Event<'static>>, Error> {
-        poll_fn(|cx| self.poll(Side::Reader, cx, Driver::poll_event)).await
+        poll_fn(|cx| self.poll(Half::Reader, cx, Driver::poll_event)).await
     }
 
     /// Reads once and passes each event to `handle`, borrowed: no message is
@@ -220,7 +220,7 @@ impl<T: Transport> WebSocket<T> {
         mut handle: impl FnMut(&mut Connection, Event<'_>, &mut Vec<u8>) -> Result<(), SendError>,
     ) -> Result<bool, Error> {
         poll_fn(|cx| {
-            self.poll(Side::Reader, cx, |driver, cx| {
+            self.poll(Half::Reader, cx, |driver, cx| {
                 driver.poll_drive(cx, &mut handle)
             })
         })
@@ -283,8 +283,8 @@ impl<T: Transport> WebSocket<T> {
     /// The heap bytes that this connection holds by itself: those of the state
     /// machine and the buffers, without the stream, the timer and the shared
     /// [`Config`].
-    pub fn held_bytes(&self) -> usize {
-        self.driver.held_bytes()
+    pub fn memory_usage(&self) -> usize {
+        self.driver.memory_usage()
     }
 
     /// Gives back memory, see [`Connection::release`].
@@ -315,7 +315,7 @@ impl<T: Transport + Unpin> Stream for WebSocket<T> {
     type Item = Result<Message, Error>;
 
     fn poll_next(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
-        self.poll(Side::Reader, cx, Driver::poll_message)
+        self.poll(Half::Reader, cx, Driver::poll_message)
             .map(Result::transpose)
     }
 }
@@ -325,7 +325,7 @@ impl<T: Transport + Unpin> Sink<Message> for WebSocket<T> {
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         // That there is room for one byte more.
-        self.poll(Side::Writer, cx, |driver, cx| driver.poll_room(cx, 1))
+        self.poll(Half::Writer, cx, |driver, cx| driver.poll_room(cx, 1))
     }
 
     fn start_send(mut self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
@@ -333,13 +333,13 @@ impl<T: Transport + Unpin> Sink<Message> for WebSocket<T> {
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.poll(Side::Writer, cx, Driver::poll_flush)
+        self.poll(Half::Writer, cx, Driver::poll_flush)
     }
 
     /// Sends a close frame with 1000. To see the closing through, take
     /// messages until there are none.
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.poll(Side::Writer, cx, |driver, cx| {
+        self.poll(Half::Writer, cx, |driver, cx| {
             driver.poll_close(cx, CloseCode::NORMAL, "")
         })
     }

@@ -4,8 +4,8 @@ use std::future::poll_fn;
 
 use super::WebSocket;
 use super::driver::Driver;
-use super::tasks::Side;
 use super::transport::Transport;
+use super::wakers::Half;
 use crate::adapter::Error;
 use crate::close::CloseCode;
 #[cfg(feature = "deflate")]
@@ -86,7 +86,7 @@ impl<T: Transport> WebSocket<T> {
     pub async fn feed<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
         let mut message = Some(message.into());
         poll_fn(|cx| {
-            self.poll(Side::Writer, cx, |driver, cx| {
+            self.poll(Half::Writer, cx, |driver, cx| {
                 driver.poll_take(cx, &mut message)
             })
         })
@@ -110,12 +110,12 @@ impl<T: Transport> WebSocket<T> {
     ///
     /// [`Error::Io`], and [`Error::Failed`] if a deadline passed.
     pub async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.poll(Side::Writer, cx, Driver::poll_flush)).await
+        poll_fn(|cx| self.poll(Half::Writer, cx, Driver::poll_flush)).await
     }
 
     /// Waits until there is room for a message of this length.
     async fn room(&mut self, len: usize) -> Result<(), Error> {
-        poll_fn(|cx| self.poll(Side::Writer, cx, |driver, cx| driver.poll_room(cx, len))).await
+        poll_fn(|cx| self.poll(Half::Writer, cx, |driver, cx| driver.poll_room(cx, len))).await
     }
 
     /// Sends a ping with at most 125 bytes, after the last one has left. Cancel
@@ -127,7 +127,7 @@ impl<T: Transport> WebSocket<T> {
     /// those of [`flush`](Self::flush).
     pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         poll_fn(|cx| {
-            self.poll(Side::Writer, cx, |driver, cx| {
+            self.poll(Half::Writer, cx, |driver, cx| {
                 driver.poll_control(cx, |ws, out| ws.ping(payload, out))
             })
         })
@@ -157,7 +157,7 @@ impl<T: Transport> WebSocket<T> {
     pub async fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), Error> {
         let code = code.into();
         poll_fn(|cx| {
-            self.poll(Side::Writer, cx, |driver, cx| {
+            self.poll(Half::Writer, cx, |driver, cx| {
                 driver.poll_close(cx, code, reason)
             })
         })

@@ -14,15 +14,15 @@ use crate::message::{MessageRef, Prepared};
 
 /// A payload of this many bytes leaves without being copied, where the
 /// transport can write header and payload at once.
-const LARGE: usize = 16 * 1024;
+const MIN_ZERO_COPY_LEN: usize = 16 * 1024;
 
 /// A prepared message of this many bytes is shared: copying fewer is faster.
-const LARGE_SHARED: usize = 2 * 1024;
+const MIN_SHARED_LEN: usize = 2 * 1024;
 
 impl<T: Transport> Driver<T> {
     /// Writes and flushes all that is unsent.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if let Some(kind) = self.broken {
+        if let Some(kind) = self.write_error {
             return Poll::Ready(Err(io::Error::from(kind).into()));
         }
         loop {
@@ -30,7 +30,7 @@ impl<T: Transport> Driver<T> {
                 return Poll::Ready(flushed.map_err(Error::from));
             }
             let late = self.poll_deadline(cx, false);
-            if let Some(ConnectionError::Timeout(reason)) = self.cause() {
+            if let Some(ConnectionError::Timeout(reason)) = self.failure() {
                 return Poll::Ready(Err(ConnectionError::Timeout(reason).into()));
             }
             ready!(late);
@@ -74,9 +74,9 @@ impl<T: Transport> Driver<T> {
         cx: &mut Context<'_>,
         send: impl FnOnce(&mut Connection, &mut Vec<u8>) -> Result<(), SendError>,
     ) -> Poll<Result<(), Error>> {
-        if self.left() < self.control_end {
+        if self.written_len() < self.control_end {
             let flushed = self.poll_flush(cx);
-            if self.left() < self.control_end {
+            if self.written_len() < self.control_end {
                 ready!(flushed)?;
             }
         }
@@ -108,8 +108,8 @@ impl<T: Transport> Driver<T> {
         cx: Option<&mut Context<'_>>,
         message: MessageRef<'_>,
     ) -> Result<(), Error> {
-        let is_large = message.len() >= LARGE && self.io.is_vectored();
-        if !is_large || !self.ws.sends_as_it_is(message.len()) {
+        let is_large = message.len() >= MIN_ZERO_COPY_LEN && self.io.is_vectored();
+        if !is_large || !self.ws.sends_verbatim(message.len()) {
             return Ok(self.ws.send(message, self.write_queue.out())?);
         }
         let (kind, len) = (message.kind(), message.len());
@@ -139,7 +139,7 @@ impl<T: Transport> Driver<T> {
 
     /// Takes a prepared message, a long one by reference.
     pub(super) fn take_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
-        if prepared.payload().len() < LARGE_SHARED {
+        if prepared.payload().len() < MIN_SHARED_LEN {
             return Ok(self.ws.send_prepared(prepared, self.write_queue.out())?);
         }
         let frame = self.ws.share_prepared(prepared)?;

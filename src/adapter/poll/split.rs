@@ -19,8 +19,8 @@ use loom::sync::{Mutex, MutexGuard};
 
 use super::WebSocket;
 use super::driver::Driver;
-use super::tasks::Registration;
 use super::transport::Transport;
+use super::wakers::Registration;
 use crate::adapter::Error;
 use crate::close::{CloseCode, Outcome};
 #[cfg(feature = "deflate")]
@@ -33,7 +33,7 @@ use crate::message::{Message, MessageRef, Prepared};
 #[derive(Debug)]
 pub struct Reader<T> {
     shared: Arc<Shared<T>>,
-    place: Registration,
+    registration: Registration,
 }
 
 /// The sending half of a [`WebSocket`](super::WebSocket), for another task.
@@ -42,7 +42,7 @@ pub struct Reader<T> {
 #[derive(Debug)]
 pub struct Writer<T> {
     shared: Arc<Shared<T>>,
-    place: Registration,
+    registration: Registration,
 }
 
 #[derive(Debug)]
@@ -70,16 +70,22 @@ impl<T> fmt::Debug for ReuniteError<T> {
 }
 
 pub(super) fn split<T: Transport>(driver: Driver<T>) -> (Reader<T>, Writer<T>) {
-    let place = Registration::new();
+    let registration = Registration::new();
     let shared = Arc::new(Shared {
         driver: Mutex::new(driver),
-        waker: place.waker_of_all(),
+        waker: registration.shared_waker(),
     });
     let writer = Writer {
-        place: place.another(),
+        registration: registration.sibling(),
         shared: shared.clone(),
     };
-    (Reader { shared, place }, writer)
+    (
+        Reader {
+            shared,
+            registration,
+        },
+        writer,
+    )
 }
 
 // One task waits with each half: hence `&mut self`.
@@ -142,12 +148,12 @@ impl<T: Transport> Reader<T> {
             // Nobody else can clone it.
             Err(shared) => {
                 let writer = Writer {
-                    place: self.place.another(),
+                    registration: self.registration.sibling(),
                     shared: shared.clone(),
                 };
                 let reader = Self {
                     shared,
-                    place: self.place,
+                    registration: self.registration,
                 };
                 Err(ReuniteError(reader, writer))
             }
@@ -163,7 +169,7 @@ impl<T: Transport> Reader<T> {
     /// Changes the connection: what is new to send leaves by whoever waits.
     pub(super) fn change<R>(&self, change: impl FnOnce(&mut Driver<T>) -> R) -> R {
         let result = change(&mut self.shared.lock());
-        self.place.wake_others();
+        self.registration.wake_others();
         result
     }
 
@@ -172,7 +178,7 @@ impl<T: Transport> Reader<T> {
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
-        self.shared.poll(&self.place, cx, poll)
+        self.shared.poll(&self.registration, cx, poll)
     }
 }
 
@@ -202,7 +208,7 @@ impl<T: Transport> Writer<T> {
         choice: Compress,
     ) -> Result<(), Error> {
         let message = message.into();
-        self.when_room(message.len(), |driver| {
+        self.wait_for_room(message.len(), |driver| {
             let Driver {
                 ws, write_queue, ..
             } = driver;
@@ -230,7 +236,7 @@ impl<T: Transport> Writer<T> {
     /// As `WebSocket::feed_prepared`.
     pub async fn feed_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
         let len = prepared.payload().len();
-        self.when_room(len, |driver| driver.take_prepared(prepared))
+        self.wait_for_room(len, |driver| driver.take_prepared(prepared))
             .await
     }
 
@@ -295,11 +301,11 @@ impl<T: Transport> Writer<T> {
     pub async fn closed(&mut self) {
         poll_fn(|cx| {
             // First: what happens meanwhile must not be missed.
-            self.place.wait_for_end(cx.waker());
+            self.registration.register_for_end(cx.waker());
             if !self.is_closed() {
                 return Poll::Pending;
             }
-            self.place.leave();
+            self.registration.unregister();
             Poll::Ready(())
         })
         .await;
@@ -317,7 +323,7 @@ impl<T: Transport> Writer<T> {
     }
 
     /// Waits for room, and uses it before anybody else can.
-    async fn when_room(
+    async fn wait_for_room(
         &self,
         len: usize,
         mut take: impl FnMut(&mut Driver<T>) -> Result<(), Error>,
@@ -334,7 +340,7 @@ impl<T: Transport> Writer<T> {
     /// Changes the connection: what is new to send leaves by whoever waits.
     pub(super) fn change<R>(&self, change: impl FnOnce(&mut Driver<T>) -> R) -> R {
         let result = change(&mut self.shared.lock());
-        self.place.wake_others();
+        self.registration.wake_others();
         result
     }
 
@@ -345,7 +351,7 @@ impl<T: Transport> Writer<T> {
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
-        self.shared.poll(&self.place, cx, poll)
+        self.shared.poll(&self.registration, cx, poll)
     }
 }
 
@@ -353,7 +359,7 @@ impl<T> Clone for Writer<T> {
     fn clone(&self) -> Self {
         Self {
             shared: self.shared.clone(),
-            place: self.place.another(),
+            registration: self.registration.sibling(),
         }
     }
 }
@@ -375,21 +381,21 @@ impl<T: Transport> Shared<T> {
     /// closes or ends.
     fn poll<R>(
         &self,
-        place: &Registration,
+        registration: &Registration,
         cx: &mut Context<'_>,
         poll: impl FnOnce(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
-        place.wait(cx.waker());
+        registration.register(cx.waker());
         let mut driver = self.lock();
-        let stage = driver.stage();
+        let progress = driver.progress();
         let polled = poll(&mut driver, &mut Context::from_waker(&self.waker));
-        let has_changed = driver.stage() != stage;
+        let has_changed = driver.progress() != progress;
         drop(driver);
         if polled.is_ready() {
-            place.leave();
+            registration.unregister();
         }
         if has_changed {
-            place.wake_others();
+            registration.wake_others();
         }
         polled
     }

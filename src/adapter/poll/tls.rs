@@ -179,11 +179,11 @@ impl<T: Transport> TlsIo<T> {
     /// Sends all records that are ready.
     fn poll_send(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         while self.session.wants_write() {
-            let mut below = Below {
+            let mut adapted = WouldBlockIo {
                 io: &mut self.io,
                 cx,
             };
-            match ready!(pending(self.session.write_tls(&mut below)))? {
+            match ready!(would_block_to_pending(self.session.write_tls(&mut adapted)))? {
                 0 => return Poll::Ready(Err(io::ErrorKind::WriteZero.into())),
                 len => self.unsent_len = self.unsent_len.saturating_sub(len),
             }
@@ -196,7 +196,7 @@ impl<T: Transport> TlsIo<T> {
         if self.received.is_empty() {
             ready!(self.received.poll_fill(cx, &mut self.io))?;
         }
-        let len = self.received.hand_to(&mut self.session)?;
+        let len = self.received.feed_session(&mut self.session)?;
         let processed = self.session.process_new_packets();
         if let Err(error) = processed {
             // The alert for the peer, if it still listens.
@@ -207,7 +207,7 @@ impl<T: Transport> TlsIo<T> {
     }
 
     /// Reads all that was decrypted, then waits for more unless there was some.
-    fn poll_plain(
+    fn poll_plaintext(
         &mut self,
         cx: &mut Context<'_>,
         buf: &mut [u8],
@@ -257,7 +257,7 @@ impl Received {
     }
 
     /// Hands some of it to a session: nothing is the end of the stream.
-    fn hand_to(&mut self, session: &mut rustls::ClientConnection) -> io::Result<usize> {
+    fn feed_session(&mut self, session: &mut rustls::ClientConnection) -> io::Result<usize> {
         let mut bytes = self.buf.get(self.start..self.end).unwrap_or_default();
         let taken = session.read_tls(&mut bytes);
         self.start = match taken {
@@ -279,7 +279,7 @@ impl<T: Transport> Transport for TlsIo<T> {
             return Poll::Ready(Err(error));
         }
         let mut len = 0;
-        match self.poll_plain(cx, buf, &mut len) {
+        match self.poll_plaintext(cx, buf, &mut len) {
             read if len == 0 => read.map_ok(|()| 0),
             read => {
                 if let Poll::Ready(Err(error)) = read {
@@ -345,35 +345,35 @@ impl<T: Transport> Transport for TlsIo<T> {
 
 /// The transport below as rustls wants it: pending is `WouldBlock`.
 #[cfg(feature = "rustls")]
-struct Below<'t, 'c, 'w, T> {
+struct WouldBlockIo<'t, 'c, 'w, T> {
     io: &'t mut T,
     cx: &'c mut Context<'w>,
 }
 
 #[cfg(feature = "rustls")]
-impl<T: Transport> Read for Below<'_, '_, '_, T> {
+impl<T: Transport> Read for WouldBlockIo<'_, '_, '_, T> {
     fn read(&mut self, buf: &mut [u8]) -> io::Result<usize> {
-        blocked(self.io.poll_read(self.cx, buf))
+        pending_to_would_block(self.io.poll_read(self.cx, buf))
     }
 }
 
 #[cfg(feature = "rustls")]
-impl<T: Transport> Write for Below<'_, '_, '_, T> {
+impl<T: Transport> Write for WouldBlockIo<'_, '_, '_, T> {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.write_vectored(&[IoSlice::new(bytes)])
     }
 
     fn write_vectored(&mut self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
-        blocked(self.io.poll_write(self.cx, slices))
+        pending_to_would_block(self.io.poll_write(self.cx, slices))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        blocked(self.io.poll_flush(self.cx))
+        pending_to_would_block(self.io.poll_flush(self.cx))
     }
 }
 
 #[cfg(feature = "rustls")]
-fn blocked<R>(polled: Poll<io::Result<R>>) -> io::Result<R> {
+fn pending_to_would_block<R>(polled: Poll<io::Result<R>>) -> io::Result<R> {
     match polled {
         Poll::Ready(result) => result,
         Poll::Pending => Err(io::ErrorKind::WouldBlock.into()),
@@ -381,7 +381,7 @@ fn blocked<R>(polled: Poll<io::Result<R>>) -> io::Result<R> {
 }
 
 #[cfg(feature = "rustls")]
-fn pending<R>(result: io::Result<R>) -> Poll<io::Result<R>> {
+fn would_block_to_pending<R>(result: io::Result<R>) -> Poll<io::Result<R>> {
     match result {
         Err(error) if error.kind() == io::ErrorKind::WouldBlock => Poll::Pending,
         result => Poll::Ready(result),

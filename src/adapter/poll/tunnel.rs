@@ -8,8 +8,8 @@ use bytes::{Buf, Bytes};
 
 use super::WebSocket;
 use super::driver::Driver;
-use super::tasks::Side;
 use super::transport::Transport;
+use super::wakers::Half;
 use crate::adapter::Error;
 use crate::close::CloseCode;
 use crate::message::Message;
@@ -78,7 +78,7 @@ impl<T: Transport> Tunnel<T> {
     ) -> Poll<io::Result<&[u8]>> {
         // Empty messages are nothing, not the end.
         while self.rest.is_empty() {
-            match ready!(self.ws.poll(Side::Reader, cx, Driver::poll_message))
+            match ready!(self.ws.poll(Half::Reader, cx, Driver::poll_message))
                 .map_err(io::Error::from)?
             {
                 None => return Poll::Ready(Ok(&[])),
@@ -113,19 +113,19 @@ impl<T: Transport> Tunnel<T> {
             return Poll::Ready(Ok(0));
         }
         let mut message = Some(bytes.into());
-        let taken = self.ws.poll(Side::Writer, cx, |driver, cx| {
+        let taken = self.ws.poll(Half::Writer, cx, |driver, cx| {
             driver.poll_take(cx, &mut message)
         });
         taken.map_ok(|()| bytes.len()).map_err(io::Error::from)
     }
 
     pub(in crate::adapter) fn poll_sent(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let flushed = self.ws.poll(Side::Writer, cx, Driver::poll_flush);
+        let flushed = self.ws.poll(Half::Writer, cx, Driver::poll_flush);
         flushed.map_err(io::Error::from)
     }
 
     pub(in crate::adapter) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let closed = self.ws.poll(Side::Writer, cx, |driver, cx| {
+        let closed = self.ws.poll(Half::Writer, cx, |driver, cx| {
             ready!(driver.poll_close(cx, CloseCode::NORMAL, ""))?;
             driver.poll_closed(cx).map(Ok::<_, Error>)
         });

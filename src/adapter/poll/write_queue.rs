@@ -9,8 +9,8 @@ use std::vec::Vec;
 use bytes::{Buf, Bytes};
 
 use super::buffers;
-use super::tasks::yield_now;
 use super::transport::Transport;
+use super::wakers::yield_now;
 
 /// Unsent bytes: some shared by reference, then those that the state machine
 /// appended. Holds no buffer while there are none.
@@ -25,15 +25,15 @@ pub(super) struct WriteQueue {
 
 /// More than this is not moved to the front when a part of it left: a long
 /// message that leaves in many writes is written in linear time.
-const MAX_MOVED: usize = 16 * 1024;
+const MAX_MOVED_LEN: usize = 16 * 1024;
 
 /// A poll writes so many bytes, and then others of the thread have their turn,
 /// and the other half of a split.
-const MAX_WRITTEN: usize = 1024 * 1024;
+const MAX_WRITTEN_LEN: usize = 1024 * 1024;
 
 /// A transport that buffers is flushed after so many bytes: what it holds leaves
 /// unseen, and must leave within the write deadline.
-const MAX_UNFLUSHED: usize = 64 * 1024;
+const MAX_UNFLUSHED_LEN: usize = 64 * 1024;
 
 /// How many pieces leave in one write.
 const MAX_SLICES: usize = 16;
@@ -100,7 +100,7 @@ impl WriteQueue {
     ) -> Poll<io::Result<()>> {
         let unsent_len = self.len();
         while !self.is_empty() {
-            if unsent_len - self.len() >= MAX_WRITTEN {
+            if unsent_len - self.len() >= MAX_WRITTEN_LEN {
                 return yield_now(cx);
             }
             ready!(self.poll_write(cx, io, &[]))?;
@@ -129,7 +129,7 @@ impl WriteQueue {
         io: &mut impl Transport,
         then: &[u8],
     ) -> Poll<io::Result<usize>> {
-        if self.unflushed_len >= MAX_UNFLUSHED {
+        if self.unflushed_len >= MAX_UNFLUSHED_LEN {
             ready!(self.poll_flush_io(cx, io))?;
         }
         let slices = &mut [IoSlice::new(&[]); MAX_SLICES];
@@ -159,7 +159,7 @@ impl WriteQueue {
     }
 
     /// Heap bytes held by this alone.
-    pub(super) fn held_bytes(&self) -> usize {
+    pub(super) fn memory_usage(&self) -> usize {
         self.out.capacity() + self.shared.capacity() * size_of::<Bytes>()
     }
 
@@ -194,7 +194,7 @@ impl WriteQueue {
                 buffers::put_write(buf.into());
             }
         }
-        if self.out.len() - len < MAX_MOVED {
+        if self.out.len() - len < MAX_MOVED_LEN {
             self.out.drain(..len);
         } else {
             let mut rest = Bytes::from(mem::take(&mut self.out));

@@ -9,12 +9,13 @@ use std::time::Duration;
 
 use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use ::tokio::net::{TcpStream, lookup_host};
+use ::tokio::time::sleep;
 
 use super::Io;
 #[cfg(feature = "h2")]
 use crate::adapter::connect::HTTP_2;
 use crate::adapter::connect::race::{Attempt, race};
-use crate::adapter::connect::{Redirects, sendable};
+use crate::adapter::connect::{Redirects, checked_request, with_timeout};
 use crate::adapter::poll::{self, MaybeTls, Transport};
 use crate::adapter::{ConnectStep, Connector, Error};
 use crate::config::Config;
@@ -110,20 +111,21 @@ pub(in crate::adapter) async fn dial(
 ) -> Result<TcpStream, Error> {
     let (host, port) = connector.first_hop(request.uri());
     let timeout = connector.config().settings().timeouts.handshake.duration();
-    let addresses = within(timeout, ConnectStep::Resolve, lookup_host((host, port))).await?;
-    let stream = first_to_answer(addresses, timeout).await?;
+    let addresses = with_timeout(timeout.map(sleep), lookup_host((host, port))).await;
+    let addresses = addresses.map_err(|error| ConnectStep::Resolve.failed(error))?;
+    let stream = connect_tcp(addresses, timeout).await?;
     stream.set_nodelay(true)?;
     Ok(stream)
 }
 
 /// Goes through the proxy and does TLS on this stream, for HTTP/2.
 #[cfg(feature = "h2")]
-pub(in crate::adapter) async fn reach<S: AsyncRead + AsyncWrite + Unpin>(
+pub(in crate::adapter) async fn establish<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     request: &ClientRequest,
     connector: &Connector,
 ) -> Result<Stream<S>, Error> {
-    poll::connect::reach(Io::new(stream), request.uri(), HTTP_2, connector).await
+    poll::connect::establish(Io::new(stream), request.uri(), HTTP_2, connector).await
 }
 
 /// As [`connect_with`], over a stream of the caller's own: one that was dialled
@@ -156,46 +158,27 @@ pub async fn connect_on<S: AsyncRead + AsyncWrite + Unpin>(
     request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
     connector: &Connector,
 ) -> Result<Client<S>, Error> {
-    let request = sendable(request)?;
+    let request = checked_request(request)?;
     poll::connect::connect(Io::new(stream), &request, connector).await
 }
 
 /// The first address that answers.
-async fn first_to_answer(
+async fn connect_tcp(
     addresses: impl Iterator<Item = SocketAddr>,
     timeout: Option<Duration>,
 ) -> Result<TcpStream, Error> {
-    let connect =
-        |address| -> Attempt<TcpStream> { Box::pin(limited(timeout, TcpStream::connect(address))) };
-    let sleep = |duration| -> Attempt<()> {
+    let connect = |address| -> Attempt<TcpStream> {
+        let connecting = TcpStream::connect(address);
+        Box::pin(with_timeout(timeout.map(sleep), connecting))
+    };
+    let delay = |duration| -> Attempt<()> {
         Box::pin(async move {
-            ::tokio::time::sleep(duration).await;
+            sleep(duration).await;
             Ok(())
         })
     };
-    let connected = race(addresses, connect, sleep).await;
+    let connected = race(addresses, connect, delay).await;
     connected.map_err(|error| ConnectStep::Tcp.failed(error))
-}
-
-async fn within<R>(
-    timeout: Option<Duration>,
-    step: ConnectStep,
-    work: impl Future<Output = io::Result<R>>,
-) -> Result<R, Error> {
-    let done = limited(timeout, work).await;
-    done.map_err(|error| step.failed(error))
-}
-
-async fn limited<R>(
-    timeout: Option<Duration>,
-    work: impl Future<Output = io::Result<R>>,
-) -> io::Result<R> {
-    match timeout {
-        None => work.await,
-        Some(timeout) => ::tokio::time::timeout(timeout, work)
-            .await
-            .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into())),
-    }
 }
 
 impl Client {
@@ -281,9 +264,7 @@ mod tests {
         ] {
             let start = Instant::now();
             let timeout = Some(Duration::from_secs(3));
-            let stream = first_to_answer(addresses.into_iter(), timeout)
-                .await
-                .unwrap();
+            let stream = connect_tcp(addresses.into_iter(), timeout).await.unwrap();
             assert_eq!(stream.peer_addr().unwrap(), open);
             let (took, delay) = (start.elapsed(), Duration::from_millis(delay));
             assert!(
@@ -292,7 +273,7 @@ mod tests {
             );
         }
         let timeout = Some(Duration::from_millis(100));
-        let failed = first_to_answer([silent].into_iter(), timeout).await;
+        let failed = connect_tcp([silent].into_iter(), timeout).await;
         assert!(
             matches!(failed, Err(Error::Connect { error, .. }) if error.kind() == io::ErrorKind::TimedOut)
         );

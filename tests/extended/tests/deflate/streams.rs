@@ -327,7 +327,7 @@ fn message_of_a_gibibyte_passes_in_fragments() {
             };
             len += payload.len();
             ends += usize::from(fin);
-            most = most.max(payload.len() + ws.held_bytes());
+            most = most.max(payload.len() + ws.memory_usage());
         }
     }
     assert_eq!((len, ends), (1024 * MIB, 1));

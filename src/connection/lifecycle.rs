@@ -24,7 +24,7 @@ use crate::timer::Phase;
 /// Where in its life a connection is. Open takes no memory: it is the stage in
 /// which connections spend their time.
 #[derive(Debug)]
-pub(super) struct Life(Option<Box<Stage>>);
+pub(super) struct Lifecycle(Option<Box<Stage>>);
 
 /// Any stage but open.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ pub(super) struct End {
     pub(super) failure: Option<ConnectionError>,
 }
 
-impl Life {
+impl Lifecycle {
     pub(super) const OPEN: Self = Self(None);
 
     pub(super) fn at(stage: Stage) -> Self {
@@ -141,25 +141,25 @@ impl Life {
     }
 
     /// Heap bytes held.
-    pub(super) fn held_bytes(&self) -> usize {
+    pub(super) fn memory_usage(&self) -> usize {
         let Some(stage) = self.stage() else { return 0 };
         let held = match stage {
-            Stage::Request(reader) => reader.held_bytes(),
-            Stage::Response(reader) => reader.held_bytes(),
+            Stage::Request(reader) => reader.memory_usage(),
+            Stage::Response(reader) => reader.memory_usage(),
             Stage::Answer { .. } => 0,
             Stage::Closing { sent: close, .. } | Stage::HalfClosed { received: close } => {
                 close.reason.capacity()
             }
-            Stage::Ended(end) => end.held_bytes(),
+            Stage::Ended(end) => end.memory_usage(),
         };
         size_of::<Stage>() + held
     }
 }
 
 impl End {
-    fn held_bytes(&self) -> usize {
+    fn memory_usage(&self) -> usize {
         let event = match &self.event {
-            Some(Event::Refused(response)) => response.held_bytes(),
+            Some(Event::Refused(response)) => response.memory_usage(),
             _ => 0,
         };
         self.outcome.reason.capacity() + event

@@ -1,5 +1,6 @@
-//! The tasks that wait on one connection: of an unsplit one those that receive
-//! and send, mostly the same, and of a split one a task for each half.
+//! The wakers of the tasks that wait on one connection: of an unsplit one those
+//! that receive and send, mostly the same task, and of a split one a task for
+//! each half.
 //!
 //! A transport keeps one waker for each direction, and each task may make it
 //! read and write: automatic replies leave with any call, and TLS may have to
@@ -17,11 +18,11 @@ use std::vec::Vec;
 #[cfg(sansocket_loom)]
 use loom::sync::{Mutex, MutexGuard};
 
-/// The tasks that wait.
+/// The wakers of the tasks that wait.
 #[derive(Debug, Default)]
-pub(super) struct Tasks(Mutex<Vec<Slot>>);
+pub(super) struct WakerSet(Mutex<Vec<Slot>>);
 
-/// One task's. Without a waker it does not wait.
+/// The place of one task, which waits if there is a waker.
 #[derive(Debug, Default)]
 struct Slot {
     is_taken: bool,
@@ -30,17 +31,17 @@ struct Slot {
     awaits_end: bool,
 }
 
-/// A place among the tasks, given back when dropped.
+/// A task's slot in a set, free again when this is dropped.
 #[derive(Debug)]
 pub(super) struct Registration {
-    tasks: Arc<Tasks>,
+    set: Arc<WakerSet>,
     index: usize,
 }
 
-impl Tasks {
+impl WakerSet {
     /// Remembers the waker of a task that is about to be polled. First: what
     /// happens during the poll must not be missed.
-    fn wait(&self, index: usize, waker: &Waker, awaits_end: bool) {
+    fn register(&self, index: usize, waker: &Waker, awaits_end: bool) {
         let known = self.with(index, |slot| {
             slot.awaits_end = awaits_end;
             match &slot.waker {
@@ -53,16 +54,16 @@ impl Tasks {
     }
 
     /// The task does not wait any more, and is not woken for nothing.
-    fn leave(&self, index: usize) {
+    fn unregister(&self, index: usize) {
         drop(self.with(index, |slot| slot.waker.take()));
     }
 
-    /// Wakes the tasks that this lets through, each once.
-    fn wake_where(&self, lets_through: impl Fn(usize, &Slot) -> bool) {
+    /// Wakes each task of which `should_wake` is true, once.
+    fn wake_where(&self, should_wake: impl Fn(usize, &Slot) -> bool) {
         let len = self.lock().len();
         for index in 0..len {
             let waker = self.with(index, |slot| {
-                let is_woken = lets_through(index, slot);
+                let is_woken = should_wake(index, slot);
                 slot.waker.take_if(|_| is_woken)
             });
             // Not under the lock: a task may be polled right here.
@@ -79,7 +80,7 @@ impl Tasks {
     }
 }
 
-impl Wake for Tasks {
+impl Wake for WakerSet {
     fn wake(self: Arc<Self>) {
         self.wake_by_ref();
     }
@@ -90,18 +91,18 @@ impl Wake for Tasks {
 }
 
 impl Registration {
-    /// A place among new tasks.
+    /// The first slot of a new set.
     pub(super) fn new() -> Self {
-        Self::among(&Arc::default())
+        Self::in_set(&Arc::default())
     }
 
-    /// Another place among the same tasks.
-    pub(super) fn another(&self) -> Self {
-        Self::among(&self.tasks)
+    /// Another slot of the same set.
+    pub(super) fn sibling(&self) -> Self {
+        Self::in_set(&self.set)
     }
 
-    fn among(tasks: &Arc<Tasks>) -> Self {
-        let mut slots = tasks.lock();
+    fn in_set(set: &Arc<WakerSet>) -> Self {
+        let mut slots = set.lock();
         let free = slots.iter().position(|slot| !slot.is_taken);
         let index = free.unwrap_or(slots.len());
         let slot = Slot {
@@ -114,40 +115,40 @@ impl Registration {
         }
         drop(slots);
         Self {
-            tasks: tasks.clone(),
+            set: set.clone(),
             index,
         }
     }
 
-    /// A waker of all tasks that wait for the transport.
-    pub(super) fn waker_of_all(&self) -> Waker {
-        self.tasks.clone().into()
+    /// A waker that wakes all tasks that wait for the transport.
+    pub(super) fn shared_waker(&self) -> Waker {
+        self.set.clone().into()
     }
 
     /// This task is about to be polled.
-    pub(super) fn wait(&self, waker: &Waker) {
-        self.tasks.wait(self.index, waker, false);
+    pub(super) fn register(&self, waker: &Waker) {
+        self.set.register(self.index, waker, false);
     }
 
     /// This task waits for the end of the connection alone.
-    pub(super) fn wait_for_end(&self, waker: &Waker) {
-        self.tasks.wait(self.index, waker, true);
+    pub(super) fn register_for_end(&self, waker: &Waker) {
+        self.set.register(self.index, waker, true);
     }
 
     /// This task does not wait any more.
-    pub(super) fn leave(&self) {
-        self.tasks.leave(self.index);
+    pub(super) fn unregister(&self) {
+        self.set.unregister(self.index);
     }
 
     /// Wakes all others: the connection has changed.
     pub(super) fn wake_others(&self) {
-        self.tasks.wake_where(|index, _| index != self.index);
+        self.set.wake_where(|index, _| index != self.index);
     }
 }
 
 impl Drop for Registration {
     fn drop(&mut self) {
-        let waker = self.tasks.with(self.index, |slot| {
+        let waker = self.set.with(self.index, |slot| {
             slot.is_taken = false;
             slot.waker.take()
         });
@@ -155,14 +156,14 @@ impl Drop for Registration {
     }
 }
 
-/// The side of an unsplit connection that a call is about.
+/// Which half of an unsplit connection a call is about.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Side {
+pub(super) enum Half {
     Reader,
     Writer,
 }
 
-impl Side {
+impl Half {
     const fn other(self) -> Self {
         match self {
             Self::Reader => Self::Writer,
@@ -171,33 +172,33 @@ impl Side {
     }
 }
 
-/// The tasks of an unsplit connection. `StreamExt::split` and `tokio::io::split`
+/// The wakers of an unsplit connection. `StreamExt::split` and `tokio::io::split`
 /// make two of it; while only one is seen, its own waker is used.
 #[derive(Debug, Default)]
-pub(super) enum Sides {
+pub(super) enum SocketWakers {
     #[default]
     Idle,
-    One {
+    OneTask {
         waker: Waker,
         reads: bool,
         writes: bool,
     },
-    Two(Box<Two>),
+    TwoTasks(Box<HalfWakers>),
 }
 
 #[derive(Debug)]
-pub(super) struct Two {
+pub(super) struct HalfWakers {
     reader: Registration,
     writer: Registration,
 }
 
-impl Sides {
-    /// A task is about to poll a side. Returns the waker for the transport
+impl SocketWakers {
+    /// A task is about to poll a half. Returns the waker for the transport
     /// where it is not the task's own.
-    pub(super) fn wait(&mut self, side: Side, waker: &Waker) -> Option<Waker> {
-        let (is_reader, is_writer) = (side == Side::Reader, side == Side::Writer);
+    pub(super) fn register(&mut self, half: Half, waker: &Waker) -> Option<Waker> {
+        let (is_reader, is_writer) = (half == Half::Reader, half == Half::Writer);
         match self {
-            Self::One {
+            Self::OneTask {
                 waker: known,
                 reads,
                 writes,
@@ -205,72 +206,73 @@ impl Sides {
                 *reads |= is_reader;
                 *writes |= is_writer;
             }
-            Self::One {
+            Self::OneTask {
                 waker: other,
                 reads,
                 writes,
             } if *reads && is_writer || *writes && is_reader => {
-                let two = Two::default();
-                two.place(side.other()).wait(other);
-                *self = Self::Two(Box::new(two));
+                let wakers = HalfWakers::default();
+                wakers.registration(half.other()).register(other);
+                *self = Self::TwoTasks(Box::new(wakers));
             }
-            Self::Two(_) => {}
-            Self::Idle | Self::One { .. } => {
-                *self = Self::One {
+            Self::TwoTasks(_) => {}
+            Self::Idle | Self::OneTask { .. } => {
+                *self = Self::OneTask {
                     waker: waker.clone(),
                     reads: is_reader,
                     writes: is_writer,
                 }
             }
         }
-        let place = self.place(side)?;
-        place.wait(waker);
-        Some(place.waker_of_all())
+        let registration = self.registration(half)?;
+        registration.register(waker);
+        Some(registration.shared_waker())
     }
 
-    /// The task of a side does not wait any more.
-    pub(super) fn leave(&mut self, side: Side) {
-        if let Self::One { reads, writes, .. } = self {
-            match side {
-                Side::Reader => *reads = false,
-                Side::Writer => *writes = false,
+    /// The task of a half does not wait any more.
+    pub(super) fn unregister(&mut self, half: Half) {
+        if let Self::OneTask { reads, writes, .. } = self {
+            match half {
+                Half::Reader => *reads = false,
+                Half::Writer => *writes = false,
             }
             if !*reads && !*writes {
                 *self = Self::Idle;
             }
-        } else if let Some(place) = self.place(side) {
-            place.leave();
+        } else if let Some(registration) = self.registration(half) {
+            registration.unregister();
         }
     }
 
-    /// Wakes the other side's task, if it is another one: the connection has
+    /// Wakes the other half's task, if it is another one: the connection has
     /// changed.
-    pub(super) fn wake_other(&self, side: Side) {
-        self.place(side).inspect(|place| place.wake_others());
+    pub(super) fn wake_other_half(&self, half: Half) {
+        self.registration(half)
+            .inspect(|registration| registration.wake_others());
     }
 
-    fn place(&self, side: Side) -> Option<&Registration> {
+    fn registration(&self, half: Half) -> Option<&Registration> {
         match self {
-            Self::Two(two) => Some(two.place(side)),
+            Self::TwoTasks(wakers) => Some(wakers.registration(half)),
             _ => None,
         }
     }
 }
 
-impl Two {
-    const fn place(&self, side: Side) -> &Registration {
-        match side {
-            Side::Reader => &self.reader,
-            Side::Writer => &self.writer,
+impl HalfWakers {
+    const fn registration(&self, half: Half) -> &Registration {
+        match half {
+            Half::Reader => &self.reader,
+            Half::Writer => &self.writer,
         }
     }
 }
 
-impl Default for Two {
+impl Default for HalfWakers {
     fn default() -> Self {
         let reader = Registration::new();
         Self {
-            writer: reader.another(),
+            writer: reader.sibling(),
             reader,
         }
     }
