@@ -87,33 +87,12 @@
 //! Modules use only what is below them. `§` in these pages is a section of
 //! [RFC 6455](https://www.rfc-editor.org/rfc/rfc6455) unless another is named.
 //!
-//! # Coming from another library
+//! # Guides
 //!
-//! | there | here |
-//! |---|---|
-//! | tungstenite `accept(stream)`, `connect(url)` | [`blocking::accept`], [`blocking::connect`] with a [`Config`] |
-//! | tungstenite `read()`, `send(message)`, `write` and `flush` | `next`, `send`, `feed` and `flush` of [`blocking::WebSocket`] |
-//! | tungstenite `Message::Text`, `Binary`; `Ping`, `Pong`, `Close` | [`Message`]; [`Event`]s of `next_event` |
-//! | tungstenite `Error::ConnectionClosed` | `next` returns `None`; `outcome` has the details |
-//! | tungstenite `WebSocketConfig { max_message_size, .. }` | [`Config::with_max_message_len`] and others |
-//! | tungstenite `accept_hdr`, its `Callback` | `accept_with` and an [`Answer`] |
-//! | tokio-tungstenite `accept_async`, `connect_async` | `tokio::accept`, `tokio::connect`; `Stream` and `Sink` as there |
-//! | tungstenite `Message::text(..)`, `into_data()`, `into_text()` | `Message::from(..)`, `into_bytes()`, `as_text()` |
-//! | tokio-tungstenite `split()` of a `Stream` | `split`, the reader first: halves that need no lock of yours; or `StreamExt::split` |
-//! | tokio-tungstenite `read.try_filter(..).forward(write)`, `send_all`, `select!` | the same: `Stream<Item = Result<Message, Error>>` and `Sink<Message>` |
-//! | tokio-tungstenite `client_async(request, stream)`, `client_async_tls` | `tokio::connect_on` |
-//! | tokio-tungstenite `MaybeTlsStream`, `Connector` | `adapter::poll::MaybeTls`, `adapter::Connector` |
-//! | fastwebsockets `upgrade::upgrade(&mut request)` | `hyper::upgrade(&mut request, &config, answer)` |
-//! | fastwebsockets `FragmentCollector`, `read_frame` | `next`; or [`Delivery::Fragments`]; or [`frame::Decoder`] |
-//! | fastwebsockets `set_auto_pong(false)` | [`Config::with_auto_pong`] |
-//! | axum `WebSocketUpgrade`, `on_upgrade(handler)` | `hyper::upgrade` in an extractor (example `axum`), a task |
-//! | axum `.protocols([..])` | [`Answer::with_subprotocol`] |
-//!
-//! # Behind a proxy
-//!
-//! A proxy must pass on `Upgrade`, `Connection` and `Host`, and wait longer than
-//! [`Config::with_ping_interval`]: see `examples/proxies` for nginx and HAProxy, as
-//! they are tested.
+//! The [guides](https://docs.rs/sansocket/latest/sansocket/guide/index.html) answer
+//! one question each: a driver of your own, limits, deadlines, compression, closing,
+//! security, scaling out, and moving from tungstenite, tokio-tungstenite,
+//! fastwebsockets or axum's `ws`.
 //!
 //! # Features
 //!
@@ -233,6 +212,8 @@ mod entropy;
 mod error;
 mod event;
 pub mod frame;
+#[cfg(doc)]
+pub mod guide;
 mod handshake;
 mod input;
 mod message;

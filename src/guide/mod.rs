@@ -1,0 +1,44 @@
+//! Guides: one page for each task, with code that is compiled and tested.
+//!
+//! | page | answers |
+//! |---|---|
+//! | [`sans_io`] | How do I drive a [`Connection`](crate::Connection) from my own event loop? |
+//! | [`limits`] | Which limits does my application need? |
+//! | [`time`] | Why was this connection ended, and which deadlines fit slow links? |
+//! | [`compression`] | What does permessage-deflate cost, and when is it worth it? |
+//! | [`closing`] | How do I end a connection without losing messages? |
+//! | [`security`] | What must a server on the internet check? |
+//! | [`scaling`] | How do I get from one process to many? |
+//! | [`from_tungstenite`] | How do I move from tungstenite? |
+//! | [`from_tokio_tungstenite`] | How do I move from tokio-tungstenite? |
+//! | [`from_fastwebsockets`] | How do I move from fastwebsockets? |
+
+#[doc = include_str!("sans_io.md")]
+pub mod sans_io {}
+
+#[doc = include_str!("limits.md")]
+pub mod limits {}
+
+#[doc = include_str!("time.md")]
+pub mod time {}
+
+#[doc = include_str!("compression.md")]
+pub mod compression {}
+
+#[doc = include_str!("closing.md")]
+pub mod closing {}
+
+#[doc = include_str!("security.md")]
+pub mod security {}
+
+#[doc = include_str!("scaling.md")]
+pub mod scaling {}
+
+#[doc = include_str!("from_tungstenite.md")]
+pub mod from_tungstenite {}
+
+#[doc = include_str!("from_tokio_tungstenite.md")]
+pub mod from_tokio_tungstenite {}
+
+#[doc = include_str!("from_fastwebsockets.md")]
+pub mod from_fastwebsockets {}
