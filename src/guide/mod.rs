@@ -3,6 +3,7 @@
 //! | page | answers |
 //! |---|---|
 //! | [`sans_io`] | How do I drive a [`Connection`](crate::Connection) from my own event loop? |
+//! | [`devices`] | Does it fit a microcontroller? |
 //! | [`limits`] | Which limits does my application need? |
 //! | [`time`] | Why was this connection ended, and which deadlines fit slow links? |
 //! | [`compression`] | What does permessage-deflate cost, and when is it worth it? |
@@ -15,6 +16,9 @@
 
 #[doc = include_str!("sans_io.md")]
 pub mod sans_io {}
+
+#[doc = include_str!("devices.md")]
+pub mod devices {}
 
 #[doc = include_str!("limits.md")]
 pub mod limits {}
