@@ -1,10 +1,10 @@
-//! The bytes that one read returned, lent to the core and taken piece by piece.
+//! The bytes that one read returned, borrowed by the core and taken piece by piece.
 //!
 //! Knows which bytes are left and whether the stream ended; knows nothing of
 //! what they mean.
 
-/// What one read returned: bytes for a [`Connection`](crate::Connection) to
-/// take and lend back, or the end of the stream.
+/// What one read returned: bytes for a [`Connection`](crate::Connection) to take,
+/// from which its events borrow, or the end of the stream.
 ///
 /// An event borrows from the input, not from the connection, so a message that
 /// is contained in it is delivered without a copy. Bytes that have not been taken

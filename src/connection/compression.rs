@@ -74,7 +74,7 @@ impl Connection {
             usize::MAX
         };
         let codec = self.codec.as_ref();
-        let compressed = codec.is_some_and(|codec| codec.wants(len, choice));
+        let compressed = codec.is_some_and(|codec| codec.should_compress(len, choice));
         self.write_fragment(fragment, compressed, out)
     }
 
@@ -165,7 +165,7 @@ impl Connection {
     /// Whether `send` compresses a message of this length.
     pub(super) fn compresses(&self, len: usize) -> bool {
         let codec = self.codec.as_ref();
-        codec.is_some_and(|codec| codec.wants(len, Compress::Auto))
+        codec.is_some_and(|codec| codec.should_compress(len, Compress::Auto))
     }
 
     /// Writes a message compressed. `false`: it is to be sent as it is.
@@ -176,8 +176,8 @@ impl Connection {
         choice: Compress,
         out: &mut Vec<u8>,
     ) -> Result<bool, SendError> {
-        let wants = |codec: &mut Box<Codec>| codec.wants(payload.len(), choice);
-        let Some(mut codec) = self.codec.take_if(wants) else {
+        let should_compress = |codec: &mut Box<Codec>| codec.should_compress(payload.len(), choice);
+        let Some(mut codec) = self.codec.take_if(should_compress) else {
             return Ok(false);
         };
         let may_discard = codec.may_discard(choice);

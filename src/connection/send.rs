@@ -346,8 +346,8 @@ impl Connection {
                 let start = Start::new(kind.opcode(), fragment.fin);
                 (PartialMessage { kind, compressed }, Start { rsv1, ..start })
             }
-            Some(begun) if begun.kind == kind => {
-                (begun, Start::new(Opcode::Continuation, fragment.fin))
+            Some(sending) if sending.kind == kind => {
+                (sending, Start::new(Opcode::Continuation, fragment.fin))
             }
             Some(_) => return Err(SendError::UnfinishedMessage),
         };

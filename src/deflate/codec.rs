@@ -49,7 +49,7 @@ impl Codec {
     }
 
     /// Whether a message of this length is to be compressed.
-    pub(crate) const fn wants(&self, len: usize, choice: Compress) -> bool {
+    pub(crate) const fn should_compress(&self, len: usize, choice: Compress) -> bool {
         match choice {
             Compress::Always => true,
             Compress::Never => false,

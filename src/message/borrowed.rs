@@ -12,9 +12,9 @@ use super::{Message, MessageKind};
 
 /// A text or binary message (§5.6), borrowed wherever that saves a copy.
 ///
-/// This is what a [`Connection`](crate::Connection) lends: the payload lies in
-/// the caller's input if the message came in one piece, and is owned if it had
-/// to be assembled. Every `send` takes what converts into it: `&str`, `&[u8]`,
+/// In an event of a [`Connection`](crate::Connection), the payload is borrowed from
+/// the caller's input if the message was contained in one read, and owned if it
+/// had to be assembled. Every `send` takes what converts into it: `&str`, `&[u8]`,
 /// `&Message`, and owned payloads.
 ///
 /// ```

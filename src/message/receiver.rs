@@ -1,5 +1,5 @@
-//! Received payload to messages or fragments: one path for plain payload, lent
-//! by the caller's input, and for inflated payload, lent by the decompressor.
+//! Received payload to messages or fragments: one path for plain payload, borrowed
+//! from the caller's input, and for inflated payload, borrowed from the decompressor.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;

@@ -97,8 +97,8 @@ impl Connector {
 
     /// Follows up to this many redirects, never from `wss` to `ws`; one more is
     /// [`Error::TooManyRedirects`]. Defaults to 0: a redirect is
-    /// [`Error::Refused`], whose response [`ClientRequest::redirected`]
-    /// understands.
+    /// [`Error::Refused`] with a response for
+    /// [`ClientRequest::redirected`](crate::ClientRequest::redirected).
     #[must_use]
     pub const fn with_max_redirects(mut self, redirects: u32) -> Self {
         self.max_redirects = redirects;
