@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn codes_that_may_be_sent() {
+    fn sendable_codes() {
         let allowed = [1000..=1003, 1007..=1014, 3000..=4999];
         for code in 0..=u16::MAX {
             let expected = allowed.iter().any(|range| range.contains(&code));

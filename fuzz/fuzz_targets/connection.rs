@@ -16,7 +16,7 @@ fuzz_target!(|data: (Setup, Cuts, &[u8])| {
         pieces.events.extend(events);
         pieces.out.extend(out);
         received += piece.len();
-        assert!(ws.memory_usage() <= setup.max_held_bytes(received));
+        assert!(ws.memory_usage() <= setup.max_memory_usage(received));
     }
     assert_eq!(pieces.joined(), whole);
     assert!(ws.is_closed() && ws.outcome().is_some());

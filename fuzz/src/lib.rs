@@ -77,7 +77,7 @@ impl Setup {
 
     /// How much the connection may hold after so many bytes: what the page of
     /// `Connection` promises, and room for an outcome with its reason.
-    pub fn max_held_bytes(&self, received: usize) -> usize {
+    pub fn max_memory_usage(&self, received: usize) -> usize {
         let limits = usize::from(self.max_message_len)
             + usize::from(self.max_head_len)
             + usize::from(self.max_body_len);

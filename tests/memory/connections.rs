@@ -257,7 +257,7 @@ fn total_held(connections: &[Connection]) -> isize {
 }
 
 #[test]
-fn held_bytes_are_what_the_allocator_counts_in_every_phase() {
+fn memory_usage_is_what_the_allocator_counts_in_every_phase() {
     let config = Config::new();
     let request: &[u8] = b"GET / HTTP/1.1\r\nHost: example.com\r\nUpgrade: websocket\r\n\
         Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
@@ -349,7 +349,7 @@ fn offered_subprotocols_cost_less_than_twice_their_bytes() {
 }
 
 #[test]
-fn held_bytes_of_a_refused_client_are_what_the_allocator_counts() {
+fn memory_usage_of_a_refused_client_is_what_the_allocator_counts() {
     let to = ClientRequest::to("ws://example.com/").expect("a URI");
     let to = to.with_subprotocol("echo").expect("a token");
     let refusal = b"HTTP/1.1 401 Unauthorized\r\nWWW-Authenticate: Basic\r\n\r\n";

@@ -329,8 +329,8 @@ fn connection_keeps_no_long_output() {
 
 // The output of the message in progress is counted.
 #[test]
-fn held_bytes_include_output() {
-    alone("held_bytes_include_output", || {
+fn memory_usage_includes_output() {
+    alone("memory_usage_includes_output", || {
         let noise = noise(1 << 20);
         let mut ws = with_state(Options::new());
         let (mut out, before) = (Vec::with_capacity(3 << 20), ws.memory_usage());
