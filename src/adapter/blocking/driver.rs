@@ -85,15 +85,11 @@ impl<S: Read + Write> WebSocket<S> {
             let until = deadline.map(|deadline| deadline.at);
             self.reads.arm(&self.stream, now, until)?;
             let remaining_len = self.ws.remaining_payload_len();
-            match read(&mut self.read_buffer, &mut self.stream, remaining_len) {
-                Ok(()) => {
-                    self.reads.succeed();
-                    return Ok(());
-                }
-                Err(error) => match self.reads.check(error) {
-                    Ok(()) => {}
-                    Err(error) => return self.end_with_error(error),
-                },
+            let read = read(&mut self.read_buffer, &mut self.stream, remaining_len);
+            match self.reads.finish(read) {
+                Ok(None) => {}
+                Ok(Some(())) => return Ok(()),
+                Err(error) => return self.end_with_error(error),
             }
         }
     }
@@ -107,10 +103,8 @@ impl<S: Read + Write> WebSocket<S> {
             }
             let until = write_until(&self.ws, now, deadline);
             self.writes.arm(&self.stream, now, until)?;
-            match self.write_queue.write(&mut self.stream) {
-                Ok(()) => self.writes.succeed(),
-                Err(error) => self.writes.check(error)?,
-            }
+            let written = self.write_queue.write(&mut self.stream);
+            self.writes.finish(written)?;
         }
         Ok(())
     }
@@ -237,20 +231,14 @@ impl<S: Read + Write> WebSocket<S> {
                 break;
             }
             let [front, out] = self.write_queue.unsent_slices().map(IoSlice::new);
-            match self
-                .stream
-                .write_vectored(&[front, out, IoSlice::new(payload)])
-            {
-                Ok(0) => break,
-                Ok(len) => {
+            let slices = [front, out, IoSlice::new(payload)];
+            let written = self.stream.write_vectored(&slices);
+            match self.writes.finish(written) {
+                Ok(None) => {}
+                Ok(Some(0)) | Err(_) => break,
+                Ok(Some(len)) => {
                     let len = self.write_queue.advance(len);
                     payload = payload.get(len..).unwrap_or_default();
-                    self.writes.succeed();
-                }
-                Err(error) => {
-                    if self.writes.check(error).is_err() {
-                        break;
-                    }
                 }
             }
         }

@@ -173,10 +173,7 @@ where
         reason: &str,
     ) -> Result<(), Error> {
         let mut state = self.shared.lock();
-        let State {
-            ws, write_queue, ..
-        } = &mut *state;
-        ws.close(code, reason, write_queue.out())?;
+        state.with(|ws, out| ws.close(code, reason, out))?;
         drop(state);
         while self.next()?.is_some() {}
         Ok(())
@@ -185,14 +182,13 @@ where
     /// The next event in what was read, and whether it is the last.
     fn receive(&mut self) -> (Option<Event<'static>>, bool) {
         let mut state = self.shared.lock();
-        let State {
-            ws, write_queue, ..
-        } = &mut *state;
-        let before = ws.counters().sent.bytes;
-        let event = self.read_buffer.receive(ws, write_queue.out());
-        let event = event.map(Event::into_owned);
-        let after = ws.counters().sent.bytes;
-        let is_last = is_last(ws, event.as_ref());
+        let before = state.ws.counters().sent.bytes;
+        let event = state.with(|ws, out| {
+            let event = self.read_buffer.receive(ws, out);
+            event.map(Event::into_owned)
+        });
+        let after = state.ws.counters().sent.bytes;
+        let is_last = is_last(&state.ws, event.as_ref());
         state.auto_replies.count(before, after);
         if state.write_error.is_some() {
             state.write_queue.clear();
@@ -237,15 +233,10 @@ where
             drop(state);
             let read = read(&mut self.read_buffer, &self.shared.stream, remaining_len);
             self.shared.lock().is_reading = false;
-            match read {
-                Ok(()) => {
-                    self.reads.succeed();
-                    return Ok(());
-                }
-                Err(error) => match self.reads.check(error) {
-                    Ok(()) => {}
-                    Err(error) => return self.end_with_error(error),
-                },
+            match self.reads.finish(read) {
+                Ok(None) => {}
+                Ok(Some(())) => return Ok(()),
+                Err(error) => return self.end_with_error(error),
             }
         }
     }
@@ -277,11 +268,8 @@ where
             return Err(error.into());
         }
         let mut state = self.shared.lock();
-        let State {
-            ws, write_queue, ..
-        } = &mut *state;
-        let was_over = ws.outcome().is_some();
-        ws.receive(&mut Input::new(&mut []), write_queue.out());
+        let was_over = state.ws.outcome().is_some();
+        state.with(|ws, out| drop(ws.receive(&mut Input::new(&mut []), out)));
         self.is_finished = true;
         if was_over { Ok(()) } else { Err(error.into()) }
     }
@@ -350,10 +338,7 @@ where
             return self.reads.check(error).is_ok();
         }
         let mut state = self.shared.lock();
-        let State {
-            ws, write_queue, ..
-        } = &mut *state;
-        self.read_buffer.receive(ws, write_queue.out());
+        state.with(|ws, out| drop(self.read_buffer.receive(ws, out)));
         true
     }
 }

@@ -5,6 +5,7 @@
 use std::io::{self, Read, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
+use std::vec::Vec;
 
 use super::driver::write_until;
 use super::socket::SocketTimeout;
@@ -238,6 +239,11 @@ impl<S> State<S> {
             write_error: None,
             response: None,
         }
+    }
+
+    /// Calls `act` with the state machine and the output to append to.
+    pub(super) fn with<R>(&mut self, act: impl FnOnce(&mut Connection, &mut Vec<u8>) -> R) -> R {
+        act(&mut self.ws, self.write_queue.out())
     }
 
     /// The position in the output up to which it has left.

@@ -231,9 +231,16 @@ impl<S> SocketTimeout<S> {
         limit.into_iter().chain(self.return_by).min()
     }
 
-    /// After a call succeeded.
-    pub(super) const fn succeed(&mut self) {
-        self.first_call_start = None;
+    /// After a call: `None` if it was interrupted or timed out, see
+    /// [`check`](Self::check).
+    pub(super) fn finish<R>(&mut self, result: io::Result<R>) -> io::Result<Option<R>> {
+        match result {
+            Ok(result) => {
+                self.first_call_start = None;
+                Ok(Some(result))
+            }
+            Err(error) => self.check(error).map(|()| None),
+        }
     }
 
     /// After a call failed: fine if it was interrupted or timed out, so that

@@ -8,7 +8,7 @@ use std::vec::Vec;
 use super::Error;
 #[cfg(doc)]
 use super::WebSocket;
-use super::shared::{Shared, State};
+use super::shared::Shared;
 use crate::close::{CloseCode, Outcome};
 use crate::connection::Connection;
 #[cfg(feature = "deflate")]
@@ -67,10 +67,7 @@ where
     pub fn feed<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
         let message = message.into();
         let mut state = self.shared.room_for(message.len())?;
-        let State {
-            ws, write_queue, ..
-        } = &mut *state;
-        Ok(ws.send(message, write_queue.out())?)
+        Ok(state.with(|ws, out| ws.send(message, out))?)
     }
 
     /// As [`send`](Self::send), choosing whether the message is
@@ -87,10 +84,7 @@ where
     ) -> Result<(), Error> {
         let message = message.into();
         let mut state = self.shared.room_for(message.len())?;
-        let State {
-            ws, write_queue, ..
-        } = &mut *state;
-        ws.send_with(message, choice, write_queue.out())?;
+        state.with(|ws, out| ws.send_with(message, choice, out))?;
         drop(state);
         self.flush()
     }
@@ -102,10 +96,7 @@ where
     /// As [`WebSocket::feed`].
     pub fn feed_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
         let mut state = self.shared.room_for(prepared.payload().len())?;
-        let State {
-            ws, write_queue, ..
-        } = &mut *state;
-        Ok(ws.send_prepared(prepared, write_queue.out())?)
+        Ok(state.with(|ws, out| ws.send_prepared(prepared, out))?)
     }
 
     /// Writes all unsent bytes and flushes the stream.
@@ -123,12 +114,7 @@ where
     ///
     /// As [`WebSocket::ping`].
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        let mut state = self.shared.lock();
-        let State {
-            ws, write_queue, ..
-        } = &mut *state;
-        ws.ping(payload, write_queue.out())?;
-        drop(state);
+        self.with(|ws, out| ws.ping(payload, out))?;
         self.flush()
     }
 
@@ -138,12 +124,7 @@ where
     ///
     /// As [`WebSocket::close`].
     pub fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), Error> {
-        let mut state = self.shared.lock();
-        let State {
-            ws, write_queue, ..
-        } = &mut *state;
-        ws.close(code, reason, write_queue.out())?;
-        drop(state);
+        self.with(|ws, out| ws.close(code, reason, out))?;
         self.flush()
     }
 
@@ -165,10 +146,7 @@ where
         if !state.has_room(message.len()) {
             return Ok(Some(message));
         }
-        let State {
-            ws, write_queue, ..
-        } = &mut *state;
-        ws.send(&message, write_queue.out())?;
+        state.with(|ws, out| ws.send(&message, out))?;
         self.shared.try_write(state).check()?;
         Ok(None)
     }
@@ -191,10 +169,7 @@ where
     /// As [`WebSocket::feed_fragment`].
     pub fn feed_fragment(&mut self, fragment: Fragment<'_>) -> Result<(), Error> {
         let mut state = self.shared.room_for(fragment.payload.len())?;
-        let State {
-            ws, write_queue, ..
-        } = &mut *state;
-        Ok(ws.send_fragment(fragment, write_queue.out())?)
+        Ok(state.with(|ws, out| ws.send_fragment(fragment, out))?)
     }
 
     /// Sends a fragment of a message, as [`feed_fragment`](Self::feed_fragment).
@@ -213,12 +188,7 @@ where
     ///
     /// As [`WebSocket::pong`].
     pub fn pong(&mut self, payload: &[u8]) -> Result<(), Error> {
-        let mut state = self.shared.lock();
-        let State {
-            ws, write_queue, ..
-        } = &mut *state;
-        ws.pong(payload, write_queue.out())?;
-        drop(state);
+        self.with(|ws, out| ws.pong(payload, out))?;
         self.flush()
     }
 }
@@ -227,11 +197,7 @@ impl<S> Writer<S> {
     /// Calls `act` with the connection and its output, as [`WebSocket::with`].
     /// Both halves wait until it returns.
     pub fn with<R>(&mut self, act: impl FnOnce(&mut Connection, &mut Vec<u8>) -> R) -> R {
-        let mut state = self.shared.lock();
-        let State {
-            ws, write_queue, ..
-        } = &mut *state;
-        act(ws, write_queue.out())
+        self.shared.lock().with(act)
     }
 
     /// Whether no message can be sent any more: the connection is closing or

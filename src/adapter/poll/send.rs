@@ -57,11 +57,12 @@ impl<T: Transport> WebSocket<T> {
         choice: Compress,
     ) -> Result<(), Error> {
         let message = message.into();
-        self.room(message.len()).await?;
-        let Driver {
-            ws, write_queue, ..
-        } = &mut self.driver;
-        ws.send_with(message, choice, write_queue.out())?;
+        poll_fn(|cx| {
+            self.poll(Half::Writer, cx, |driver, cx| {
+                driver.poll_take_with(cx, &message, choice)
+            })
+        })
+        .await?;
         self.flush().await
     }
 
@@ -100,8 +101,12 @@ impl<T: Transport> WebSocket<T> {
     ///
     /// As [`send`](Self::send).
     pub async fn feed_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
-        self.room(prepared.payload().len()).await?;
-        self.driver.take_prepared(prepared)
+        poll_fn(|cx| {
+            self.poll(Half::Writer, cx, |driver, cx| {
+                driver.poll_take_prepared(cx, prepared)
+            })
+        })
+        .await
     }
 
     /// Writes all unsent bytes and flushes the stream. Cancel safe.
@@ -111,11 +116,6 @@ impl<T: Transport> WebSocket<T> {
     /// [`Error::Io`], and [`Error::Failed`] if a deadline passed.
     pub async fn flush(&mut self) -> Result<(), Error> {
         poll_fn(|cx| self.poll(Half::Writer, cx, Driver::poll_flush)).await
-    }
-
-    /// Waits until there is room for a message of this length.
-    async fn room(&mut self, len: usize) -> Result<(), Error> {
-        poll_fn(|cx| self.poll(Half::Writer, cx, |driver, cx| driver.poll_room(cx, len))).await
     }
 
     /// Sends a ping with at most 125 bytes, after the last one has left. Cancel

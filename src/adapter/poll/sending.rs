@@ -9,6 +9,8 @@ use super::transport::Transport;
 use crate::adapter::Error;
 use crate::close::CloseCode;
 use crate::connection::Connection;
+#[cfg(feature = "deflate")]
+use crate::deflate::Compress;
 use crate::error::{ConnectionError, SendError};
 use crate::message::{MessageRef, Prepared};
 
@@ -100,6 +102,29 @@ impl<T: Transport> Driver<T> {
         )
     }
 
+    /// As [`poll_take`](Self::poll_take), choosing whether it is compressed.
+    #[cfg(feature = "deflate")]
+    pub(super) fn poll_take_with(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &MessageRef<'_>,
+        choice: Compress,
+    ) -> Poll<Result<(), Error>> {
+        ready!(self.poll_room(cx, message.len()))?;
+        let out = self.write_queue.out();
+        Poll::Ready(Ok(self.ws.send_with(message, choice, out)?))
+    }
+
+    /// Takes a prepared message once there is room for it.
+    pub(super) fn poll_take_prepared(
+        &mut self,
+        cx: &mut Context<'_>,
+        prepared: &Prepared,
+    ) -> Poll<Result<(), Error>> {
+        ready!(self.poll_room(cx, prepared.payload().len()))?;
+        Poll::Ready(self.take_prepared(prepared))
+    }
+
     /// Takes a message, to leave with what waits already. A large one of a
     /// server is shared if it is owned, and else leaves at once as far as it
     /// can.
@@ -138,7 +163,7 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Takes a prepared message, a long one by reference.
-    pub(super) fn take_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
+    fn take_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
         if prepared.payload().len() < MIN_SHARED_LEN {
             return Ok(self.ws.send_prepared(prepared, self.write_queue.out())?);
         }

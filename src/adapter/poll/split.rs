@@ -208,13 +208,8 @@ impl<T: Transport> Writer<T> {
         choice: Compress,
     ) -> Result<(), Error> {
         let message = message.into();
-        self.wait_for_room(message.len(), |driver| {
-            let Driver {
-                ws, write_queue, ..
-            } = driver;
-            Ok(ws.send_with(&message, choice, write_queue.out())?)
-        })
-        .await?;
+        poll_fn(|cx| self.poll(cx, |driver, cx| driver.poll_take_with(cx, &message, choice)))
+            .await?;
         self.flush().await
     }
 
@@ -235,9 +230,7 @@ impl<T: Transport> Writer<T> {
     ///
     /// As `WebSocket::feed_prepared`.
     pub async fn feed_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
-        let len = prepared.payload().len();
-        self.wait_for_room(len, |driver| driver.take_prepared(prepared))
-            .await
+        poll_fn(|cx| self.poll(cx, |driver, cx| driver.poll_take_prepared(cx, prepared))).await
     }
 
     /// Writes all unsent bytes and flushes the stream. Cancel safe.
@@ -320,21 +313,6 @@ impl<T: Transport> Writer<T> {
     #[cfg(feature = "tokio")]
     pub(in crate::adapter) fn with_io<R>(&self, ask: impl FnOnce(&T) -> R) -> R {
         ask(&self.shared.lock().io)
-    }
-
-    /// Waits for room, and uses it before anybody else can.
-    async fn wait_for_room(
-        &self,
-        len: usize,
-        mut take: impl FnMut(&mut Driver<T>) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        poll_fn(|cx| {
-            self.poll(cx, |driver, cx| {
-                let room = driver.poll_room(cx, len);
-                room.map(|room| room.and_then(|()| take(driver)))
-            })
-        })
-        .await
     }
 
     /// Changes the connection: what is new to send leaves by whoever waits.
