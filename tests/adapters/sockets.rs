@@ -344,6 +344,39 @@ fn close_frame_reaches_a_peer_that_is_still_sending() {
 }
 
 // Requirement 10
+// Requirement 17, where the caller waits until the stream is ready.
+#[test]
+fn peer_that_is_still_sending_is_read_from_a_stream_that_does_not_block() {
+    let (addr, server) = serve(|stream| {
+        let config = Config::new().with_max_message_len(1000);
+        let mut ws = blocking::accept(stream, &config).unwrap();
+        ws.stream().set_nonblocking(true).unwrap();
+        loop {
+            match ws.next() {
+                Err(error) if error.is_would_block() => thread::sleep(SOON / 10),
+                ended => return ended.map(drop),
+            }
+        }
+    });
+    let mut stream = raw_client(addr);
+    stream
+        .write_all(b"\x82\xff\0\0\0\0\x00\x40\0\0\0\0\0\0")
+        .unwrap();
+    let mut close = [0; 4];
+    stream.read_exact(&mut close).unwrap();
+    assert_eq!(close, *b"\x88\x02\x03\xf1");
+    // A server that is gone resets the connection.
+    thread::sleep(SOON);
+    for _ in 0..64 {
+        stream.write_all(&[0; 65_536]).unwrap();
+    }
+    stream.shutdown(Shutdown::Write).unwrap();
+    assert!(matches!(
+        server.join().unwrap(),
+        Err(Error::Failed(ConnectionError::Limit(_)))
+    ));
+}
+
 #[test]
 fn halves_work_in_two_threads() {
     let (addr, server) = serve(echo);

@@ -157,28 +157,43 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     /// Writes what is owed and ends the stream. After a failure the peer may be
-    /// in the middle of sending: it is read until it ends the stream too.
+    /// in the middle of sending: it is read until it ends the stream too. Called
+    /// again, it goes on where the stream was not ready.
     pub(super) fn finish(&mut self) -> Result<(), Error> {
-        if !self.is_finished {
-            self.flush_rest()?;
-            if let Some(socket) = self.socket {
-                // An error of the stream ends it too.
-                let _ = (socket.shutdown_write)(&self.stream);
-            }
-            while self.ws.is_lingering() && self.can_linger() {
-                let (now, deadline) = self.tick(true);
-                let until = deadline.map(|deadline| deadline.at);
-                let _ = self.reads.arm(&self.stream, now, until);
-                let filled = read(&mut self.read_buffer, &mut self.stream, 0);
-                match filled.or_else(|error| self.reads.check(error)) {
-                    Ok(()) => self
-                        .read_buffer
-                        .receive(&mut self.ws, self.write_queue.out()),
-                    Err(_) => break,
-                };
-            }
-            self.is_finished = true;
+        if self.is_finished {
+            return Ok(());
         }
+        self.flush_rest()?;
+        if let Some(socket) = self.socket.filter(|_| !self.is_shut_down) {
+            // An error of the stream ends it too.
+            let _ = (socket.shutdown_write)(&self.stream);
+            self.is_shut_down = true;
+        }
+        while self.ws.is_lingering() && self.can_linger() {
+            match self.read_to_discard() {
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Err(error.into());
+                }
+                Err(_) => break,
+                Ok(()) => {}
+            }
+        }
+        self.is_finished = true;
+        Ok(())
+    }
+
+    /// Reads once what nobody needs any more, before the next deadline.
+    fn read_to_discard(&mut self) -> io::Result<()> {
+        let (now, deadline) = self.tick(true);
+        if !self.ws.is_lingering() {
+            return Ok(());
+        }
+        let until = deadline.map(|deadline| deadline.at);
+        self.reads.arm(&self.stream, now, until)?;
+        let read = read(&mut self.read_buffer, &mut self.stream, 0);
+        self.reads.finish(read)?;
+        self.read_buffer
+            .receive(&mut self.ws, self.write_queue.out());
         Ok(())
     }
 

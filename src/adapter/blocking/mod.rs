@@ -115,6 +115,8 @@ pub struct WebSocket<S> {
     /// The event that ended the connection, to be returned once what is owed
     /// has left.
     last_event: Option<Event<'static>>,
+    /// The outgoing direction was ended.
+    is_shut_down: bool,
     /// Nothing is read or written any more.
     is_finished: bool,
 }
@@ -181,6 +183,7 @@ impl<S: Read + Write> WebSocket<S> {
             epoch: Instant::now(),
             partial: None,
             last_event: None,
+            is_shut_down: false,
             is_finished: false,
         }
     }
