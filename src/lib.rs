@@ -223,15 +223,22 @@ pub mod upgrade;
 
 // The public interface:
 #[cfg(feature = "futures")]
+#[doc(inline)]
 pub use adapter::futures;
 #[cfg(feature = "h2")]
+#[doc(inline)]
 pub use adapter::h2;
 #[cfg(feature = "hyper")]
+#[doc(inline)]
 pub use adapter::hyper;
 #[cfg(feature = "tokio")]
+#[doc(inline)]
 pub use adapter::tokio;
 #[cfg(feature = "std")]
-pub use adapter::{Error, blocking};
+pub use adapter::Error;
+#[cfg(feature = "std")]
+#[doc(inline)]
+pub use adapter::blocking;
 pub use close::{Close, CloseCode, Initiator, Outcome};
 pub use config::Config;
 pub use connection::{Connection, Counters, IoState, Traffic};

@@ -11,25 +11,29 @@ use crate::frame::Opcode;
 use crate::handshake::Answer;
 
 impl Connection {
-    /// Whether the peer's close frame is answered at once (§5.5.1). Default yes:
-    /// it ends both directions.
+    /// Sets whether the peer's close frame is answered at once (§5.5.1), which
+    /// closes both directions. Defaults to `true`.
     ///
-    /// When switched off, a close frame ends the direction of its sender alone,
-    /// like the FIN of TCP. After [`Event::Close`], the connection
-    /// [`is_half_closed`](Self::is_half_closed): messages can still be sent, and
-    /// the application owes the answer, [`close`](Self::close), which echoes the
-    /// peer's code. An endpoint that closed first still receives messages until
-    /// the peer's close frame, and its
-    /// [`close_timeout`](crate::Config::with_close_timeout) runs from the last
-    /// received byte, while the driver reads: only a silent peer is given up.
+    /// When disabled, a close frame closes only the direction of its sender, like
+    /// a FIN in TCP:
     ///
-    /// Both endpoints must do so. §5.5.1 allows a peer to ignore what it receives
-    /// after its close frame, and most end the connection within seconds.
+    /// - After [`Event::Close`], the connection
+    ///   [`is_half_closed`](Self::is_half_closed). Messages can still be sent,
+    ///   until the application answers with [`close`](Self::close), which echoes
+    ///   the peer's code.
+    /// - An endpoint that closed first still receives messages, until the peer's
+    ///   close frame. Its [`close_timeout`](crate::Config::with_close_timeout)
+    ///   restarts with each received byte, so that only a silent peer is given
+    ///   up.
     ///
-    /// An application that never closes is ended by the keepalive or the
-    /// [idle timeout](crate::Config::with_idle_timeout), which run on while the driver
-    /// reads, or by the peer, whose close timeout runs while it receives nothing.
-    /// Only the application can bound the time of a peer that keeps sending.
+    /// Both endpoints must support this. §5.5.1 allows a peer to ignore what it
+    /// receives after its own close frame, and most peers end the connection
+    /// within seconds.
+    ///
+    /// If the application never answers, the connection ends by the keepalive,
+    /// the [idle timeout](crate::Config::with_idle_timeout) or the peer's close
+    /// timeout. If the peer keeps sending, none of these apply: the application
+    /// must limit that time itself.
     ///
     /// ```
     /// use sansocket::{Agreement, Config, Connection, Event, Input, Role};
@@ -56,20 +60,39 @@ impl Connection {
         self.rare.as_ref().is_none_or(|rare| !rare.is_close_manual)
     }
 
-    /// Begins the closing handshake (§7.1.2). What the peer still sends is
-    /// received until its close frame comes. Does nothing if the connection is
-    /// closing or closed.
+    /// Starts the closing handshake (§7.1.2) by sending a close frame. Messages
+    /// are still received until the peer's close frame arrives. Does nothing if
+    /// the connection is closing or closed.
     ///
-    /// Where the peer's close frame waits for its answer, see
-    /// [`auto_close`](Self::auto_close), this sends it, with the peer's code
-    /// instead of `code` and without a reason.
+    /// If the connection [`is_half_closed`](Self::is_half_closed), this answers
+    /// the peer's close frame, with the peer's code instead of `code` and without
+    /// a reason.
     ///
-    /// A reason longer than 123 bytes is cut between two characters. With
+    /// A reason longer than 123 bytes is truncated at a character boundary. With
     /// [`CloseCode::NO_STATUS`] and no reason, an empty close frame is sent.
     ///
     /// # Errors
     ///
-    /// If the code must not be sent, or the connection was never open.
+    /// - [`SendError::InvalidCloseCode`] if the code must not be sent, see
+    ///   [`CloseCode::may_be_sent`].
+    /// - [`SendError::NotOpen`] if the opening handshake is not complete.
+    /// - [`SendError::NoEntropy`] if a client has no masking key.
+    ///
+    /// ```
+    /// use sansocket::{Agreement, CloseCode, Config, Connection, Input, Role};
+    ///
+    /// let mut ws = Connection::upgraded(Role::Server, Agreement::default(), &Config::new());
+    /// let mut out = Vec::new();
+    /// ws.close(CloseCode::GOING_AWAY, "restart", &mut out)?;
+    /// assert_eq!(out, b"\x88\x09\x03\xe9restart");
+    /// assert!(!ws.is_closed());
+    ///
+    /// let mut answer = *b"\x88\x82\0\0\0\0\x03\xe9";
+    /// ws.receive(&mut Input::new(&mut answer), &mut out);
+    /// assert!(ws.is_closed());
+    /// assert!(ws.outcome().is_some_and(|outcome| outcome.clean));
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
     pub fn close(
         &mut self,
         code: impl Into<CloseCode>,
@@ -93,7 +116,7 @@ impl Connection {
         Ok(())
     }
 
-    /// Answers the peer's close frame after having sent the rest.
+    /// Answers the peer's close frame once the application has sent everything.
     fn answer_close(&mut self, received: Close, out: &mut Vec<u8>) -> Result<(), SendError> {
         self.write_close(&received.answer(), out)?;
         self.end(Outcome::closed(received, Initiator::Peer), None);
@@ -101,9 +124,9 @@ impl Connection {
         Ok(())
     }
 
-    /// Each application ended its own direction, and what was sent last may be on
-    /// its way. A transport that is dropped is reset: of TCP, if a pong is unread;
-    /// one stream of many, always.
+    /// Each application closed its own direction, and the last bytes may still be
+    /// in flight. Dropping the transport would reset it: a TCP connection if a
+    /// pong is unread, a stream of HTTP/2 or HTTP/3 always.
     fn linger(&mut self) {
         let has_close_timeout = self.has_close_timeout();
         let end = self.lifecycle.end_mut().filter(|_| has_close_timeout);
@@ -144,7 +167,8 @@ impl Connection {
     /// The close frame that reports a failure, if there is one for it.
     fn write_close_for(&mut self, error: ConnectionError, out: &mut Vec<u8>) {
         if let Some(code) = error.close_code() {
-            // Without a key there is no frame; the outcome still reports.
+            // Without a masking key no frame can be sent; the outcome still
+            // reports the failure.
             let _ = self.write_close(&Close::without_reason(code), out);
         }
     }
@@ -153,8 +177,9 @@ impl Connection {
         self.write_control(Opcode::Close, &close.payload(), out)
     }
 
-    /// Ends the connection and appends what the peer is to be told. The first
-    /// failure counts, and none after the closing handshake does.
+    /// Ends the connection and appends the close frame or HTTP response that
+    /// reports the failure to the peer. Only the first failure counts, and only
+    /// before the closing handshake is complete.
     pub(super) fn fail(&mut self, error: ConnectionError, out: &mut Vec<u8>) {
         if self.lifecycle.end().is_some() {
             return;
@@ -175,8 +200,8 @@ impl Connection {
         self.end(outcome, Some(error));
     }
 
-    /// The HTTP response that a server owes a client that was too slow. What
-    /// else is wrong with a request, its rejection answers.
+    /// The HTTP response to a client that was too slow. All other faults of a
+    /// request are answered by its rejection.
     fn write_timeout_response(&mut self, error: ConnectionError, out: &mut Vec<u8>) {
         let before = out.len();
         if let ConnectionError::Timeout(_) = error {
@@ -185,14 +210,14 @@ impl Connection {
         self.count_sent(before, out);
     }
 
-    /// The outcome is certain. No message will be received or sent, so what was
-    /// held for them is given back.
+    /// Records the outcome. No message will be received or sent any more, so
+    /// the memory held for messages is released.
     pub(super) fn end(&mut self, outcome: Outcome, failure: Option<ConnectionError>) {
         self.trace_end(&outcome);
         let ending = match Ending::after(self.role, outcome.cause) {
             // RFC 6455 §7.1.1 spares servers TIME_WAIT, which only TCP has.
             Ending::AwaitEnd if self.is_multiplexed() => Ending::Drop,
-            // Nothing would end the wait for a peer that failed us.
+            // Without a close deadline, nothing would end the wait for the peer.
             _ if outcome.cause.is_some() && !self.has_close_timeout() => Ending::Drop,
             ending => ending,
         };
@@ -215,7 +240,7 @@ impl Connection {
         self.borrows = false;
     }
 
-    /// Whether the transport is one stream of many.
+    /// Whether the transport is a stream of HTTP/2 or HTTP/3.
     fn is_multiplexed(&self) -> bool {
         let agreement = self.agreement.as_ref();
         agreement.is_some_and(|agreement| agreement.is_multiplexed())

@@ -12,17 +12,17 @@ use crate::frame::{Header, MaskingKey};
 use crate::message::{Fragment, Framed, MessageKind, MessageRef, Piece, Prepared, Taken};
 
 impl Connection {
-    /// The parameters of permessage-deflate, if the handshake settled on it.
+    /// Returns the parameters of permessage-deflate, if it was negotiated.
     pub fn deflate(&self) -> Option<Parameters> {
         self.agreement.as_ref()?.deflate()
     }
 
-    /// As [`send`](Self::send), choosing whether the message is
-    /// compressed.
+    /// Sends a message like [`send`](Self::send), choosing whether it is
+    /// compressed. Without permessage-deflate, the choice has no effect.
     ///
     /// # Errors
     ///
-    /// As `send`.
+    /// As [`send`](Self::send).
     ///
     /// ```
     /// use sansocket::deflate::{Compress, Parameters};
@@ -54,20 +54,20 @@ impl Connection {
         self.write_message(kind, payload, out)
     }
 
-    /// As [`send_fragment`](Self::send_fragment), choosing whether the
-    /// message is compressed. The choice made for the first piece applies to the
-    /// whole message.
+    /// Sends a fragment like [`send_fragment`](Self::send_fragment), choosing
+    /// whether the message is compressed. The choice made for the first fragment
+    /// applies to the whole message.
     ///
     /// # Errors
     ///
-    /// As `send_fragment`.
+    /// As [`send_fragment`](Self::send_fragment).
     pub fn send_fragment_with(
         &mut self,
         fragment: Fragment<'_>,
         choice: Compress,
         out: &mut Vec<u8>,
     ) -> Result<(), SendError> {
-        // How long the message will be is known of its last piece only.
+        // The length of the message is known only if this is all of it.
         let len = if fragment.fin {
             fragment.payload.len()
         } else {
@@ -78,9 +78,24 @@ impl Connection {
         self.write_fragment(fragment, compressed, out)
     }
 
-    /// Returns the compressor of this connection, of up to 560 KB with context
-    /// takeover, to the [pool](crate::deflate#memory). The next message starts
-    /// with an empty window. Has no effect without context takeover.
+    /// Frees the compressor of this connection, which takes several hundred KB
+    /// with context takeover, by returning it to the
+    /// [pool](crate::deflate#memory). The next message is compressed with an
+    /// empty window. Has no effect without context takeover.
+    ///
+    /// ```
+    /// use sansocket::{Agreement, Config, Connection, Role, deflate};
+    ///
+    /// let config = Config::new().with_deflate(deflate::Options::new().with_context_takeover(true));
+    /// let agreement = Agreement::default().with_deflate(deflate::Parameters::new());
+    /// let mut ws = Connection::upgraded(Role::Server, agreement, &config);
+    /// let mut out = Vec::new();
+    /// ws.send("a message ".repeat(100), &mut out)?;
+    /// assert!(ws.held_bytes() > 100_000);
+    /// ws.release(); // for example, when the connection becomes idle
+    /// assert!(ws.held_bytes() < 1024);
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
     pub fn release(&mut self) {
         if let Some(codec) = &mut self.codec {
             codec.reset_compressor();
@@ -95,7 +110,7 @@ impl Connection {
         });
     }
 
-    /// Whether something waits to be inflated before more input is taken.
+    /// Whether there is data to inflate before more input is taken.
     pub(super) fn has_compressed(&self) -> bool {
         self.codec.as_ref().is_some_and(|codec| codec.has_more())
     }
@@ -127,7 +142,7 @@ impl Connection {
             .check_compressed(header, codec.compressed_len(), limits)
     }
 
-    /// Inflates what waits, or some of it.
+    /// Inflates the pending data, or some of it.
     pub(super) fn take_inflated<'i>(
         &mut self,
         out: &mut Vec<u8>,
@@ -168,7 +183,8 @@ impl Connection {
         codec.is_some_and(|codec| codec.should_compress(len, Compress::Auto))
     }
 
-    /// Writes a message compressed. `false`: it is to be sent as it is.
+    /// Writes a message compressed, or returns `false` if it should be sent
+    /// uncompressed.
     pub(super) fn write_compressed(
         &mut self,
         kind: MessageKind,
@@ -193,15 +209,15 @@ impl Connection {
         };
         match written {
             Ok(true) => codec.end_sending(),
-            // The peer will not see what the compressor saw.
+            // The peer will not receive what the compressor has in its window.
             _ => codec.reset_compressor(),
         }
         self.codec = Some(codec);
         written
     }
 
-    /// Writes a piece of a message that is sent compressed. Nothing can fail
-    /// here: the compressor keeps in step with the peer.
+    /// Writes a piece of a message that is sent compressed. Cannot fail, so that
+    /// the compressor and the peer stay in step.
     pub(super) fn write_compressed_fragment(
         &mut self,
         start: Start,
@@ -217,14 +233,14 @@ impl Connection {
         self.count_frame(len);
     }
 
-    /// The compressed form of a prepared message, if that is to be sent.
+    /// The compressed form of a prepared message, if it should be sent.
     pub(super) fn compressed_form(&mut self, prepared: &Prepared) -> Option<Framed> {
         let codec = self.codec.as_mut()?;
         if !codec.is_long(prepared.payload().len()) {
             return None;
         }
         let form = prepared.compressed(codec.variant(), |payload| codec.compress_alone(payload))?;
-        // The peer sees what the compressor of this connection did not.
+        // The peer receives data that is not in this connection's compressor.
         codec.reset_compressor();
         Some(form)
     }

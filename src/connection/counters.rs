@@ -2,14 +2,14 @@
 
 use super::{Connection, Rare};
 
-/// The traffic of a connection since its start, see
+/// The traffic of a connection since its start, as returned by
 /// [`Connection::counters`].
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Counters {
-    /// What the peer sent.
+    /// Traffic from the peer.
     pub received: Traffic,
-    /// What this endpoint sent.
+    /// Traffic to the peer.
     pub sent: Traffic,
 }
 
@@ -17,13 +17,13 @@ pub struct Counters {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Traffic {
-    /// Bytes, those of the opening handshake included.
+    /// Bytes, including those of the opening handshake.
     pub bytes: u64,
     /// Frames of all kinds.
     pub frames: u64,
-    /// Whole messages, text and binary.
+    /// Complete messages, text and binary.
     pub messages: u64,
-    /// Pings, those of the keepalive included.
+    /// Pings, including those of the keepalive.
     pub pings: u64,
 }
 
@@ -42,8 +42,9 @@ pub(super) struct NonMessageCounts {
 }
 
 impl Connection {
-    /// How many bytes, frames, messages and pings were received and sent since
-    /// the start of the connection. A byte counts as sent once it is in `out`.
+    /// Returns how many bytes, frames, messages and pings were received and sent
+    /// since the start of the connection. A byte counts as sent once it is in
+    /// `out`.
     ///
     /// ```
     /// use sansocket::{Agreement, Config, Connection, Role};

@@ -1,4 +1,5 @@
-//! Time and the state of the transport in, the next deadline out.
+//! Deadlines: takes the time and the state of the transport, and returns the
+//! next deadline.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -13,24 +14,31 @@ use crate::event::Event;
 use crate::frame::Opcode;
 use crate::timer::{Observed, Timer};
 
-/// What a driver knows of its transport, for
+/// The state of the driver's transport, passed to
 /// [`handle_timeout`](Connection::handle_timeout).
+///
+/// ```
+/// use sansocket::IoState;
+///
+/// // Reads, and has 1000 bytes in a queue of its own that are not written yet.
+/// let io = IoState::reading().with_buffered(1000);
+/// assert!(io.is_reading && io.buffered_len == 1000);
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct IoState {
-    /// How many bytes the driver has taken from the connection that have not
-    /// left yet, those in `out` not included: bytes and shared payloads in a
-    /// queue of its own, and bytes in a transport that buffers, such as a TLS
-    /// session or a `BufWriter`.
+    /// How many unsent bytes there are besides those in `out`: in a queue of the
+    /// driver, or in a transport that buffers, such as a TLS session or a
+    /// `BufWriter`.
     pub buffered_len: usize,
-    /// Whether the driver reads from now on, or waits until it can. `false`:
-    /// until the next call the peer's silence means nothing, and no keepalive,
-    /// pong or idle deadline runs.
+    /// Whether the driver is reading, or waiting to read, from now until the next
+    /// call. If not, the peer's silence means nothing, and the keepalive, pong and
+    /// idle deadlines do not run.
     pub is_reading: bool,
 }
 
 impl IoState {
-    /// The driver reads, and has buffered nothing.
+    /// The driver is reading and has buffered nothing.
     pub const fn reading() -> Self {
         Self {
             buffered_len: 0,
@@ -38,8 +46,8 @@ impl IoState {
         }
     }
 
-    /// The driver does not read, for example because it only sends or waits for
-    /// the peer to take more, and has buffered nothing.
+    /// The driver is not reading, for example because it applies backpressure,
+    /// and has buffered nothing.
     pub const fn paused() -> Self {
         Self {
             buffered_len: 0,
@@ -47,7 +55,7 @@ impl IoState {
         }
     }
 
-    /// With so many bytes in [`buffered_len`](Self::buffered_len).
+    /// Sets [`buffered_len`](Self::buffered_len).
     #[must_use]
     pub const fn with_buffered_len(mut self, bytes: usize) -> Self {
         self.buffered_len = bytes;
@@ -56,25 +64,27 @@ impl IoState {
 }
 
 impl Connection {
-    /// Advances to `now`, a monotonic time since any origin of the caller's,
-    /// does what is due, and returns the next deadline, later than `now`.
+    /// Advances the connection's time to `now`, does what is due, and returns the
+    /// next deadline, which is later than `now`, or `None` if there is none.
     ///
-    /// Call this after reading and writing, when the returned deadline comes,
-    /// and whenever `io` changes. `out` must hold the unsent bytes and nothing
-    /// else: from its length and `io` the connection knows how much has left.
+    /// `now` is the time since an arbitrary origin that the caller chooses, on a
+    /// monotonic clock; `Instant::elapsed` is one. Call this after each read and
+    /// write, when the returned deadline has come, and whenever `io` changes.
+    /// `out` must contain the unsent bytes and nothing else: its length and `io`
+    /// are how the connection knows what has been sent.
     ///
-    /// A keepalive ping that is due is appended to `out`. Any other deadline
+    /// When a keepalive ping is due, it is appended to `out`. Any other deadline
     /// fails the connection, and the next [`receive`](Self::receive) returns
-    /// [`Event::Failed`](crate::Event::Failed), whatever input it is given;
-    /// [`Input::none`](crate::Input::none) will do. It fails at the second call
-    /// after the deadline, at least 10 ms after the first: a driver that was
-    /// busy elsewhere reads and writes in between, so that what the peer did in
-    /// time counts.
+    /// [`Event::Failed`](crate::Event::Failed), for which
+    /// [`Input::none`](crate::Input::none) is enough. The connection fails at the
+    /// second call after the deadline, at least 10 ms after the first one. In
+    /// between, a driver that was busy elsewhere can read what the peer has sent
+    /// in time.
     ///
-    /// When the [write deadline](crate::Config::with_write_timeout) passes, `out` is
-    /// cleared, as those bytes will never leave, also after the end of the
-    /// connection: `is_closed() && out.is_empty()` is always reached. A driver
-    /// with a queue of its own then clears that too, see
+    /// When the [write deadline](crate::Config::with_write_timeout) passes, `out`
+    /// is cleared, because those bytes will never be sent. This happens after the
+    /// end of the connection too, so `is_closed() && out.is_empty()` is always
+    /// reached. A driver with a queue of its own then clears its queue, see
     /// [`is_stalled`](Self::is_stalled).
     ///
     /// ```
@@ -86,7 +96,7 @@ impl Connection {
     /// let mut now = Duration::ZERO;
     /// while !ws.is_closed() {
     ///     let next = ws.handle_timeout(now, IoState::reading(), &mut out);
-    ///     now = next.expect("a deadline").at; // nothing comes
+    ///     now = next.expect("a deadline").at; // nothing is received until then
     /// }
     /// assert!(out.starts_with(b"HTTP/1.1 408 "));
     /// ```
@@ -114,18 +124,19 @@ impl Connection {
         }
     }
 
-    /// The round-trip time of the last keepalive ping that was answered:
-    /// from the call of [`handle_timeout`](Self::handle_timeout) that saw it
-    /// leave to the one that saw its pong.
+    /// Returns the round-trip time of the last keepalive ping that was answered,
+    /// or `None` if there was none. It is measured between the first call of
+    /// [`handle_timeout`](Self::handle_timeout) after the ping was sent and the
+    /// first one after its pong was received.
     ///
-    /// A keepalive ping is sent after a silence of
-    /// [`ping_interval`](crate::Config::with_ping_interval); its payload is 4 bytes.
+    /// A keepalive ping is sent when nothing was received for the
+    /// [`ping_interval`](crate::Config::with_ping_interval).
     pub fn latency(&self) -> Option<Duration> {
         self.timer.as_ref()?.latency()
     }
 
-    /// Whether the write deadline passed: nothing more will be sent, and the
-    /// driver should drop its queue.
+    /// Returns `true` if the write deadline has passed: nothing more will be sent,
+    /// and a driver with a queue of its own should clear it.
     pub fn is_stalled(&self) -> bool {
         self.lifecycle.end().is_some_and(|end| end.is_stalled)
     }
@@ -174,7 +185,7 @@ impl Connection {
         }
     }
 
-    /// A refusal whose body does not end is handed over as far as it came.
+    /// A refusal whose body is incomplete is delivered with what has arrived.
     fn handle_handshake_deadline(&mut self, out: &mut Vec<u8>) {
         let refusal = match self.lifecycle.stage_mut() {
             Some(Stage::Response(reader)) => reader.take_truncated(),
@@ -189,7 +200,7 @@ impl Connection {
         }
     }
 
-    /// The transport takes nothing: what is unsent never leaves.
+    /// The transport accepts nothing: unsent bytes will never be sent.
     fn stall(&mut self, out: &mut Vec<u8>) {
         self.fail(ConnectionError::Timeout(DeadlineReason::WriteStall), out);
         out.clear();
@@ -199,7 +210,7 @@ impl Connection {
         }
     }
 
-    /// Nothing is awaited any more.
+    /// Stops waiting for the peer.
     pub(super) fn drop_transport(&mut self) {
         if let Some(end) = self.lifecycle.end_mut() {
             end.ending = Ending::Drop;

@@ -21,41 +21,41 @@ use crate::event::Event;
 use crate::handshake::{RequestReader, ResponseReader};
 use crate::timer::Phase;
 
-/// Where in its life a connection is. Open takes no memory: it is the stage in
-/// which connections spend their time.
+/// The stage of a connection. Open, in which connections spend most of their
+/// time, takes no heap memory.
 #[derive(Debug)]
 pub(super) struct Lifecycle(Option<Box<Stage>>);
 
-/// Any stage but open.
+/// Any stage other than open.
 #[derive(Debug)]
 pub(super) enum Stage {
     /// A server reads the request.
     Request(RequestReader),
-    /// The application owes the answer, which has no body if the request is a
-    /// HEAD.
+    /// The application has to answer the request. The answer to a HEAD request
+    /// has no body.
     Answer { is_to_head: bool },
     /// A client reads the response.
     Response(ResponseReader),
     /// This endpoint sent a close frame, which ends at this position in the
-    /// output; the peer's has not come.
+    /// output, and has not received the peer's.
     Closing { sent: Close, end: u64 },
-    /// The peer's close frame came, and this endpoint goes on sending until the
+    /// The peer's close frame was received, and this endpoint can send until the
     /// application closes.
     HalfClosed { received: Close },
-    /// The outcome is certain.
+    /// The outcome is known.
     Ended(End),
 }
 
-/// How it ended, and what is left to do.
+/// How the connection ended, and what is left to do.
 #[derive(Debug)]
 pub(super) struct End {
     pub(super) outcome: Outcome,
     pub(super) ending: Ending,
-    /// The position in the output after the last byte of it.
+    /// The position in the output after the last byte.
     pub(super) output_end: u64,
-    /// Whether the write deadline passed, so that nothing more leaves.
+    /// Whether the write deadline passed, so that nothing more is sent.
     pub(super) is_stalled: bool,
-    /// What `receive` is still to report: an event, then the failure.
+    /// What `receive` has yet to report: an event, then the failure.
     pub(super) event: Option<Event<'static>>,
     pub(super) failure: Option<ConnectionError>,
 }
@@ -72,7 +72,7 @@ impl Lifecycle {
         self.0.as_deref_mut()
     }
 
-    /// Takes the stage out, to be replaced by another.
+    /// Takes the stage, which the caller replaces.
     pub(super) fn take(&mut self) -> Option<Stage> {
         self.0.take().map(|stage| *stage)
     }
@@ -114,8 +114,8 @@ impl Lifecycle {
         matches!(self.stage(), None | Some(Stage::Closing { .. }))
     }
 
-    /// What the deadlines depend on. Without automatic answers to close frames,
-    /// the peer may take its time to send the rest.
+    /// The phase that the deadlines depend on. Without automatic answers to close
+    /// frames, the peer may go on sending for as long as it likes.
     pub(super) fn phase(&self, answers_close: bool) -> Phase {
         match self.stage() {
             Some(Stage::Request(_) | Stage::Response(_)) => Phase::Handshake,
@@ -130,8 +130,8 @@ impl Lifecycle {
         }
     }
 
-    /// The position in the output after the last close frame, or after all of
-    /// it where no more follows.
+    /// The position in the output after the last close frame, or after the last
+    /// byte once the connection has ended.
     pub(super) fn close_end(&self) -> u64 {
         match self.stage() {
             Some(Stage::Closing { end, .. }) => *end,

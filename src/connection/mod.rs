@@ -1,7 +1,8 @@
 //! The connection: composes the machines for handshake, frames, messages,
-//! closing and time into the one object that a driver drives.
+//! closing and time.
 //!
-//! Owns no rule itself: a new one goes to the machine that it belongs to.
+//! It contains no protocol rule itself: a new rule goes into the machine that
+//! it belongs to.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -32,35 +33,39 @@ mod trace;
 pub use counters::{Counters, Traffic};
 pub use deadlines::IoState;
 
-/// One WebSocket connection, from the first byte of the opening handshake to
-/// the last of the closing one: a state machine without socket, clock or
-/// thread.
+/// A WebSocket connection, client or server: a state machine that turns received
+/// bytes into events and messages into bytes to send.
 ///
-/// # The methods, by kind
+/// It covers the whole life of a connection, from the first byte of the opening
+/// handshake to the last byte of the closing handshake, and does no I/O itself.
+/// The code that moves its bytes between this type and a socket is called the
+/// *driver* here. The [adapters](crate::adapter) are ready-made drivers.
 ///
-/// - *Start*: [`server`](Self::server), [`client`](Self::client), or
-///   [`upgraded`](Self::upgraded) where the handshake was done elsewhere.
-/// - *Input*: [`receive`](Self::receive) takes bytes and returns events.
-/// - *Commands*: [`respond`](Self::respond), [`send`](Self::send),
+/// # Overview of the methods
+///
+/// - Constructors: [`server`](Self::server), [`client`](Self::client), and
+///   [`upgraded`](Self::upgraded) if another library did the opening handshake.
+/// - Input: [`receive`](Self::receive) takes bytes and returns events.
+/// - Output: [`respond`](Self::respond), [`send`](Self::send),
 ///   [`send_fragment`](Self::send_fragment), [`send_header`](Self::send_header),
 ///   [`send_prepared`](Self::send_prepared), [`ping`](Self::ping),
-///   [`pong`](Self::pong), [`close`](Self::close). They append to `out` or
-///   return a [`SendError`], and then nothing was appended.
-///   [`auto_close`](Self::auto_close) is a switch.
-/// - *Time*: [`handle_timeout`](Self::handle_timeout).
-/// - *Questions*: [`is_open`](Self::is_open), [`is_closed`](Self::is_closed),
+///   [`pong`](Self::pong) and [`close`](Self::close) append to `out`.
+/// - Time: [`handle_timeout`](Self::handle_timeout).
+/// - State: [`is_open`](Self::is_open), [`is_closed`](Self::is_closed),
 ///   [`outcome`](Self::outcome), [`latency`](Self::latency),
 ///   [`counters`](Self::counters), [`memory_usage`](Self::memory_usage) and others.
 ///
 /// # The loop
 ///
-/// The driver owns both buffers and keeps four rules:
+/// The driver owns the read buffer and the output buffer, `out`, and follows four
+/// rules:
 ///
-/// 1. Hand over what one read returned; no bytes are the end of the stream.
-/// 2. Take events until there are none.
-/// 3. Write all of `out` before reading again. A peer that does not read then
-///    cannot make `out` grow, not even with a flood of pings.
-/// 4. Stop when [`is_closed`](Self::is_closed).
+/// 1. Pass the bytes of each read to [`receive`](Self::receive). An empty
+///    [`Input`](crate::Input) is the end of the stream.
+/// 2. Call `receive` until it returns `None`.
+/// 3. Write all of `out` before reading again. Then a peer that sends pings
+///    without reading the pongs cannot make `out` grow.
+/// 4. Stop when [`is_closed`](Self::is_closed) returns `true`.
 ///
 /// ```
 /// use sansocket::{Config, Connection, Event, Input};
@@ -86,39 +91,55 @@ pub use deadlines::IoState;
 /// # }
 /// ```
 ///
-/// All input is always consumed, with one exception: between
-/// [`Event::Request`](crate::Event::Request) and [`respond`](Self::respond)
-/// nothing is taken, so that the bytes after a plain HTTP request stay with the
-/// driver. A driver that responds later keeps the rest of the input until then.
+/// `receive` consumes all of its input, with one exception: between
+/// [`Event::Request`](crate::Event::Request) and [`respond`](Self::respond) it
+/// takes nothing, so that the body of a plain HTTP request is left for the
+/// driver. If the driver responds later, it keeps the rest of the input until
+/// then.
+///
+/// # Errors
+///
+/// The peer's faults and the caller's mistakes are reported in different ways:
+///
+/// - `receive` never fails. A peer that breaks a rule, exceeds a limit, misses a
+///   deadline or ends the stream early is reported as
+///   [`Event::Failed`](crate::Event::Failed) with a
+///   [`ConnectionError`](crate::ConnectionError), after every message received before the fault. It is
+///   the last event, and the close frame or HTTP response that reports the fault
+///   to the peer is already in `out`.
+/// - Methods that append to `out` return a [`SendError`] for a mistake of the
+///   caller, such as sending on a closed connection. Then nothing was appended
+///   and the connection is unchanged.
 ///
 /// # Closing
 ///
-/// Either side calls [`close`](Self::close) or receives
-/// [`Event::Close`](crate::Event::Close), which is answered automatically. A
-/// server is closed once both close frames have passed or the connection
-/// failed; then it may [linger](Self::is_lingering). A client waits
-/// for the server to end the stream (§7.1.1), at most until its close deadline.
-/// [`outcome`](Self::outcome) returns the result.
+/// Either endpoint starts the closing handshake with [`close`](Self::close). The
+/// other one receives [`Event::Close`](crate::Event::Close), and its close frame
+/// is sent automatically. A server is closed once both close frames were
+/// exchanged or the connection failed; it may then [linger](Self::is_lingering).
+/// A client also waits for the server to end the stream (§7.1.1), at most until
+/// its close deadline. [`outcome`](Self::outcome) returns how the connection
+/// ended.
 ///
-/// With [`auto_close(false)`](Self::auto_close) each side closes its own
-/// direction, and can go on sending after the peer has closed the other.
+/// With [`auto_close(false)`](Self::auto_close), each endpoint closes its own
+/// direction, and can go on sending after the peer has closed the other one.
 ///
 /// # Time
 ///
-/// Nothing here reads a clock. A driver that wants deadlines calls
-/// [`handle_timeout`](Self::handle_timeout) after each read and write and when
-/// the deadline comes that it returned. It passes the time and an [`IoState`]:
-/// how many bytes wait outside of `out`, and whether it reads. A driver that
-/// wants no deadlines never calls it.
+/// The connection does not read a clock. For deadlines, the driver calls
+/// [`handle_timeout`](Self::handle_timeout) after each read and write, and when
+/// the deadline that the last call returned has come. It passes the current time
+/// and an [`IoState`]: how many bytes are unsent besides those in `out`, and
+/// whether it is reading. A driver that needs no deadlines never calls it.
 ///
 /// | deadline | default | runs | when it passes |
 /// |---|---|---|---|
-/// | [`handshake_timeout`](Config::with_handshake_timeout) | 10 s | while the peer owes bytes of its head | 408 as a server; fails |
+/// | [`handshake_timeout`](Config::with_handshake_timeout) | 10 s | until the peer's head is complete | fails; a server answers with 408 |
 /// | [`ping_interval`](Config::with_ping_interval) | 20 s | since the last received byte, while the driver reads | a ping is sent |
-/// | [`pong_timeout`](Config::with_pong_timeout) | 20 s | since that ping has left, while nothing is received | fails, 1011 |
-/// | [`idle_timeout`](Config::with_idle_timeout) | none | since the last received byte, while the driver reads | fails, 1001 |
-/// | [`close_timeout`](Config::with_close_timeout) | 5 s | since the close frame has left | fails; the transport may be dropped |
-/// | [`write_timeout`](Config::with_write_timeout) | 30 s | while bytes are unsent and none leave | fails; `out` is cleared |
+/// | [`pong_timeout`](Config::with_pong_timeout) | 20 s | since that ping was sent, while nothing is received | fails with 1011 |
+/// | [`idle_timeout`](Config::with_idle_timeout) | none | since the last received byte, while the driver reads | fails with 1001 |
+/// | [`close_timeout`](Config::with_close_timeout) | 5 s | since the close frame was sent | fails; the transport may be dropped |
+/// | [`write_timeout`](Config::with_write_timeout) | 30 s | while bytes are unsent and the transport accepts none | fails; `out` is cleared |
 ///
 /// ```
 /// use core::time::Duration;
@@ -131,7 +152,8 @@ pub use deadlines::IoState;
 /// let next = ws.handle_timeout(now, IoState::reading(), &mut out).expect("a deadline");
 /// assert_eq!(next.reason, DeadlineReason::Ping);
 ///
-/// // Wait until the socket is readable, or until then: nothing was received.
+/// // Wait until the socket is readable or the deadline has come. Here, nothing
+/// // was received:
 /// now = next.at;
 /// ws.handle_timeout(now, IoState::reading(), &mut out);
 /// assert_eq!(out[0], 0x89, "a ping");
@@ -139,10 +161,12 @@ pub use deadlines::IoState;
 ///
 /// # Memory
 ///
-/// An idle connection holds less than 1 KiB of heap. What a peer can add is
-/// bounded: an incomplete head (`max_head_len`), or an incomplete message
-/// (twice the bytes received of it, at most twice `max_message_len`), and a
-/// control frame (125 bytes). Nothing is reserved because a header declares it.
+/// An idle connection holds less than 1 KiB of heap. A peer can make it hold
+/// more, up to a limit: an incomplete head
+/// ([`max_head_len`](Config::with_max_head_len)), or an incomplete message (twice
+/// the bytes received so far, at most twice
+/// [`max_message_len`](Config::with_max_message_len)) and a control frame (125
+/// bytes). The length that a frame header declares reserves no memory.
 #[derive(Debug)]
 pub struct Connection {
     config: Config,
@@ -164,7 +188,7 @@ pub struct Connection {
 
     rare: Option<Box<Rare>>,
     role: Role,
-    /// Whether the next frame may be borrowed whole, see `receive`.
+    /// Whether the next frame may be delivered as a borrow, see `receive`.
     borrows: bool,
 }
 
@@ -183,34 +207,52 @@ struct PartialMessage {
     compressed: bool,
 }
 
-/// What a connection holds once a control frame or a fragment has passed, or
-/// `auto_close` was switched off.
+/// State that a connection allocates with its first control frame or fragment,
+/// or when `auto_close` is switched off.
 #[derive(Debug, Default)]
 struct Rare {
     control_rate: ControlRate,
-    /// A control payload of which the input contained only a part.
+    /// The part received so far of an incomplete control payload.
     control: Vec<u8>,
     received: NonMessageCounts,
     sent: NonMessageCounts,
     /// Whether the application answers the peer's close frame.
     is_close_manual: bool,
-    /// The path or host of a handshake that is traced.
+    /// The path or host of the handshake, for tracing.
     #[cfg(feature = "tracing")]
     subject: Option<Box<str>>,
 }
 
 impl Connection {
-    /// A server that waits for a request.
+    /// Creates a server connection, which waits for a request.
+    ///
+    /// ```
+    /// use sansocket::{Config, Connection, Event, Input};
+    ///
+    /// let (mut ws, mut out) = (Connection::server(&Config::new()), Vec::new());
+    /// let mut bytes = *b"GET /chat HTTP/1.1\r\nHost: example.com\r\n\
+    ///     Upgrade: websocket\r\nConnection: Upgrade\r\n\
+    ///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
+    /// let event = ws.receive(&mut Input::new(&mut bytes), &mut out);
+    /// if let Some(Event::Request(request)) = event {
+    ///     ws.respond(request.accept(), &mut out)?;
+    /// }
+    /// assert!(ws.is_open());
+    /// assert!(out.starts_with(b"HTTP/1.1 101 "));
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
     pub fn server(config: &Config) -> Self {
         let lifecycle = Lifecycle::at(Stage::Request(RequestReader::default()));
         Self::new(Role::Server, lifecycle, config)
     }
 
-    /// A client that asks. The request is appended to `out`.
+    /// Creates a client connection and appends its request to `out`. The
+    /// connection is open once `receive` has returned
+    /// [`Event::Open`](crate::Event::Open).
     ///
     /// # Errors
     ///
-    /// [`SendError::NoEntropy`] if no nonce could be drawn (§4.1).
+    /// [`SendError::NoEntropy`] if no random nonce is available (§4.1).
     ///
     /// ```
     /// use sansocket::{ClientRequest, Config, Connection};
@@ -243,8 +285,24 @@ impl Connection {
         Ok(ws)
     }
 
-    /// A connection whose opening handshake was done elsewhere, with what it
-    /// settled. Bytes that were read after the head are its first input.
+    /// Creates a connection whose opening handshake was done by another library,
+    /// with the result of that handshake. If bytes after the head were read
+    /// already, they are the first input.
+    ///
+    /// The module [`upgrade`](crate::upgrade) has the handshake for such
+    /// libraries.
+    ///
+    /// ```
+    /// use sansocket::{Agreement, Config, Connection, Event, Input, Role};
+    ///
+    /// let agreement = Agreement::default().with_subprotocol("chat");
+    /// let mut ws = Connection::upgraded(Role::Client, agreement, &Config::new());
+    /// assert!(ws.is_open());
+    ///
+    /// let (mut read_ahead, mut out) = (*b"\x81\x02hi", Vec::new());
+    /// let event = ws.receive(&mut Input::new(&mut read_ahead), &mut out);
+    /// assert_eq!(event, Some(Event::Message("hi".into())));
+    /// ```
     pub fn upgraded(role: Role, agreement: Agreement, config: &Config) -> Self {
         let mut ws = Self::new(role, Lifecycle::OPEN, config);
         ws.open(agreement);
@@ -286,71 +344,78 @@ impl Connection {
         }
     }
 
-    /// Whether messages may be sent: the opening handshake is over, and no
-    /// close frame was sent, or received unless
-    /// [`auto_close`](Self::auto_close) is off.
+    /// Returns `true` if messages can be sent: the opening handshake is complete
+    /// and neither endpoint has sent a close frame. With
+    /// [`auto_close(false)`](Self::auto_close), messages can still be sent after
+    /// the peer's close frame.
     pub fn is_open(&self) -> bool {
         self.lifecycle.may_send()
     }
 
-    /// Whether the peer's close frame was received and waits for its answer,
-    /// [`close`](Self::close), see [`auto_close`](Self::auto_close).
+    /// Returns `true` if the peer's close frame was received and the application
+    /// has not answered it with [`close`](Self::close) yet. Possible only with
+    /// [`auto_close(false)`](Self::auto_close).
     pub fn is_half_closed(&self) -> bool {
         matches!(self.lifecycle.stage(), Some(Stage::HalfClosed { .. }))
     }
 
-    /// Whether the transport may be dropped, see [Closing](#closing). Write
-    /// `out` first.
+    /// Returns `true` if the transport may be dropped once `out` is written, see
+    /// [Closing](#closing).
     pub fn is_closed(&self) -> bool {
         let end = self.lifecycle.end();
         end.is_some_and(|end| end.ending != Ending::AwaitEnd)
     }
 
-    /// Whether the transport of a connection that [`is_closed`](Self::is_closed)
-    /// should be kept a little longer, mostly by a server: end its outgoing
-    /// direction, then read and call [`receive`](Self::receive) until this is
-    /// `false`, which is at the end of the stream or at the close deadline. A
-    /// transport that is dropped while the peer still sends is reset, and the
-    /// peer may lose the close frame or the response (§7.1.1, RFC 9112 §9.6).
+    /// Returns `true` if the connection [`is_closed`](Self::is_closed), but the
+    /// transport should be kept open a little longer, mostly by a server.
+    ///
+    /// The driver then shuts down the transport's write half, and continues to
+    /// read and to call [`receive`](Self::receive) until this returns `false`: at
+    /// the end of the stream or at the close deadline. If a TCP connection is
+    /// dropped while the peer is still sending, it is reset, and the peer may
+    /// lose the close frame or the HTTP response (§7.1.1, RFC 9112 §9.6).
     pub fn is_lingering(&self) -> bool {
         let end = self.lifecycle.end();
         end.is_some_and(|end| end.ending == Ending::Linger)
     }
 
-    /// Whether [`receive`](Self::receive) has an event to return that needs no
-    /// input, [`Input::none`](crate::Input::none): the failure of a connection
-    /// whose deadline has passed, for example.
+    /// Returns `true` if [`receive`](Self::receive) has an event to return
+    /// without more input: for example [`Event::Failed`](crate::Event::Failed)
+    /// after a deadline has passed. Pass [`Input::none`](crate::Input::none) to
+    /// receive it.
     pub fn has_event(&self) -> bool {
         let end = self.lifecycle.end();
         end.is_some_and(|end| end.event.is_some() || end.failure.is_some())
     }
 
-    /// How the connection ended, once that is certain. It never changes.
+    /// Returns how the connection ended, or `None` while it has not. It does not
+    /// change afterwards.
     pub fn outcome(&self) -> Option<&Outcome> {
         self.lifecycle.end().map(|end| &end.outcome)
     }
 
-    /// Which end this is.
+    /// Returns whether this endpoint is the client or the server.
     pub const fn role(&self) -> Role {
         self.role
     }
 
-    /// The subprotocol that the handshake settled (§1.9).
+    /// Returns the negotiated subprotocol (§1.9), if any.
     pub fn subprotocol(&self) -> Option<&str> {
         self.agreement.as_ref()?.subprotocol()
     }
 
-    /// How many bytes of the present frame are still to come. Zero between
-    /// frames.
+    /// Returns how many payload bytes of the current frame have not been received
+    /// yet, or 0 between frames.
     ///
-    /// A driver may make its next read that large: big frames then arrive in
-    /// few pieces. A peer can declare up to 2^63 - 1, so bound it.
+    /// A driver can use it to size its next read, so that large frames arrive in
+    /// few pieces. The value is declared by the peer and can be as large as
+    /// 2^63 - 1, so limit it.
     pub const fn remaining_payload_len(&self) -> u64 {
         self.decoder.remaining_payload_len()
     }
 
-    /// The heap bytes that this connection holds by itself, the shared
-    /// [`Config`] left out.
+    /// Returns how many bytes of heap this connection holds, excluding the shared
+    /// [`Config`].
     pub fn memory_usage(&self) -> usize {
         #[cfg(feature = "deflate")]
         let codec = self.codec.as_ref().map_or(0, |codec| codec.memory_usage());

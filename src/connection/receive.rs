@@ -1,4 +1,4 @@
-//! Bytes in, events out.
+//! Receiving: takes bytes and returns events.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -13,12 +13,15 @@ use crate::input::Input;
 use crate::message::{Delivery, MessageRef, Piece, Received, Taken, utf8};
 
 impl Connection {
-    /// Takes bytes from the input and returns the next event, or `None` when all
-    /// of the input is consumed.
+    /// Takes bytes from `input` and returns the next event, or `None` when all of
+    /// the input is consumed.
     ///
-    /// Answers that the protocol demands (pongs, close frames, refusals) are
-    /// appended to `out`. Never fails: a peer that breaks the rules is
-    /// [`Event::Failed`], the last event, after everything received before it.
+    /// The replies that the protocol requires (pongs, close frames, refusals) are
+    /// appended to `out`. A message that is contained in `input` is borrowed from
+    /// it, without a copy.
+    ///
+    /// This never fails. If the peer breaks a rule, the last event is
+    /// [`Event::Failed`], after every message received before the fault.
     ///
     /// ```
     /// use sansocket::{Agreement, Config, Connection, Event, Input, Message};
@@ -34,8 +37,8 @@ impl Connection {
     /// ```
     #[inline]
     pub fn receive<'i>(&mut self, input: &mut Input<'i>, out: &mut Vec<u8>) -> Option<Event<'i>> {
-        // The common case, a whole unfragmented message in one input, stays
-        // in line; everything else is out of line.
+        // The common case, a complete unfragmented message in one input, is
+        // inlined; everything else is out of line.
         if self.borrows
             && let Some(whole) = CompleteFrame::split(input, self.role, self.max_borrowed_len())
         {
@@ -46,8 +49,8 @@ impl Connection {
         self.receive_any(input, out)
     }
 
-    /// Whether the next frame may be borrowed whole: there is no incomplete message
-    /// or frame that it would have to be joined to.
+    /// Whether the next frame may be delivered as a borrow: there is no incomplete
+    /// message or frame that it would have to be joined to.
     #[inline]
     pub(super) fn can_borrow(&self) -> bool {
         self.lifecycle.receives_frames()
@@ -104,8 +107,8 @@ impl Connection {
         event
     }
 
-    /// RFC 6455 §5.5.1: there is no data after a close frame. What comes, such as
-    /// pongs, shows that the peer is alive.
+    /// RFC 6455 §5.5.1: there is no data after a close frame. Anything received,
+    /// such as a pong, still shows that the peer is alive.
     fn receive_half_closed<'i>(
         &mut self,
         input: &mut Input<'_>,
@@ -261,14 +264,14 @@ impl Connection {
 
     fn count_control_frame(&mut self) -> Result<(), ConnectionError> {
         let limit = self.config.settings().max_control_frames;
-        // Without a clock there are no seconds.
+        // Without `handle_timeout`, there is no measure of time.
         if let Some(window) = self.timer.as_ref().map(|timer| timer.window_secs()) {
             self.rare().control_rate.count(limit, window)?;
         }
         Ok(())
     }
 
-    /// Counts a frame of which all has come.
+    /// Counts a frame that was received completely.
     #[inline]
     fn count_received(&mut self) {
         self.received.frames += 1;
@@ -319,7 +322,7 @@ impl Connection {
         self.deliver(taken, out)
     }
 
-    /// What was received before a fault is delivered before it.
+    /// Payload received before a fault is delivered before the fault is reported.
     #[inline]
     pub(super) fn deliver<'i>(
         &mut self,
@@ -337,7 +340,7 @@ impl Connection {
         }))
     }
 
-    /// Whether nothing of the control frame came before this chunk.
+    /// Whether this chunk is the first one of the control frame.
     #[inline]
     fn has_whole_control(&self) -> bool {
         let rare = self.rare.as_ref();

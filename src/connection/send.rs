@@ -1,4 +1,4 @@
-//! Messages and commands in, bytes out.
+//! Sending: takes messages and commands, and appends bytes.
 
 use alloc::borrow::Cow;
 use alloc::vec::Vec;
@@ -17,14 +17,32 @@ use crate::handshake::Answer;
 use crate::message::{Fragment, Framed, MessageKind, MessageRef, Prepared};
 
 impl Connection {
-    /// Answers the request of [`Event::Request`](crate::Event::Request): with
-    /// [`accept`](crate::Request::accept) the connection is open, with any other
-    /// answer it is over, and the bytes after the request stay in the input. The
-    /// answer to a HEAD request is sent without its body.
+    /// Answers the request of [`Event::Request`](crate::Event::Request).
+    ///
+    /// If the answer comes from [`Request::accept`](crate::Request::accept), the
+    /// connection is open. Any other answer ends the connection, and the bytes
+    /// after the request stay in the input. The answer to a HEAD request is sent
+    /// without its body.
     ///
     /// # Errors
     ///
-    /// [`SendError::NoRequest`] if none waits for an answer.
+    /// [`SendError::NoRequest`] if there is no request to answer.
+    ///
+    /// ```
+    /// use sansocket::{Answer, Config, Connection, Event, Input};
+    ///
+    /// let (mut ws, mut out) = (Connection::server(&Config::new()), Vec::new());
+    /// let mut bytes = *b"GET /health HTTP/1.1\r\nHost: example.com\r\n\r\n";
+    /// let event = ws.receive(&mut Input::new(&mut bytes), &mut out);
+    /// let Some(Event::Request(request)) = event else { panic!("{event:?}") };
+    /// let answer = match request.path() {
+    ///     "/health" => Answer::new(204),
+    ///     _ => request.accept(),
+    /// };
+    /// ws.respond(answer, &mut out)?;
+    /// assert!(out.starts_with(b"HTTP/1.1 204 "));
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
     pub fn respond(&mut self, answer: Answer, out: &mut Vec<u8>) -> Result<(), SendError> {
         let is_to_head = match self.lifecycle.stage() {
             Some(Stage::Answer { is_to_head }) => *is_to_head,
@@ -42,13 +60,22 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a message, in frames of at most
-    /// [`max_sent_frame_len`](crate::Config::with_max_sent_frame_len) bytes.
+    /// Sends a text or binary message, by appending its frames to `out`.
+    ///
+    /// A message longer than
+    /// [`max_sent_frame_len`](crate::Config::with_max_sent_frame_len) is
+    /// fragmented. With permessage-deflate, the message is compressed according
+    /// to `deflate::Compress::Auto`.
     ///
     /// # Errors
     ///
-    /// If the connection is not open, or a message that
-    /// [`send_fragment`](Self::send_fragment) began is unfinished.
+    /// Nothing was appended if this returns an error:
+    ///
+    /// - [`SendError::NotOpen`] before the opening handshake is complete.
+    /// - [`SendError::Closed`] after a close frame or the end of the connection.
+    /// - [`SendError::UnfinishedMessage`] if a message started with
+    ///   [`send_fragment`](Self::send_fragment) is incomplete.
+    /// - [`SendError::NoEntropy`] if a client has no masking key.
     ///
     /// ```
     /// use sansocket::{Agreement, Config, Connection};
@@ -78,14 +105,14 @@ impl Connection {
         self.write_message(kind, payload, out)
     }
 
-    /// Sends a piece of a message whose length is not known yet. The first
-    /// piece decides whether it is text or binary; control frames may be sent
-    /// between pieces.
+    /// Sends a fragment of a message, for messages that are produced piece by
+    /// piece. The first fragment determines whether the message is text or
+    /// binary. Pings, pongs and close frames can be sent between fragments.
     ///
     /// # Errors
     ///
-    /// If the connection is not open, or the piece is not of the same kind as
-    /// the ones before.
+    /// As [`send`](Self::send), but [`SendError::UnfinishedMessage`] if the
+    /// fragment is text within a binary message, or the reverse.
     ///
     /// ```
     /// use sansocket::{Agreement, Config, Connection, Fragment};
@@ -111,17 +138,31 @@ impl Connection {
         self.write_fragment(fragment, false, out)
     }
 
-    /// Sends the header of a message whose payload, of `len` bytes, is
-    /// written after it from the caller's own memory: for large payloads and vectored
-    /// writes. The caller must write all of it before anything else, and
-    /// guarantees that text is UTF-8.
+    /// Sends only the header of a message. The caller writes the payload of `len`
+    /// bytes itself, directly after the contents of `out`: for large payloads and
+    /// vectored writes, which avoid a copy.
     ///
-    /// A client must mask the payload with the key that is returned; a server
-    /// gets none.
+    /// The caller must write the whole payload before anything else, and must
+    /// ensure that text is UTF-8. A client must mask the payload with the returned
+    /// key; for a server, this returns `None`.
     ///
     /// # Errors
     ///
     /// As [`send`](Self::send).
+    ///
+    /// ```
+    /// use sansocket::{Agreement, Config, Connection, MessageKind, Role};
+    /// use std::io::{IoSlice, Write};
+    ///
+    /// let mut ws = Connection::upgraded(Role::Server, Agreement::default(), &Config::new());
+    /// let (mut out, payload) = (Vec::new(), vec![0; 100_000]);
+    /// ws.send_header(MessageKind::Binary, payload.len(), &mut out)?;
+    /// # let mut socket = Vec::new();
+    /// // A real writer calls this again until everything is written.
+    /// let n = socket.write_vectored(&[IoSlice::new(&out), IoSlice::new(&payload)])?;
+    /// assert_eq!(n, 10 + 100_000);
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn send_header(
         &mut self,
         kind: MessageKind,
@@ -140,9 +181,9 @@ impl Connection {
         Ok(masking_key)
     }
 
-    /// Whether [`send`](Self::send) would write a message of this length in
-    /// one frame, byte for byte: then [`send_header`](Self::send_header) does
-    /// the same without copying it.
+    /// Whether [`send`](Self::send) would write a message of this length
+    /// unchanged in one frame, so that [`send_header`](Self::send_header) can do
+    /// the same without a copy.
     #[cfg(feature = "std")]
     pub(crate) fn sends_verbatim(&self, len: usize) -> bool {
         #[cfg(feature = "deflate")]
@@ -152,11 +193,26 @@ impl Connection {
         self.role == Role::Server && len <= self.config.settings().max_sent_frame_len
     }
 
-    /// Sends a prepared message. A server copies the frame that was made once.
+    /// Sends a message that was framed in advance, for many connections. A server
+    /// copies the finished frame; a client masks it.
     ///
     /// # Errors
     ///
     /// As [`send`](Self::send).
+    ///
+    /// ```
+    /// use sansocket::{Agreement, Config, Connection, Prepared, Role};
+    ///
+    /// let config = Config::new();
+    /// let news = Prepared::new("to all");
+    /// for _ in 0..3 {
+    ///     let mut ws = Connection::upgraded(Role::Server, Agreement::default(), &config);
+    ///     let mut out = Vec::new();
+    ///     ws.send_prepared(&news, &mut out)?;
+    ///     assert_eq!(out, b"\x81\x06to all");
+    /// }
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
     pub fn send_prepared(
         &mut self,
         prepared: &Prepared,
@@ -178,13 +234,26 @@ impl Connection {
         Ok(())
     }
 
-    /// The bytes of a prepared message for this connection, to be written
-    /// after the contents of `out` by the caller: a server shares the same memory
-    /// with all others.
+    /// Returns the frame of a prepared message, which the caller writes after the
+    /// contents of `out`. All server connections share the memory of the frame,
+    /// so that nothing is copied.
     ///
     /// # Errors
     ///
     /// As [`send`](Self::send).
+    ///
+    /// ```
+    /// use sansocket::{Agreement, Config, Connection, Prepared, Role};
+    ///
+    /// let config = Config::new();
+    /// let news = Prepared::new("to all");
+    /// let mut ws = Connection::upgraded(Role::Server, Agreement::default(), &config);
+    /// let mut other = Connection::upgraded(Role::Server, Agreement::default(), &config);
+    /// let (frame, same) = (ws.share_prepared(&news)?, other.share_prepared(&news)?);
+    /// assert_eq!(frame, b"\x81\x06to all"[..]);
+    /// assert_eq!(frame.as_ptr(), same.as_ptr());
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
     pub fn share_prepared(&mut self, prepared: &Prepared) -> Result<Bytes, SendError> {
         self.check_between_messages()?;
         let form = self.prepared_frame(prepared);
@@ -197,24 +266,45 @@ impl Connection {
         Ok(frame.into())
     }
 
-    /// Sends a ping (§5.5.2) with a payload of at most 125 bytes. The pong is
-    /// an [`Event::Pong`](crate::Event::Pong) with the same payload.
+    /// Sends a ping (§5.5.2) with a payload of at most 125 bytes. The peer's pong
+    /// is an [`Event::Pong`](crate::Event::Pong) with the same payload.
+    ///
+    /// Not needed as a keepalive: [`handle_timeout`](Self::handle_timeout) sends
+    /// pings by itself.
     ///
     /// # Errors
     ///
-    /// If the connection is not open or the payload is longer.
+    /// [`SendError::ControlFrameTooLong`] if the payload is longer, and the errors
+    /// of [`send`](Self::send) except `UnfinishedMessage`.
+    ///
+    /// ```
+    /// use sansocket::{Agreement, Config, Connection, Event, Input, Role, SendError};
+    ///
+    /// let mut ws = Connection::upgraded(Role::Server, Agreement::default(), &Config::new());
+    /// let mut out = Vec::new();
+    /// ws.ping(b"42", &mut out)?;
+    /// assert_eq!(out, b"\x89\x0242");
+    /// assert_eq!(ws.ping(&[0; 126], &mut out), Err(SendError::ControlFrameTooLong));
+    ///
+    /// let mut pong = *b"\x8a\x82\0\0\0\x0042";
+    /// let event = ws.receive(&mut Input::new(&mut pong), &mut out);
+    /// assert_eq!(event, Some(Event::Pong(b"42".into())));
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
     pub fn ping(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
         self.check_open()?;
         self.send_control(Opcode::Ping, payload, out)
     }
 
-    /// Sends a pong (§5.5.3): an unsolicited heartbeat, or the answer to a ping
-    /// where [`auto_pong`](crate::Config::with_auto_pong) is off. Possible until the
-    /// peer's close frame has come, also after [`close`](Self::close) (§5.5.2).
+    /// Sends a pong (§5.5.3) with a payload of at most 125 bytes: an unsolicited
+    /// heartbeat, or the answer to a ping if
+    /// [`auto_pong`](crate::Config::with_auto_pong) is off. Allowed until the
+    /// peer's close frame is received, even after [`close`](Self::close)
+    /// (§5.5.2).
     ///
     /// # Errors
     ///
-    /// If the connection is not open or the payload is longer than 125 bytes.
+    /// As [`ping`](Self::ping).
     pub fn pong(&mut self, payload: &[u8], out: &mut Vec<u8>) -> Result<(), SendError> {
         if !matches!(self.lifecycle.stage(), Some(Stage::Closing { .. })) {
             self.check_open()?;
@@ -272,7 +362,7 @@ impl Connection {
         self.count_frame(len);
     }
 
-    /// What of a prepared message this connection sends.
+    /// The form of a prepared message that this connection sends.
     #[cfg_attr(not(feature = "deflate"), allow(clippy::needless_pass_by_ref_mut))]
     fn prepared_frame<'p>(&mut self, prepared: &'p Prepared) -> Cow<'p, Framed> {
         #[cfg(feature = "deflate")]
@@ -292,8 +382,8 @@ impl Connection {
         self.write_frames(Start::new(kind.opcode(), true), payload, out)
     }
 
-    /// Writes a message in frames of allowed length, of which the first has
-    /// this start.
+    /// Writes a message in frames of allowed length, the first of which begins
+    /// with `start`.
     #[inline]
     pub(super) fn write_frames(
         &mut self,

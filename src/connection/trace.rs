@@ -1,9 +1,9 @@
-//! Events of the crate `tracing`, with the feature of that name: what happens
-//! once in the life of a connection.
+//! Events of the `tracing` crate, with the feature of that name: for what
+//! happens once in the life of a connection.
 //!
 //! Nothing is emitted for a message or a frame, and nothing contains header
 //! values, queries or payloads, which may be secret. All events have the level
-//! debug, as a peer can provoke each of them at will.
+//! debug, because a peer can cause any number of them.
 
 use super::Connection;
 use crate::close::Outcome;
@@ -17,8 +17,8 @@ const TARGET: &str = "sansocket";
 
 #[cfg(feature = "tracing")]
 impl Connection {
-    /// Keeps what the handshake is about until it is over: the path as a server,
-    /// the host as a client.
+    /// Keeps the subject of the handshake until it is complete: the path as a
+    /// server, the host as a client.
     pub(super) fn trace_subject(&mut self, subject: &str) {
         if tracing::enabled!(target: TARGET, tracing::Level::DEBUG) {
             self.rare().subject = Some(subject.into());
@@ -51,7 +51,7 @@ impl Connection {
                 target: TARGET,
                 role,
                 code,
-                // With Debug: the peer's text cannot forge a line of the log.
+                // With Debug, the peer's text cannot forge a line of the log.
                 reason = ?outcome.reason,
                 ?initiator,
                 "connection closed"
@@ -72,7 +72,7 @@ impl Connection {
         let subject = self.rare.as_mut().and_then(|rare| rare.subject.take());
         let (path, host) = self.path_or_host(subject.as_deref());
         let status = match error {
-            // A page, for a request that asked for no WebSocket.
+            // A plain HTTP request that was answered with a page.
             HandshakeError::Refused(status @ ..400) if self.role == Role::Server => {
                 tracing::debug!(target: TARGET, path, status, "plain request answered");
                 return;
