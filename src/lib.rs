@@ -222,6 +222,11 @@ mod timer;
 pub mod upgrade;
 
 // The public interface:
+#[cfg(feature = "std")]
+pub use adapter::Error;
+#[cfg(feature = "std")]
+#[doc(inline)]
+pub use adapter::blocking;
 #[cfg(feature = "futures")]
 #[doc(inline)]
 pub use adapter::futures;
@@ -234,11 +239,6 @@ pub use adapter::hyper;
 #[cfg(feature = "tokio")]
 #[doc(inline)]
 pub use adapter::tokio;
-#[cfg(feature = "std")]
-pub use adapter::Error;
-#[cfg(feature = "std")]
-#[doc(inline)]
-pub use adapter::blocking;
 pub use close::{Close, CloseCode, Initiator, Outcome};
 pub use config::Config;
 pub use connection::{Connection, Counters, IoState, Traffic};

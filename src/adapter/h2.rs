@@ -59,7 +59,7 @@ pub use super::Error;
 pub use client::{connect, connect_on, connect_with, handshake};
 pub use stream::Stream;
 
-use super::{http, tokio};
+use super::{http, poll, tokio};
 use crate::config::Config;
 use crate::frame::Role;
 use crate::handshake::{Agreement, Answer, Request};
@@ -70,7 +70,7 @@ use crate::handshake::{Agreement, Answer, Request};
 pub const MAX_WINDOW: u32 = (1 << 31) - 1;
 
 /// A WebSocket over a stream of HTTP/2.
-pub type WebSocket = tokio::WebSocket<Stream>;
+pub type WebSocket = poll::WebSocket<tokio::Io<Stream>>;
 
 /// Answers a request on a server's connection with what `answer` returns: an
 /// extended CONNECT, or plain HTTP, with [`is_upgrade`](Request::is_upgrade)

@@ -54,14 +54,14 @@ use ::hyper::upgrade::{OnUpgrade, Upgraded};
 use hyper_util::rt::TokioIo;
 
 pub use super::Error;
-use super::{http, tokio};
+use super::{http, poll, tokio};
 use crate::config::Config;
 use crate::frame::Role;
 use crate::handshake::{Agreement, Answer, Request};
 use crate::upgrade::Offer;
 
 /// A WebSocket over a stream that hyper handed over.
-pub type WebSocket = tokio::WebSocket<TokioIo<Upgraded>>;
+pub type WebSocket = poll::WebSocket<tokio::Io<TokioIo<Upgraded>>>;
 
 /// Answers a request, an upgrade of HTTP/1.1 or an extended CONNECT of HTTP/2
 /// (RFC 8441), with what `answer` returns. Returns the response for hyper and,

@@ -91,9 +91,9 @@ impl Connection {
     /// let mut ws = Connection::upgraded(Role::Server, agreement, &config);
     /// let mut out = Vec::new();
     /// ws.send("a message ".repeat(100), &mut out)?;
-    /// assert!(ws.held_bytes() > 100_000);
+    /// assert!(ws.memory_usage() > 100_000);
     /// ws.release(); // for example, when the connection becomes idle
-    /// assert!(ws.held_bytes() < 1024);
+    /// assert!(ws.memory_usage() < 1024);
     /// # Ok::<(), sansocket::SendError>(())
     /// ```
     pub fn release(&mut self) {

@@ -21,7 +21,7 @@ use crate::timer::{Observed, Timer};
 /// use sansocket::IoState;
 ///
 /// // Reads, and has 1000 bytes in a queue of its own that are not written yet.
-/// let io = IoState::reading().with_buffered(1000);
+/// let io = IoState::reading().with_buffered_len(1000);
 /// assert!(io.is_reading && io.buffered_len == 1000);
 /// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]

@@ -12,22 +12,29 @@ use crate::config::Config;
 #[cfg(feature = "deflate")]
 use crate::deflate::Codec;
 use crate::entropy::MaskingKeys;
-use crate::error::SendError;
 use crate::frame::{ControlRate, Decoder, Mask, Opcode, Role};
-use crate::handshake::{Agreement, ClientRequest, RequestReader, ResponseReader};
+use crate::handshake::Agreement;
 use crate::message::{MessageKind, Receiver};
 use crate::timer::Timer;
 use counters::{FrameCounts, NonMessageCounts};
 use lifecycle::{Lifecycle, Stage};
 
+// In the order in which the documentation lists their methods.
+mod start;
+
+mod receive;
+
+mod send;
+
 mod closing;
+
 #[cfg(feature = "deflate")]
 mod compression;
-mod counters;
+
 mod deadlines;
+
+mod counters;
 mod lifecycle;
-mod receive;
-mod send;
 mod trace;
 
 pub use counters::{Counters, Traffic};
@@ -107,7 +114,7 @@ pub use deadlines::IoState;
 ///   [`ConnectionError`](crate::ConnectionError), after every message received before the fault. It is
 ///   the last event, and the close frame or HTTP response that reports the fault
 ///   to the peer is already in `out`.
-/// - Methods that append to `out` return a [`SendError`] for a mistake of the
+/// - Methods that append to `out` return a [`SendError`](crate::SendError) for a mistake of the
 ///   caller, such as sending on a closed connection. Then nothing was appended
 ///   and the connection is unchanged.
 ///
@@ -224,126 +231,6 @@ struct Rare {
 }
 
 impl Connection {
-    /// Creates a server connection, which waits for a request.
-    ///
-    /// ```
-    /// use sansocket::{Config, Connection, Event, Input};
-    ///
-    /// let (mut ws, mut out) = (Connection::server(&Config::new()), Vec::new());
-    /// let mut bytes = *b"GET /chat HTTP/1.1\r\nHost: example.com\r\n\
-    ///     Upgrade: websocket\r\nConnection: Upgrade\r\n\
-    ///     Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\r\n";
-    /// let event = ws.receive(&mut Input::new(&mut bytes), &mut out);
-    /// if let Some(Event::Request(request)) = event {
-    ///     ws.respond(request.accept(), &mut out)?;
-    /// }
-    /// assert!(ws.is_open());
-    /// assert!(out.starts_with(b"HTTP/1.1 101 "));
-    /// # Ok::<(), sansocket::SendError>(())
-    /// ```
-    pub fn server(config: &Config) -> Self {
-        let lifecycle = Lifecycle::at(Stage::Request(RequestReader::default()));
-        Self::new(Role::Server, lifecycle, config)
-    }
-
-    /// Creates a client connection and appends its request to `out`. The
-    /// connection is open once `receive` has returned
-    /// [`Event::Open`](crate::Event::Open).
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::NoEntropy`] if no random nonce is available (§4.1).
-    ///
-    /// ```
-    /// use sansocket::{ClientRequest, Config, Connection};
-    ///
-    /// # if !cfg!(feature = "std") { return Ok(()); }
-    /// let mut out = Vec::new();
-    /// let request = ClientRequest::to("ws://example.com/chat")?.with_subprotocol("echo")?;
-    /// let ws = Connection::client(&request, &Config::new(), &mut out)?;
-    /// assert!(out.starts_with(b"GET /chat HTTP/1.1\r\nHost: example.com\r\n"));
-    /// assert!(!ws.is_open());
-    /// # Ok::<(), Box<dyn std::error::Error>>(())
-    /// ```
-    pub fn client(
-        request: &ClientRequest,
-        config: &Config,
-        out: &mut Vec<u8>,
-    ) -> Result<Self, SendError> {
-        let mut nonce = [0; 16];
-        config
-            .settings()
-            .entropy
-            .fill(&mut nonce)
-            .map_err(|_| SendError::NoEntropy)?;
-        let before = out.len();
-        let expected = request.write(nonce, &config.settings().handshake, out);
-        let reader = ResponseReader::new(expected);
-        let mut ws = Self::new(Role::Client, Lifecycle::at(Stage::Response(reader)), config);
-        ws.count_sent(before, out);
-        ws.trace_subject(request.uri().host());
-        Ok(ws)
-    }
-
-    /// Creates a connection whose opening handshake was done by another library,
-    /// with the result of that handshake. If bytes after the head were read
-    /// already, they are the first input.
-    ///
-    /// The module [`upgrade`](crate::upgrade) has the handshake for such
-    /// libraries.
-    ///
-    /// ```
-    /// use sansocket::{Agreement, Config, Connection, Event, Input, Role};
-    ///
-    /// let agreement = Agreement::default().with_subprotocol("chat");
-    /// let mut ws = Connection::upgraded(Role::Client, agreement, &Config::new());
-    /// assert!(ws.is_open());
-    ///
-    /// let (mut read_ahead, mut out) = (*b"\x81\x02hi", Vec::new());
-    /// let event = ws.receive(&mut Input::new(&mut read_ahead), &mut out);
-    /// assert_eq!(event, Some(Event::Message("hi".into())));
-    /// ```
-    pub fn upgraded(role: Role, agreement: Agreement, config: &Config) -> Self {
-        let mut ws = Self::new(role, Lifecycle::OPEN, config);
-        ws.open(agreement);
-        ws
-    }
-
-    /// The opening handshake is over.
-    fn open(&mut self, agreement: Agreement) {
-        self.lifecycle = Lifecycle::OPEN;
-        self.agreement = agreement.into_box();
-        #[cfg(feature = "deflate")]
-        self.start_codec();
-        self.borrows = self.can_borrow();
-        self.trace_open();
-    }
-
-    fn new(role: Role, lifecycle: Lifecycle, config: &Config) -> Self {
-        Self {
-            config: config.clone(),
-            lifecycle,
-            agreement: None,
-            #[cfg(feature = "deflate")]
-            codec: None,
-            timer: None,
-            keys: MaskingKeys::default(),
-            decoder: Decoder::new(),
-            frame: Frame {
-                opcode: Opcode::Continuation,
-                fin: true,
-                mask: None,
-            },
-            receiver: Receiver::default(),
-            received: FrameCounts::default(),
-            sent: FrameCounts::default(),
-            sending: None,
-            rare: None,
-            role,
-            borrows: false,
-        }
-    }
-
     /// Returns `true` if messages can be sent: the opening handshake is complete
     /// and neither endpoint has sent a close frame. With
     /// [`auto_close(false)`](Self::auto_close), messages can still be sent after

@@ -17,25 +17,31 @@
 
 // Knows how to move bytes and time; knows no rule of the protocol.
 
+// In the order in which the documentation lists their methods.
+mod start;
+
 mod connect;
+
+mod receive;
+
+mod send;
+
+mod reader;
+mod writer;
+
 mod dial;
 mod driver;
-mod reader;
-mod receive;
-mod send;
 mod shared;
 mod socket;
 mod stream;
 #[cfg(feature = "rustls")]
 mod tls;
 mod write_queue;
-mod writer;
 
 use std::boxed::Box;
-use std::io::{self, Read, Write};
+use std::io;
 use std::net::{SocketAddr, TcpStream};
 use std::time::Instant;
-use std::vec::Vec;
 
 pub use connect::{Client, accept, accept_with, connect, connect_on, connect_with};
 pub use reader::Reader;
@@ -49,12 +55,9 @@ use super::auto_replies::AutoReplies;
 use super::read_buffer::ReadBuffer;
 pub use super::{Error, Parts};
 use crate::close::Outcome;
-use crate::config::Config;
 use crate::connection::Connection;
-use crate::error::SendError;
 use crate::event::Event;
-use crate::frame::Role;
-use crate::handshake::{Agreement, ClientRequest, Response};
+use crate::handshake::Response;
 use crate::message::Assembler;
 use socket::SocketTimeout;
 use write_queue::WriteQueue;
@@ -78,7 +81,7 @@ use write_queue::WriteQueue;
 /// and nothing is lost.
 ///
 /// Holds a read buffer of 16 KiB, of up to 128 KiB once large frames came, and
-/// unsent bytes up to [`max_unsent_len`](Config::with_max_unsent_len) and one
+/// unsent bytes up to [`max_unsent_len`](crate::Config::with_max_unsent_len) and one
 /// message.
 ///
 /// ```no_run
@@ -119,74 +122,6 @@ pub struct WebSocket<S> {
     is_shut_down: bool,
     /// Nothing is read or written any more.
     is_finished: bool,
-}
-
-/// Start.
-impl<S: Read + Write> WebSocket<S> {
-    /// A server on a stream, before the handshake: [`next_event`](Self::next_event)
-    /// brings the request, which [`respond`](Self::respond) answers.
-    pub fn server(stream: S, config: &Config) -> Self {
-        Self::new(stream, Connection::server(config), Vec::new())
-    }
-
-    /// A client on a stream that is connected, by TLS or a proxy for example.
-    /// The request leaves with the first call of any method that moves bytes.
-    ///
-    /// # Errors
-    ///
-    /// [`SendError::NoEntropy`].
-    pub fn client(stream: S, request: &ClientRequest, config: &Config) -> Result<Self, SendError> {
-        let mut out = Vec::new();
-        let ws = Connection::client(request, config, &mut out)?;
-        Ok(Self::new(stream, ws, out))
-    }
-
-    /// A stream on which somebody else did the handshake. `read_ahead` are the
-    /// bytes that were read after the head.
-    pub fn upgraded(
-        stream: S,
-        role: Role,
-        agreement: Agreement,
-        read_ahead: Vec<u8>,
-        config: &Config,
-    ) -> Self {
-        let mut this = Self::new(
-            stream,
-            Connection::upgraded(role, agreement, config),
-            Vec::new(),
-        );
-        this.read_buffer = ReadBuffer::read_ahead(read_ahead);
-        this
-    }
-
-    /// Lets deadlines work on this stream, through its timeouts.
-    #[must_use]
-    pub fn with_socket(mut self, socket: Socket<S>) -> Self {
-        self.socket = Some(socket);
-        self.reads = SocketTimeout::for_reads(self.socket);
-        self.writes = SocketTimeout::for_writes(self.socket);
-        self
-    }
-
-    fn new(stream: S, ws: Connection, out: Vec<u8>) -> Self {
-        Self {
-            stream,
-            read_buffer: ReadBuffer::default(),
-            write_queue: WriteQueue::new(out),
-            auto_replies: AutoReplies::default(),
-            max_unsent_len: ws.config().settings().max_unsent_len,
-            ws,
-            response: None,
-            socket: None,
-            reads: SocketTimeout::for_reads(None),
-            writes: SocketTimeout::for_writes(None),
-            epoch: Instant::now(),
-            partial: None,
-            last_event: None,
-            is_shut_down: false,
-            is_finished: false,
-        }
-    }
 }
 
 /// Questions.
