@@ -1,8 +1,8 @@
-//! What changed in each version.
+//! The changes of each version.
 //!
-//! Versions follow [semantic versioning](https://semver.org): before 1.0, a new
-//! minor version may change the API, and this page says how to adapt. A higher
-//! minimum Rust version is a new minor version too.
+//! Versions follow [semantic versioning](https://semver.org). Before 1.0, a new
+//! minor version can change the API, and this page explains how to adapt. Raising
+//! the minimum Rust version is also a new minor version.
 //!
 //! # 0.1.0, not yet released
 //!
@@ -12,5 +12,5 @@
 //!   permessage-deflate and limits, and without I/O (RFC 6455, RFC 7692);
 //! - adapters for std, tokio, futures, hyper 1, h2 and the `http` crate, with the
 //!   same methods, TLS, and HTTP and SOCKS proxies (RFC 8441 for HTTP/2);
-//! - the layer of frames, [`frame`](crate::frame), and handshakes for other HTTP
-//!   libraries, [`upgrade`](crate::upgrade).
+//! - the layer of frames, [`frame`](crate::frame), and the handshake for use with
+//!   other HTTP libraries, [`upgrade`](crate::upgrade).

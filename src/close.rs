@@ -1,11 +1,11 @@
 //! The closing handshake (§7): close codes, close frames, how a connection
-//! ended, and who may drop the transport when.
+//! ended, and when each endpoint may drop the transport.
 //!
 //! §7.1.1: the server closes the transport first, so that it, not the client,
-//! holds the connection in TIME_WAIT. A transport that is dropped with unread
-//! bytes is reset, and the peer may lose the close frame: a server whose peer may
-//! still be sending therefore lingers, after a failure or where both directions
-//! were ended one by one.
+//! holds the connection in TIME_WAIT. A TCP connection that is dropped with unread
+//! bytes is reset, and the peer may lose the close frame. A server whose peer may
+//! still be sending therefore lingers: after a failure, and if the directions
+//! were closed separately.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -15,10 +15,11 @@ use crate::deadline::DeadlineReason;
 use crate::error::{ConnectionError, HandshakeError, LimitError, ProtocolError, SendError};
 use crate::frame::{Header, Role};
 
-/// Why a connection is closed, as a number in the close frame (§7.4).
+/// The status code of a close frame, which says why a connection is closed
+/// (§7.4).
 ///
-/// An open set: applications and registries add codes of their own, and an
-/// unknown code is kept as it is.
+/// Any number can be represented: applications and registries define codes of
+/// their own, and a received code that is unknown is kept unchanged.
 ///
 /// ```
 /// use sansocket::CloseCode;
@@ -37,33 +38,32 @@ impl CloseCode {
     pub const GOING_AWAY: Self = Self(1001);
     /// 1002: a rule of the protocol was broken.
     pub const PROTOCOL_ERROR: Self = Self(1002);
-    /// 1003: a kind of data came that cannot be accepted.
+    /// 1003: a kind of data was received that cannot be accepted.
     pub const UNSUPPORTED_DATA: Self = Self(1003);
-    /// 1005: the close frame has no code. Never on the wire: sending it sends an
-    /// empty close frame.
+    /// 1005: the close frame has no code. Never on the wire: closing with this
+    /// code sends an empty close frame.
     pub const NO_STATUS: Self = Self(1005);
     /// 1006: there was no close frame. Never sent.
     pub const ABNORMAL: Self = Self(1006);
-    /// 1007: data does not fit its kind, such as text that is not UTF-8.
+    /// 1007: the data does not match its type, such as text that is not UTF-8.
     pub const INVALID_PAYLOAD: Self = Self(1007);
-    /// 1008: a policy was violated; when no other code fits.
+    /// 1008: a policy was violated, and no other code fits.
     pub const POLICY_VIOLATION: Self = Self(1008);
     /// 1009: a message is too big.
     pub const MESSAGE_TOO_BIG: Self = Self(1009);
     /// 1010: the server did not negotiate an extension that the client needs.
     pub const MANDATORY_EXTENSION: Self = Self(1010);
-    /// 1011: something unexpected keeps the server from going on.
+    /// 1011: an unexpected condition prevents the server from continuing.
     pub const INTERNAL_ERROR: Self = Self(1011);
-    /// 1012: the service restarts (IANA registry).
+    /// 1012: the service is restarting (IANA registry).
     pub const SERVICE_RESTART: Self = Self(1012);
     /// 1013: try again later (IANA registry).
     pub const TRY_AGAIN_LATER: Self = Self(1013);
-    /// 1014: a gateway got an invalid answer (IANA registry).
+    /// 1014: a gateway received an invalid response (IANA registry).
     pub const BAD_GATEWAY: Self = Self(1014);
 
-    /// Whether an endpoint may put this code into a close frame: 1000 to 1003
-    /// and 1007 to 1014 (§7.4.1 and the registry of §11.7), 3000 to 4999
-    /// (§7.4.2).
+    /// Returns `true` if this code is allowed in a close frame: 1000 to 1003 and
+    /// 1007 to 1014 (§7.4.1 and the registry of §11.7), or 3000 to 4999 (§7.4.2).
     pub const fn is_sendable(self) -> bool {
         matches!(self.0, 1000..=1003 | 1007..=1014 | 3000..=4999)
     }
@@ -87,13 +87,28 @@ impl fmt::Display for CloseCode {
     }
 }
 
-/// What a close frame says (§5.5.1).
+/// The content of a close frame (§5.5.1).
+///
+/// ```
+/// use sansocket::{Close, CloseCode, Event};
+///
+/// fn explain(close: &Close) -> &'static str {
+///     match close.code {
+///         CloseCode::NORMAL | CloseCode::NO_STATUS => "done",
+///         CloseCode::GOING_AWAY | CloseCode::SERVICE_RESTART => "reconnect",
+///         code if u16::from(code) >= 4000 => "defined by the application",
+///         _ => "an error",
+///     }
+/// }
+/// let close = Close { code: CloseCode::GOING_AWAY, reason: String::new() };
+/// assert_eq!(explain(&close), "reconnect");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_structs, reason = "section 5.5.1 has no more")]
 pub struct Close {
-    /// Why; [`CloseCode::NO_STATUS`] if the frame was empty.
+    /// The status code, or [`CloseCode::NO_STATUS`] if the frame was empty.
     pub code: CloseCode,
-    /// The reason as text, at most 123 bytes, often empty. Not meant to be shown to
+    /// The reason: at most 123 bytes, often empty, and not meant to be shown to
     /// users.
     pub reason: String,
 }
@@ -116,7 +131,7 @@ impl Close {
         if !code.is_sendable() {
             return Err(ProtocolError::InvalidCloseCode);
         }
-        // RFC 6455 §8.1 holds for the reason as for text.
+        // RFC 6455 §8.1 applies to the reason as it does to text.
         let reason = core::str::from_utf8(reason).map_err(|_| ProtocolError::InvalidUtf8)?;
         Ok(Self {
             code,
@@ -164,38 +179,53 @@ impl Close {
 /// RFC 6455 §5.5: 125 bytes in a control frame, two of which are the code.
 const MAX_REASON_LEN: usize = Header::MAX_CONTROL_PAYLOAD_LEN - 2;
 
-/// Which endpoint began the closing.
+/// The endpoint that started to close the connection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]
 pub enum Initiator {
-    /// This one.
+    /// This endpoint.
     Local,
-    /// The other one, or the network between.
+    /// The other endpoint, or the network in between.
     Peer,
 }
 
-/// How a connection ended. There is exactly one, and it never changes.
+/// How a connection ended.
+///
+/// Each connection has exactly one outcome, which does not change.
+///
+/// ```
+/// use sansocket::{Agreement, CloseCode, Config, Connection, ConnectionError, Initiator, Input, Role};
+///
+/// let mut ws = Connection::upgraded(Role::Client, Agreement::default(), &Config::new());
+/// // The stream ends without a close frame.
+/// ws.receive(&mut Input::new(&mut []), &mut Vec::new());
+/// let outcome = ws.outcome().expect("the connection ended");
+/// assert!(!outcome.clean);
+/// assert_eq!(outcome.code, CloseCode::ABNORMAL);
+/// assert_eq!(outcome.initiator, Initiator::Peer);
+/// assert_eq!(outcome.cause, Some(ConnectionError::UnexpectedEof));
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub struct Outcome {
-    /// Whether both close frames passed (§7.1.4).
+    /// Whether both close frames were exchanged (§7.1.4).
     pub clean: bool,
-    /// The code of the peer's close frame (§7.1.5). Beyond the RFC: without
-    /// such a frame, the code of the one that
-    /// was sent; without either, [`CloseCode::ABNORMAL`].
+    /// The code of the peer's close frame (§7.1.5). If none was received, the code
+    /// of the close frame that was sent (an extension of the RFC), or else
+    /// [`CloseCode::ABNORMAL`].
     pub code: CloseCode,
     /// The reason that goes with the code (§7.1.6), at most 123 bytes.
     pub reason: String,
-    /// Which endpoint began the closing.
+    /// The endpoint that started to close the connection.
     pub initiator: Initiator,
-    /// What went wrong, if something did.
+    /// The error, if the connection failed.
     pub cause: Option<ConnectionError>,
 }
 
 impl ConnectionError {
-    /// The code of the close frame that reports this fault to the peer, or
-    /// `None` if no frame is sent for it: before the connection is open there
-    /// are no frames, and after the end of the stream nobody reads them.
+    /// Returns the code of the close frame that reports this fault to the peer,
+    /// or `None` if no close frame is sent for it, because the connection was not
+    /// open yet or the transport is unusable.
     ///
     /// | fault | code |
     /// |---|---|
@@ -203,8 +233,16 @@ impl ConnectionError {
     /// | text that is not UTF-8, compressed data that cannot be inflated | 1007 |
     /// | a message or frame too long, or inflated too far | 1009 |
     /// | too many fragments or control frames | 1008 |
-    /// | no sign of life after a ping | 1011 |
+    /// | nothing received after a keepalive ping | 1011 |
     /// | idle for too long | 1001 |
+    ///
+    /// ```
+    /// use sansocket::{CloseCode, ConnectionError, LimitError};
+    ///
+    /// let error = ConnectionError::from(LimitError::MessageTooLong);
+    /// assert_eq!(error.close_code(), Some(CloseCode::MESSAGE_TOO_BIG));
+    /// assert_eq!(ConnectionError::UnexpectedEof.close_code(), None);
+    /// ```
     pub const fn close_code(self) -> Option<CloseCode> {
         Some(match self {
             Self::Protocol(ProtocolError::InvalidUtf8 | ProtocolError::InvalidDeflate) => {
@@ -225,7 +263,7 @@ impl ConnectionError {
 }
 
 impl ConnectionError {
-    /// Whose act a failure is.
+    /// The endpoint that caused the failure.
     const fn initiator(self) -> Initiator {
         match self {
             Self::UnexpectedEof | Self::Handshake(HandshakeError::Refused(_)) => Initiator::Peer,
@@ -235,7 +273,7 @@ impl ConnectionError {
 }
 
 impl Outcome {
-    /// Both close frames have passed; the peer's decides.
+    /// Both close frames were exchanged; the peer's has the code.
     pub(crate) fn closed(peer: Close, initiator: Initiator) -> Self {
         let Close { code, reason } = peer;
         Self {
@@ -247,7 +285,7 @@ impl Outcome {
         }
     }
 
-    /// The connection failed while the peer's close frame waited for its answer.
+    /// The connection failed before the peer's close frame was answered.
     pub(crate) fn unanswered(cause: ConnectionError, peer: Close) -> Self {
         Self {
             clean: false,
@@ -275,7 +313,7 @@ impl Outcome {
         }
     }
 
-    /// The server answered the request with another status than 101.
+    /// The server answered the request with a status other than 101.
     pub(crate) fn refused(status: u16) -> Self {
         let cause = HandshakeError::Refused(status).into();
         Self {
@@ -285,23 +323,23 @@ impl Outcome {
     }
 }
 
-/// What is left to do with the transport once the outcome is certain (§7.1.1).
+/// What is left to do with the transport once the outcome is known (§7.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
     /// A client waits for the server to end the stream.
     AwaitEnd,
-    /// The transport may be dropped. It is better to end the outgoing direction
-    /// and to read until the peer ends the other.
+    /// The transport may be dropped, but it is better to shut down the outgoing
+    /// direction and to read until the peer has shut down the other one.
     Linger,
     /// The transport may be dropped.
     Drop,
 }
 
 impl Ending {
-    /// After an outcome of this cause.
+    /// The ending after an outcome with this cause.
     pub(crate) const fn after(role: Role, cause: Option<ConnectionError>) -> Self {
         match (role, cause) {
-            // Nobody is there to read or to send.
+            // The peer no longer reads or sends.
             (
                 _,
                 Some(

@@ -4,8 +4,8 @@ use core::time::Duration;
 
 use thiserror::Error;
 
-/// The next moment at which
-/// [`handle_timeout`](crate::Connection::handle_timeout) has something to do.
+/// The next time at which
+/// [`handle_timeout`](crate::Connection::handle_timeout) must be called.
 ///
 /// ```
 /// use core::time::Duration;
@@ -20,9 +20,9 @@ use thiserror::Error;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Deadline {
-    /// When, on the caller's monotonic clock.
+    /// The time, on the caller's monotonic clock.
     pub at: Duration,
-    /// What it is for.
+    /// What the deadline is for.
     pub reason: DeadlineReason,
 }
 
@@ -33,22 +33,22 @@ pub struct Deadline {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum DeadlineReason {
-    /// The opening handshake must be over.
+    /// The opening handshake must be complete.
     #[error("opening handshake")]
     Handshake,
-    /// A keepalive ping is due. It is sent; nothing fails.
+    /// A keepalive ping is due. The connection sends it and does not fail.
     #[error("keepalive ping")]
     Ping,
-    /// Something must have come since the keepalive ping.
-    #[error("no sign of life after a keepalive ping")]
+    /// Something must have been received since the keepalive ping.
+    #[error("nothing received after a keepalive ping")]
     Pong,
-    /// Something must have come since the last byte.
+    /// The peer must have sent something.
     #[error("idle")]
     Idle,
     /// The peer must have answered the close frame.
     #[error("closing handshake")]
     Close,
-    /// The transport must have taken some of the unsent bytes.
+    /// The transport must have accepted some of the unsent bytes.
     #[error("write stall")]
     WriteStall,
 }

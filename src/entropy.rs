@@ -1,7 +1,4 @@
-//! Where masking keys and nonces come from.
-//!
-//! Knows how to draw unpredictable bytes, from the system or from the caller;
-//! knows nothing of what they mask.
+//! The source of masking keys and nonces: the operating system, or the caller.
 
 #[cfg(feature = "std")]
 use alloc::boxed::Box;
@@ -17,21 +14,21 @@ use thiserror::Error;
 
 /// A source of unpredictable bytes for masking keys (§5.3) and nonces (§4.1).
 ///
-/// The default with the feature `std` is the operating system: nonces come
-/// from it, and masking keys from a ChaCha8 generator that each connection
-/// seeds from it, as a system call for each frame would cost more than the
-/// frame. Without `std` there is no default, and a client must name a source in
-/// [`Config::with_entropy`](crate::Config::with_entropy), which is then asked for each
-/// key. Servers draw nothing.
+/// With the feature `std`, the default is the operating system. Nonces come
+/// directly from it; masking keys come from a ChaCha8 generator that each client
+/// connection seeds from it, because a system call for each frame would cost more
+/// than the frame. Without `std` there is no default: a client must set a source
+/// with [`Config::with_entropy`](crate::Config::with_entropy), which is then called
+/// for each key. Servers need no entropy.
 ///
-/// A masking key that an attacker can predict lets a page choose the bytes on
-/// the wire and so poison caches of proxies on the way (§10.3): a source that
-/// is not cryptographically strong belongs in tests only.
+/// If masking keys are predictable, a malicious page can choose the bytes on the
+/// wire, and so poison the cache of a proxy (§10.3). Use a source that is not
+/// cryptographically secure only in tests.
 ///
 /// ```
 /// use sansocket::{Config, Entropy};
 ///
-/// // Every transcript of this client is the same: for tests.
+/// // For tests: the same output in every run.
 /// let config = Config::new().with_entropy(Entropy::new(|bytes| {
 ///     bytes.fill(0x2a);
 ///     Ok(())
@@ -39,8 +36,8 @@ use thiserror::Error;
 /// # let _ = config;
 /// ```
 ///
-/// A source may have state, such as a generator in a mutex; connections that
-/// share a [`Config`](crate::Config) share it:
+/// A source can have state, such as a generator in a mutex, which is shared by all
+/// connections with that [`Config`](crate::Config):
 ///
 /// ```
 /// use std::sync::Mutex;
@@ -60,14 +57,15 @@ pub struct Entropy(Option<Arc<Fill>>);
 
 type Fill = dyn Fn(&mut [u8]) -> Result<(), NoEntropy> + Send + Sync;
 
-/// Error returned by an [`Entropy`] source that has nothing to give.
+/// Error returned by an [`Entropy`] source that has no random bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[error("no randomness")]
 #[expect(clippy::exhaustive_structs, reason = "sources of entropy return it")]
 pub struct NoEntropy;
 
 impl Entropy {
-    /// A source that fills the whole slice with fresh bytes at each call.
+    /// Creates a source from a function that fills the whole slice with fresh
+    /// random bytes at each call.
     pub fn new(fill: impl Fn(&mut [u8]) -> Result<(), NoEntropy> + Send + Sync + 'static) -> Self {
         Self(Some(Arc::new(fill)))
     }
@@ -105,7 +103,7 @@ pub(crate) struct MaskingKeys {
 }
 
 impl MaskingKeys {
-    /// A fresh key.
+    /// Returns a fresh key.
     #[inline]
     #[cfg_attr(not(feature = "std"), allow(clippy::needless_pass_by_ref_mut))]
     pub(crate) fn next_key(&mut self, entropy: &Entropy) -> Result<[u8; 4], NoEntropy> {

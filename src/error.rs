@@ -1,8 +1,7 @@
 //! What can go wrong, as types to match on.
 //!
-//! Knows every fault and its name; knows nothing of how one is found. A fault
-//! of the peer is an [`ConnectionError`] and arrives as an event; a mistake of the caller
-//! is a [`SendError`] (or, while a request or an answer is
+//! A fault of the peer is a [`ConnectionError`] and is reported as an event. A
+//! mistake of the caller is a [`SendError`] (or, while a request or an answer is
 //! built, a [`RequestError`](crate::RequestError)) and is returned by the call.
 //! The close code for each fault is in `close.rs`.
 
@@ -10,12 +9,13 @@ use thiserror::Error;
 
 use crate::deadline::DeadlineReason;
 
-/// Why a connection failed: the peer, a limit, a deadline or the transport.
+/// Why a connection failed: a fault of the peer, a limit, a deadline or the end
+/// of the stream.
 ///
-/// Arrives as [`Event::Failed`](crate::Event::Failed), the last event of a
-/// connection, and stays in [`Outcome::cause`](crate::Outcome). When it
-/// arrives, the close frame or HTTP answer for the peer is already in `out`.
-/// At most 16 bytes, without strings.
+/// Reported as [`Event::Failed`](crate::Event::Failed), the last event of a
+/// connection, and kept in [`Outcome::cause`](crate::Outcome). The close frame or
+/// HTTP response that reports the fault to the peer is then already in `out`. A
+/// value takes at most 16 bytes.
 ///
 /// ```
 /// use sansocket::{Agreement, Config, Connection, ConnectionError, Event, Input, ProtocolError, Role};
@@ -27,6 +27,23 @@ use crate::deadline::DeadlineReason;
 /// assert_eq!(event, Some(Event::Failed(error)));
 /// assert_eq!(out, b"\x88\x02\x03\xea"); // a close frame with 1002
 /// ```
+///
+/// Failures that are part of normal operation can be distinguished from attacks:
+///
+/// ```
+/// use sansocket::{ConnectionError, DeadlineReason, ProtocolError};
+///
+/// fn log_level(error: ConnectionError) -> &'static str {
+///     match error {
+///         ConnectionError::UnexpectedEof => "debug", // the peer is gone
+///         ConnectionError::Timeout(DeadlineReason::Pong) => "debug",
+///         ConnectionError::Handshake(_) => "info",
+///         ConnectionError::Protocol(_) | ConnectionError::Limit(_) => "warn",
+///         _ => "error",
+///     }
+/// }
+/// assert_eq!(log_level(ProtocolError::InvalidUtf8.into()), "warn");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum ConnectionError {
@@ -36,8 +53,8 @@ pub enum ConnectionError {
     /// The peer broke a rule of framing or closing (§5 to §8).
     #[error("protocol: {0}")]
     Protocol(#[from] ProtocolError),
-    /// The peer went past a limit of [`Config`](crate::Config) (§10.4).
-    #[error("limit: {0}")]
+    /// The peer exceeded a limit of [`Config`](crate::Config) (§10.4).
+    #[error("limit exceeded: {0}")]
     Limit(#[from] LimitError),
     /// A deadline passed, see
     /// [`handle_timeout`](crate::Connection::handle_timeout).
@@ -46,12 +63,29 @@ pub enum ConnectionError {
     /// The stream ended without a closing handshake (§7.1.5: close code 1006).
     #[error("the stream ended without a closing handshake")]
     UnexpectedEof,
-    /// No masking key could be drawn for an automatic answer (§5.3).
+    /// No random masking key was available for an automatic reply (§5.3).
     #[error("no randomness for a masking key")]
     NoEntropy,
 }
 
 /// A fault in the opening handshake (§4.1, §4.2).
+///
+/// ```
+/// use sansocket::{Config, HandshakeError, HeaderField, upgrade};
+///
+/// let fields: [(&str, &[u8]); 4] = [
+///     ("host", b"example.com"),
+///     ("upgrade", b"websocket"),
+///     ("connection", b"Upgrade"),
+///     ("sec-websocket-version", b"13"),
+/// ];
+/// # #[cfg(feature = "std")] {
+/// let rejection = upgrade::request("GET", "/", fields, &Config::new()).unwrap_err();
+/// assert_eq!(rejection.error(), HandshakeError::Missing(HeaderField::Key));
+/// assert_eq!(rejection.error().to_string(), "Sec-WebSocket-Key is missing");
+/// assert_eq!(rejection.status(), 400);
+/// # }
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum HandshakeError {
@@ -65,11 +99,11 @@ pub enum HandshakeError {
     /// The head has more fields than `max_headers`. Answer: 431.
     #[error("more HTTP header fields than the limit")]
     TooManyHeaders,
-    /// The HTTP version is neither 1.1 nor, of a plain request, 1.0 (§4.1).
+    /// The HTTP version is not 1.1, nor 1.0 for a plain HTTP request (§4.1).
     /// Answer: 505.
     #[error("unsupported HTTP version (RFC 6455 section 4.1)")]
     UnsupportedHttpVersion,
-    /// An upgrade whose method is not GET (§4.1). Answer: 405.
+    /// The method of an upgrade is not GET (§4.1). Answer: 405.
     #[error("method of an upgrade is not GET (RFC 6455 section 4.1)")]
     MethodNotAllowed,
     /// The request target is neither a path nor an absolute URI (§4.2.1), or it
@@ -77,8 +111,8 @@ pub enum HandshakeError {
     /// Answer: 400.
     #[error("invalid request target (RFC 9112 section 3.2)")]
     InvalidTarget,
-    /// A plain HTTP request where an upgrade was needed. Answer: 426.
-    #[error("request asks for no WebSocket upgrade")]
+    /// A plain HTTP request where an upgrade was required. Answer: 426.
+    #[error("not a WebSocket upgrade request")]
     NotAnUpgrade,
     /// `Sec-WebSocket-Version` is not 13 (§4.4). Answer: 426 with the version.
     #[error("unsupported Sec-WebSocket-Version (RFC 6455 section 4.4)")]
@@ -100,23 +134,23 @@ pub enum HandshakeError {
     /// A field has an invalid value.
     #[error("{0} has an invalid value")]
     Invalid(HeaderField),
-    /// A field that must not be there, such as `Content-Length` on an upgrade.
+    /// A field that is not allowed, such as `Content-Length` in an upgrade.
     #[error("{0} is not allowed here")]
     Unexpected(HeaderField),
-    /// The response picks a subprotocol that the request did not offer (§4.1).
+    /// The response selects a subprotocol that the request did not offer (§4.1).
     #[error("subprotocol was not offered (RFC 6455 section 4.1)")]
     SubprotocolNotOffered,
-    /// The response picks an extension that the request did not offer (§4.1).
+    /// The response selects an extension that the request did not offer (§4.1).
     #[error("extension was not offered (RFC 6455 section 4.1)")]
     ExtensionNotOffered,
-    /// The answer to the request was not 101: the status that came (as a
-    /// client) or was sent (as a server).
+    /// The response did not open the connection. Contains the status that a client
+    /// received or a server sent.
     #[error("refused with HTTP status {0}")]
     Refused(u16),
 }
 
 impl HandshakeError {
-    /// The HTTP status code with which a server refuses a request that has
+    /// Returns the HTTP status code with which a server refuses a request that has
     /// this fault (RFC 9110 §15).
     pub const fn status(self) -> u16 {
         match self {
@@ -132,7 +166,7 @@ impl HandshakeError {
     }
 }
 
-/// The header fields that the opening handshake speaks of (§11.3).
+/// The header fields that are checked in the opening handshake (§11.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum HeaderField {
@@ -171,32 +205,32 @@ pub enum HeaderField {
     TransferEncoding,
 }
 
-/// A rule of framing, messages or closing that the peer broke.
+/// The rule of framing, messages or closing that the peer broke.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum ProtocolError {
     /// A reserved bit is set and no extension gives it a meaning (§5.2).
     #[error("reserved bit set (RFC 6455 section 5.2)")]
     ReservedBits,
-    /// An opcode that is reserved (§5.2).
+    /// A reserved opcode (§5.2).
     #[error("reserved opcode (RFC 6455 section 5.2)")]
     ReservedOpcode,
-    /// A payload length that has a shorter form (§5.2).
-    #[error("payload length not in its minimal form (RFC 6455 section 5.2)")]
+    /// A payload length that has a shorter encoding (§5.2).
+    #[error("payload length not in its shortest form (RFC 6455 section 5.2)")]
     NonMinimalLength,
     /// A 64-bit payload length with its top bit set (§5.2).
     #[error("payload length above 2^63 - 1 (RFC 6455 section 5.2)")]
     LengthOverflow,
-    /// A frame from a client without a mask (§5.1).
+    /// An unmasked frame from a client (§5.1).
     #[error("unmasked frame from a client (RFC 6455 section 5.1)")]
     MissingMask,
-    /// A frame from a server with a mask (§5.1).
+    /// A masked frame from a server (§5.1).
     #[error("masked frame from a server (RFC 6455 section 5.1)")]
     UnexpectedMask,
-    /// A continuation frame with nothing to continue (§5.4).
-    #[error("continuation frame without a message (RFC 6455 section 5.4)")]
+    /// A continuation frame outside a fragmented message (§5.4).
+    #[error("continuation frame outside a fragmented message (RFC 6455 section 5.4)")]
     UnexpectedContinuation,
-    /// A new data frame inside a fragmented message (§5.4).
+    /// A text or binary frame inside a fragmented message (§5.4).
     #[error("new message inside a fragmented one (RFC 6455 section 5.4)")]
     ExpectedContinuation,
     /// A control frame with more than 125 bytes of payload (§5.5).
@@ -214,13 +248,24 @@ pub enum ProtocolError {
     /// Text, or the reason of a close frame, that is not UTF-8 (§8.1).
     #[error("text is not UTF-8 (RFC 6455 section 8.1)")]
     InvalidUtf8,
-    /// A compressed message that cannot be inflated, or ends within a block
+    /// A compressed message that cannot be decompressed, or ends within a block
     /// (RFC 7692 §7.2.2).
     #[error("invalid compressed data (RFC 7692 section 7.2.2)")]
     InvalidDeflate,
 }
 
-/// A limit of [`Config`](crate::Config) that the peer went past.
+/// The limit of [`Config`](crate::Config) that the peer exceeded.
+///
+/// ```
+/// use sansocket::{ConnectionError, LimitError};
+///
+/// fn is_too_large(error: ConnectionError) -> bool {
+///     use LimitError::{FrameTooLong, MessageTooLong};
+///     matches!(error, ConnectionError::Limit(MessageTooLong | FrameTooLong))
+/// }
+/// assert!(is_too_large(LimitError::MessageTooLong.into()));
+/// assert!(!is_too_large(LimitError::TooManyControlFrames.into()));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum LimitError {
@@ -236,14 +281,15 @@ pub enum LimitError {
     /// More than `max_control_frames` control frames in one second.
     #[error("too many control frames in one second")]
     TooManyControlFrames,
-    /// A message that is more times longer than its compressed form than
+    /// A message whose compression ratio exceeds
     /// `deflate::Options::with_max_ratio`.
-    #[error("compressed message inflates too far")]
+    #[error("compression ratio too high")]
     RatioTooHigh,
 }
 
-/// A mistake of the caller. Nothing was written, and the connection is as it
-/// was before the call.
+/// A mistake of the caller, returned by the methods that send.
+///
+/// Nothing was appended to `out`, and the connection is unchanged.
 ///
 /// ```
 /// use sansocket::{Config, Connection, SendError};
@@ -256,29 +302,30 @@ pub enum LimitError {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Error)]
 #[non_exhaustive]
 pub enum SendError {
-    /// The opening handshake is not over yet.
-    #[error("the opening handshake is not over")]
+    /// The opening handshake is not complete.
+    #[error("the opening handshake is not complete")]
     NotOpen,
-    /// A close frame was sent, or the connection ended (§5.5.1: no data after
-    /// a close frame).
+    /// A close frame was sent, or the connection has ended. No data may follow a
+    /// close frame (§5.5.1).
     #[error("the connection is closing or closed")]
     Closed,
-    /// `respond` was called with no request to answer.
+    /// `respond` was called without a request to answer.
     #[error("there is no request to answer")]
     NoRequest,
-    /// A new message, or a fragment of the other kind, inside a message that
-    /// `send_fragment` began (§5.4).
+    /// A new message, or a fragment of the other type, within a message that
+    /// was started with `send_fragment` (§5.4).
     #[error("a fragmented message is unfinished")]
     UnfinishedMessage,
     /// The payload of a ping or pong is longer than 125 bytes (§5.5).
     #[error("control payload longer than 125 bytes")]
     ControlFrameTooLong,
     /// A close code that must not be sent: below 1000, 1004 to 1006, 1015 to
-    /// 2999, or above 4999 (§7.4); or 1005, which is no code, with a reason.
-    #[error("close code must not be sent")]
+    /// 2999, or above 4999 (§7.4). 1005, for an empty close frame, is allowed only
+    /// without a reason.
+    #[error("this close code must not be sent")]
     InvalidCloseCode,
-    /// No masking key could be drawn: the entropy source failed, or there is
-    /// none (§5.3).
+    /// No random masking key was available: the source of entropy failed, or
+    /// there is none (§5.3).
     #[error("no randomness for a masking key")]
     NoEntropy,
 }

@@ -12,26 +12,51 @@ use {
     alloc::boxed::Box,
 };
 
-/// Something that the peer did, in the order in which it did it.
+/// What a connection reports to its driver, in the order in which it happened.
 ///
-/// Borrows the input that it came in, not the connection: answers can be sent
-/// while it is held.
+/// Returned by [`Connection::receive`](crate::Connection::receive). An event
+/// borrows from the input, not from the connection, so the connection can send
+/// while the event is held.
+///
+/// ```
+/// use sansocket::{Connection, Event, Input, SendError};
+///
+/// /// Handles what one read returned. Echoes messages.
+/// fn handle(ws: &mut Connection, bytes: &mut [u8], out: &mut Vec<u8>) -> Result<(), SendError> {
+///     let mut input = Input::new(bytes);
+///     while let Some(event) = ws.receive(&mut input, out) {
+///         match event {
+///             Event::Request(request) => ws.respond(request.accept(), out)?,
+///             Event::Open(response) => assert_eq!(response.status(), 101),
+///             Event::Message(message) => ws.send(message, out)?,
+///             Event::Close(close) => println!("closed with {}", close.code),
+///             Event::Failed(error) => println!("failed: {error}"),
+///             _ => {}
+///         }
+///     }
+///     Ok(())
+/// }
+/// # let mut ws = Connection::upgraded(sansocket::Role::Server, Default::default(), &Default::default());
+/// # let mut out = Vec::new();
+/// # handle(&mut ws, &mut b"\x81\x82\0\0\0\0hi".to_owned(), &mut out).unwrap();
+/// # assert_eq!(out, b"\x81\x02hi");
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Event<'i> {
-    /// A server received a request and owes the answer:
-    /// [`respond`](crate::Connection::respond). An upgrade that breaks a rule is
-    /// [`Rejected`](Self::Rejected) instead. A plain HTTP request has
-    /// [`is_upgrade`](crate::Request::is_upgrade) false.
+    /// A server received a request, which the application answers with
+    /// [`respond`](crate::Connection::respond): an upgrade, or a plain HTTP
+    /// request, for which [`is_upgrade`](crate::Request::is_upgrade) is `false`.
+    /// A request that breaks a rule is [`Rejected`](Self::Rejected) instead.
     Request(Request),
-    /// A server refused a request by itself; the answer is in `out`.
-    /// [`Event::Failed`] follows.
+    /// A server refused a request that breaks a rule or a limit. The answer is
+    /// in `out`. [`Event::Failed`] follows.
     Rejected(Rejection),
-    /// A client's request was accepted: messages may be sent and received.
+    /// The server accepted a client's request: messages can be sent and received.
     Open(Response),
-    /// A client's request was refused. [`Event::Failed`] follows.
+    /// The server refused a client's request. [`Event::Failed`] follows.
     Refused(Response),
-    /// A whole message ([`Delivery::Messages`](crate::Delivery::Messages)).
+    /// A message, complete ([`Delivery::Messages`](crate::Delivery::Messages)).
     Message(MessageRef<'i>),
     /// A piece of a message
     /// ([`Delivery::Fragments`](crate::Delivery::Fragments)).
@@ -42,16 +67,16 @@ pub enum Event<'i> {
     /// A pong with its payload, at most 125 bytes.
     Pong(Cow<'i, [u8]>),
     /// The peer's close frame. It has already been answered unless
-    /// [`auto_close`](crate::Connection::auto_close) is off. No message follows.
+    /// [`auto_close`](crate::Connection::auto_close) is off. No messages follow.
     Close(Close),
-    /// The connection failed. The last event: the close frame or HTTP answer for
-    /// the peer is in `out` already.
+    /// The connection failed. This is the last event. The close frame or HTTP
+    /// response that reports the failure to the peer is already in `out`.
     Failed(ConnectionError),
 }
 
 impl Event<'_> {
-    /// The message that this is, or that this fragment completes; `partial` has
-    /// the fragments before it.
+    /// The message in this event, or the one that this fragment completes;
+    /// `partial` holds the fragments before it.
     #[cfg(feature = "std")]
     pub(crate) fn into_message(self, partial: &mut Option<Box<Assembler>>) -> Option<Message> {
         match self {
@@ -61,7 +86,18 @@ impl Event<'_> {
         }
     }
 
-    /// An event that borrows nothing. Copies what was borrowed.
+    /// Converts into an event that borrows nothing, copying the payload if it was
+    /// borrowed.
+    ///
+    /// ```
+    /// use sansocket::{Agreement, Config, Connection, Event, Input, Role};
+    ///
+    /// let mut ws = Connection::upgraded(Role::Client, Agreement::default(), &Config::new());
+    /// let (mut buf, mut out) = (*b"\x81\x02hi", Vec::new());
+    /// let event = ws.receive(&mut Input::new(&mut buf), &mut out).map(Event::into_owned);
+    /// buf.fill(0); // the buffer is free for the next read
+    /// assert_eq!(event, Some(Event::Message("hi".into())));
+    /// ```
     pub fn into_owned(self) -> Event<'static> {
         match self {
             Self::Request(request) => Event::Request(request),

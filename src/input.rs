@@ -1,14 +1,13 @@
-//! The bytes that one read returned, borrowed by the core and taken piece by piece.
-//!
-//! Knows which bytes are left and whether the stream ended; knows nothing of
-//! what they mean.
+//! The bytes that one read returned, taken by the connection piece by piece.
 
-/// What one read returned: bytes for a [`Connection`](crate::Connection) to take,
-/// from which its events borrow, or the end of the stream.
+/// The result of one read, passed to
+/// [`Connection::receive`](crate::Connection::receive): bytes, or the end of the
+/// stream.
 ///
-/// An event borrows from the input, not from the connection, so a message that
-/// is contained in it is delivered without a copy. Bytes that have not been taken
-/// yet stay here: a driver may stop between events and go on later.
+/// Events borrow from the bytes, so that a message contained in them is delivered
+/// without a copy. The bytes are unmasked in place. Those that have not been
+/// consumed yet stay here: a driver can stop between two events and continue
+/// later.
 ///
 /// ```
 /// use sansocket::Input;
@@ -26,8 +25,26 @@ pub struct Input<'i> {
 }
 
 impl<'i> Input<'i> {
-    /// The bytes of one read. An empty slice is the end of the stream, as it
-    /// is for `std::io::Read`.
+    /// Wraps the bytes that one read returned. An empty slice is the end of the
+    /// stream, as with `std::io::Read`.
+    ///
+    /// ```
+    /// use sansocket::{Connection, Input};
+    ///
+    /// /// Reads once and receives what was read.
+    /// fn read(socket: &mut impl std::io::Read, ws: &mut Connection, out: &mut Vec<u8>) -> std::io::Result<()> {
+    ///     let mut buf = [0; 4096];
+    ///     let len = socket.read(&mut buf)?;
+    ///     let mut input = Input::new(&mut buf[..len]);
+    ///     while let Some(event) = ws.receive(&mut input, out) {
+    ///         println!("{event:?}");
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # let mut ws = Connection::server(&Default::default());
+    /// # read(&mut &b""[..], &mut ws, &mut Vec::new()).unwrap();
+    /// # assert!(ws.is_closed());
+    /// ```
     #[inline]
     pub fn new(bytes: &'i mut [u8]) -> Self {
         let end_of_stream = bytes.is_empty();
@@ -37,8 +54,21 @@ impl<'i> Input<'i> {
         }
     }
 
-    /// No bytes, and not the end of the stream: for events that need no input,
-    /// such as a deadline that has passed.
+    /// No bytes, without being the end of the stream: for events that need no
+    /// input, such as the failure after a deadline has passed.
+    ///
+    /// ```
+    /// use core::time::Duration;
+    /// use sansocket::{Config, Connection, ConnectionError, DeadlineReason, Event, Input, IoState};
+    ///
+    /// let (mut ws, mut out) = (Connection::server(&Config::new()), Vec::new());
+    /// for seconds in [0, 10, 11] {
+    ///     ws.handle_timeout(Duration::from_secs(seconds), IoState::reading(), &mut out);
+    /// }
+    /// let event = ws.receive(&mut Input::none(), &mut out);
+    /// let error = ConnectionError::Timeout(DeadlineReason::Handshake);
+    /// assert_eq!(event, Some(Event::Failed(error)));
+    /// ```
     #[inline]
     pub const fn none() -> Self {
         Self {
@@ -47,15 +77,13 @@ impl<'i> Input<'i> {
         }
     }
 
-    /// The bytes that were not taken yet.
-    ///
-    /// After a plain HTTP request these are the bytes after its head, until it
-    /// is answered.
+    /// Returns the bytes that have not been consumed. After a plain HTTP request,
+    /// these are the bytes after its head.
     pub fn remaining(&self) -> &[u8] {
         self.rest
     }
 
-    /// Whether this is the end of the stream.
+    /// Returns `true` if this is the end of the stream.
     pub fn is_end_of_stream(&self) -> bool {
         self.end_of_stream
     }

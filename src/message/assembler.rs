@@ -1,7 +1,7 @@
-//! The assembler: a message that did not lie whole in the input.
+//! The assembler, for messages that are not contained in one input.
 //!
-//! Memory grows with what arrived, never with what was declared: it is at most
-//! twice the bytes received, whatever the lengths in the headers say.
+//! Memory grows with what was received, never with what was declared: it is at
+//! most twice the bytes received, whatever the lengths in the headers say.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -17,9 +17,9 @@ use crate::frame::Mask;
 /// The pieces of one message, joined.
 #[derive(Debug)]
 pub(crate) enum Assembler {
-    /// Grows by checked pieces, so that no byte is checked twice.
+    /// Grows by validated pieces, so that no byte is checked twice.
     Text(String),
-    /// Bytes as they come.
+    /// Bytes, unchecked.
     Binary(Vec<u8>),
 }
 
@@ -28,11 +28,11 @@ pub(crate) enum Assembler {
 pub(crate) struct Piece<'p, 'i> {
     /// The bytes, still masked if there is a mask.
     pub(crate) bytes: &'i mut [u8],
-    /// What they are masked with.
+    /// The mask, if any.
     pub(crate) mask: Option<&'p mut Mask>,
-    /// How many bytes of the message follow at most, as far as that is known.
+    /// An upper bound for the bytes of the message that follow.
     pub(crate) max_rest: usize,
-    /// Whether it is the message's last.
+    /// Whether it is the last piece of the message.
     pub(crate) ends_message: bool,
 }
 
@@ -49,7 +49,7 @@ impl<'i> Piece<'_, 'i> {
 }
 
 /// Appends a piece to those before it. Returns the message once it is complete.
-/// Text is checked, or repaired when `lossy`.
+/// Text is validated, or repaired if `lossy`.
 pub(super) fn assemble(
     assembler: &mut Option<Box<Assembler>>,
     kind: MessageKind,
@@ -162,8 +162,9 @@ fn push_binary(bytes: &mut Vec<u8>, piece: Piece<'_, '_>) {
 
 /// How much room to reserve after `len` bytes, for `added` more.
 ///
-/// Doubling keeps the moves few. The end of the message is not exceeded where
-/// it is known, and what was only declared counts for no more than what came.
+/// Doubling keeps reallocations few. If the end of the message is known, the room
+/// does not exceed it; and a length that is only declared counts for no more than
+/// what was received.
 fn growth(len: usize, capacity: usize, added: usize, max_rest: usize) -> usize {
     let needed = len + added;
     if needed <= capacity {

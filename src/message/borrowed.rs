@@ -10,12 +10,12 @@ use bytestring::ByteString;
 
 use super::{Message, MessageKind};
 
-/// A text or binary message (§5.6), borrowed wherever that saves a copy.
+/// A text or binary message (§5.6) whose payload is borrowed or owned.
 ///
-/// In an event of a [`Connection`](crate::Connection), the payload is borrowed from
-/// the caller's input if the message was contained in one read, and owned if it
-/// had to be assembled. Every `send` takes what converts into it: `&str`, `&[u8]`,
-/// `&Message`, and owned payloads.
+/// A [`Connection`](crate::Connection) delivers messages as this type. The payload
+/// is borrowed from the caller's input if the message arrived in one piece, and
+/// owned if it had to be assembled. The `send` methods accept everything that
+/// converts into it: `&str`, `&[u8]`, `&Message`, and owned payloads.
 ///
 /// ```
 /// use sansocket::{Message, MessageRef};
@@ -38,7 +38,7 @@ enum Repr<'a> {
 }
 
 impl<'a> MessageRef<'a> {
-    /// Whether this is text or binary.
+    /// Returns whether the message is text or binary.
     #[inline]
     pub const fn kind(&self) -> MessageKind {
         match &self.0 {
@@ -48,7 +48,7 @@ impl<'a> MessageRef<'a> {
         }
     }
 
-    /// The payload in bytes: of text, its UTF-8.
+    /// Returns the payload as bytes, which are UTF-8 for text.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match &self.0 {
@@ -60,7 +60,7 @@ impl<'a> MessageRef<'a> {
         }
     }
 
-    /// The text, if this is a text message.
+    /// Returns the text, or `None` for a binary message.
     #[inline]
     pub fn as_text(&self) -> Option<&str> {
         match &self.0 {
@@ -71,20 +71,20 @@ impl<'a> MessageRef<'a> {
         }
     }
 
-    /// The length of the payload in bytes.
+    /// Returns the length of the payload in bytes.
     #[inline]
     pub fn len(&self) -> usize {
         self.as_bytes().len()
     }
 
-    /// Whether the payload is empty.
+    /// Returns `true` if the payload is empty.
     #[inline]
     pub fn is_empty(&self) -> bool {
         self.as_bytes().is_empty()
     }
 
-    /// The message, owned. Copies the payload if it is borrowed from anything
-    /// but a [`Message`].
+    /// Converts into an owned message. Copies the payload, unless it is owned or
+    /// borrowed from a [`Message`], which shares it.
     pub fn into_owned(self) -> Message {
         match self.0 {
             Repr::Text(text) => text.into(),
@@ -95,7 +95,7 @@ impl<'a> MessageRef<'a> {
         }
     }
 
-    /// The payload to be shared, or the slice that it is borrowed from.
+    /// The payload in shareable form, or else the slice that it is borrowed from.
     #[cfg(any(feature = "futures", feature = "tokio"))]
     pub(crate) fn into_shared(self) -> Result<Bytes, &'a [u8]> {
         match self.0 {
@@ -117,7 +117,7 @@ impl fmt::Debug for MessageRef<'_> {
     }
 }
 
-/// Text as it is; of a binary message, its length.
+/// Displays the text of a text message, or the length of a binary message.
 impl fmt::Display for MessageRef<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.as_text() {

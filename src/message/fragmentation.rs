@@ -13,7 +13,7 @@ use super::{Limits, MessageKind};
 use crate::error::{ConnectionError, LimitError, ProtocolError};
 use crate::frame::{Header, Opcode};
 
-/// Where in a message the stream of frames is.
+/// The position within a message in the stream of frames.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Fragmentation {
     kind: Option<MessageKind>,
@@ -40,7 +40,7 @@ impl Fragmentation {
             (Some(_), _) => return Err(ProtocolError::ExpectedContinuation.into()),
         };
         if self.kind.is_none() {
-            // RFC 7692 §6.2: the bit of the first frame holds for the message.
+            // RFC 7692 §6.2: the bit of the first frame applies to the message.
             self.is_compressed = header.rsv1;
         }
         self.kind = Some(kind);

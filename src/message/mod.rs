@@ -1,7 +1,5 @@
-//! Messages (§5.4, §6): what applications send and receive.
-//!
-//! Knows the kinds of messages, the order of their fragments, UTF-8 and the
-//! limits on them; knows nothing of connections, closing or time.
+//! Messages (§5.4, §6): their types, the order of their fragments, UTF-8, and the
+//! limits on them.
 
 #[cfg(feature = "std")]
 use alloc::boxed::Box;
@@ -25,26 +23,28 @@ pub(crate) use receiver::{Received, Receiver, Taken};
 
 use crate::frame::Opcode;
 
-/// How messages are delivered.
+/// How received messages are delivered, see
+/// [`Config::with_delivery`](crate::Config::with_delivery).
 ///
 /// ```
 /// use sansocket::{Agreement, Config, Connection, Delivery, Event, Fragment, Input, Role};
 ///
 /// let config = Config::new().with_delivery(Delivery::Fragments);
 /// let mut ws = Connection::upgraded(Role::Client, Agreement::default(), &config);
+/// // The first two of four bytes.
 /// let (mut half, mut out) = (*b"\x82\x04ab", Vec::new());
 /// let event = ws.receive(&mut Input::new(&mut half), &mut out);
 /// assert_eq!(event, Some(Event::Fragment(Fragment::more(b"ab"))));
 /// ```
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "whole or in pieces")]
+#[expect(clippy::exhaustive_enums, reason = "complete or in pieces")]
 pub enum Delivery {
-    /// Whole, as [`Event::Message`](crate::Event::Message).
+    /// Complete, as [`Event::Message`](crate::Event::Message).
     #[default]
     Messages,
     /// Piece by piece as they arrive, as
-    /// [`Event::Fragment`](crate::Event::Fragment). Nothing is kept, so a
-    /// message of any length passes through the memory of one read.
+    /// [`Event::Fragment`](crate::Event::Fragment). Nothing is kept in memory, so
+    /// a message can have any length.
     Fragments,
 }
 
@@ -54,25 +54,25 @@ pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) delivery: Delivery,
     pub(crate) allow_invalid_utf8: bool,
-    /// The longest message that one frame may hold, in bytes.
+    /// The maximum length of an unfragmented message, in bytes.
     pub(crate) max_borrowed_len: usize,
 }
 
-/// How much a peer may put into one message.
+/// The limits on one message.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Limits {
-    /// Bytes of payload in a message; `usize::MAX` is no limit.
+    /// Bytes of payload in a message; `usize::MAX` means no limit.
     pub(crate) max_message_len: usize,
     /// Bytes of payload in a frame.
     pub(crate) max_frame_len: usize,
-    /// Frames in a message, empty ones included.
+    /// Frames in a message, including empty ones.
     pub(crate) max_fragments: u32,
 }
 
 impl Limits {
-    /// How many bytes a compressed message of so many frames may have on the
-    /// wire: room for what deflate adds to data that it cannot compress, in
-    /// blocks as short as any encoder makes them, and for a flush in each frame.
+    /// How many bytes a compressed message of this many frames may have on the
+    /// wire. This includes what deflate adds to data that it cannot compress, in
+    /// blocks as short as any encoder makes them, and a flush in each frame.
     #[cfg(feature = "deflate")]
     fn max_compressed_len(&self, frames: u32) -> u64 {
         let len = self.max_message_len as u64;
@@ -81,7 +81,7 @@ impl Limits {
     }
 }
 
-/// Whether a message is text or binary.
+/// The type of a message: text or binary.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "section 5.6 has no more")]
 pub enum MessageKind {
@@ -91,23 +91,38 @@ pub enum MessageKind {
     Binary,
 }
 
-/// A piece of a message, received under
+/// A piece of a message, received with
 /// [`Delivery::Fragments`](crate::Delivery::Fragments) or sent with
 /// [`send_fragment`](crate::Connection::send_fragment).
 ///
-/// A received piece is what one read brought of a frame: its borders need not
-/// be those that the sender chose. Text is cut between characters.
+/// A received piece is as much of a frame as one read returned, so its boundaries
+/// can differ from those that the sender chose. Text is always split at a
+/// character boundary.
+///
+/// ```
+/// use sansocket::{Agreement, Config, Connection, Fragment, Role};
+///
+/// let mut ws = Connection::upgraded(Role::Server, Agreement::default(), &Config::new());
+/// let mut out = Vec::new();
+/// let mut lines = ["one\n", "two\n"].iter().peekable();
+/// while let Some(line) = lines.next() {
+///     let fin = lines.peek().is_none();
+///     ws.send_fragment(Fragment { payload: (*line).into(), fin }, &mut out)?;
+/// }
+/// assert_eq!(out, b"\x01\x04one\n\x80\x04two\n");
+/// # Ok::<(), sansocket::SendError>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "applications make fragments")]
 pub struct Fragment<'a> {
-    /// The piece. All pieces of a message are of the same kind.
+    /// The payload of the piece. All pieces of a message have the same type.
     pub payload: MessageRef<'a>,
-    /// Whether the message ends with this piece.
+    /// Whether this is the last piece of its message.
     pub fin: bool,
 }
 
 impl<'a> Fragment<'a> {
-    /// A piece that others follow.
+    /// Creates a piece that is followed by others.
     pub fn more(payload: impl Into<MessageRef<'a>>) -> Self {
         Self {
             payload: payload.into(),
@@ -115,7 +130,7 @@ impl<'a> Fragment<'a> {
         }
     }
 
-    /// The last piece of a message.
+    /// Creates the last piece of a message.
     pub fn last(payload: impl Into<MessageRef<'a>>) -> Self {
         Self {
             payload: payload.into(),
@@ -125,7 +140,8 @@ impl<'a> Fragment<'a> {
 }
 
 impl Fragment<'_> {
-    /// A fragment that borrows nothing. Copies what was borrowed.
+    /// Converts into a fragment that borrows nothing, copying the payload if it was
+    /// borrowed.
     pub fn into_owned(self) -> Fragment<'static> {
         Fragment {
             payload: self.payload.into_owned().into(),

@@ -10,11 +10,11 @@ use bytestring::ByteString;
 
 use super::{MessageKind, MessageRef};
 
-/// A text or binary message (§5.6), owned.
+/// A text or binary message (§5.6) that owns its payload.
 ///
-/// This is what the adapters return, and what a `Stream` yields and a `Sink`
-/// takes. Clones share the payload, and a large message is sent without being
-/// copied wherever the transport and the connection allow it.
+/// The adapters return messages as this type. Clones share the payload, and where
+/// the transport and the connection allow it, a large message is sent without
+/// being copied.
 ///
 /// ```
 /// use sansocket::Message;
@@ -23,6 +23,11 @@ use super::{MessageKind, MessageRef};
 /// assert_eq!(message, Message::Text("hello".into()));
 /// assert_eq!(message.as_text(), Some("hello"));
 /// assert_eq!(message.as_bytes(), b"hello");
+///
+/// match message {
+///     Message::Text(text) => assert!(text.starts_with('h')),
+///     Message::Binary(bytes) => panic!("{} bytes", bytes.len()),
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "section 5.6 has no more")]
@@ -34,7 +39,7 @@ pub enum Message {
 }
 
 impl Message {
-    /// Whether this is text or binary.
+    /// Returns whether the message is text or binary.
     #[inline]
     pub const fn kind(&self) -> MessageKind {
         match self {
@@ -43,7 +48,7 @@ impl Message {
         }
     }
 
-    /// The payload in bytes: of text, its UTF-8.
+    /// Returns the payload as bytes, which are UTF-8 for text.
     #[inline]
     pub fn as_bytes(&self) -> &[u8] {
         match self {
@@ -52,7 +57,7 @@ impl Message {
         }
     }
 
-    /// The text, if this is a text message.
+    /// Returns the text, or `None` for a binary message.
     pub fn as_text(&self) -> Option<&str> {
         match self {
             Self::Text(text) => Some(text),
@@ -60,7 +65,18 @@ impl Message {
         }
     }
 
-    /// The payload in bytes, without copying it: of text, its UTF-8.
+    /// Converts into the payload as bytes, which are UTF-8 for text, without a
+    /// copy.
+    ///
+    /// ```
+    /// use sansocket::Message;
+    ///
+    /// let payload = vec![1, 2, 3];
+    /// let address = payload.as_ptr();
+    /// let bytes = Message::from(payload).into_bytes();
+    /// assert_eq!(bytes, [1, 2, 3][..]);
+    /// assert_eq!(bytes.as_ptr(), address); // not copied
+    /// ```
     pub fn into_bytes(self) -> Bytes {
         match self {
             Self::Text(text) => text.into_bytes(),
@@ -68,18 +84,18 @@ impl Message {
         }
     }
 
-    /// The length of the payload in bytes.
+    /// Returns the length of the payload in bytes.
     pub fn len(&self) -> usize {
         self.as_bytes().len()
     }
 
-    /// Whether the payload is empty.
+    /// Returns `true` if the payload is empty.
     pub fn is_empty(&self) -> bool {
         self.as_bytes().is_empty()
     }
 }
 
-/// Text as it is; of a binary message, its length.
+/// Displays the text of a text message, or the length of a binary message.
 impl fmt::Display for Message {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         MessageRef::from(self).fmt(f)

@@ -11,13 +11,13 @@ use crate::frame::encoder::{self, Start};
 
 /// A message that is framed once and sent on any number of connections.
 ///
-/// Clones share the same memory. A server's
-/// [`share_prepared`](crate::Connection::share_prepared) hands out the frame
-/// itself, without copying a byte; a client must mask each frame with a key of
-/// its own (§5.3) and so gets a copy.
+/// Clones share the same memory. For a server,
+/// [`share_prepared`](crate::Connection::share_prepared) returns the frame without
+/// a copy. A client has to mask each frame with a new key (§5.3), which takes a
+/// copy.
 ///
-/// With permessage-deflate it is compressed by itself, once for each setting
-/// that connections agreed on, when the first of them sends it.
+/// With permessage-deflate, the message is compressed once for each combination of
+/// parameters, when the first connection with these parameters sends it.
 ///
 /// ```
 /// use sansocket::{Agreement, Config, Connection, Prepared};
@@ -39,7 +39,7 @@ pub struct Prepared {
     compressed: Arc<Mutex<Vec<Form>>>,
 }
 
-/// What became of the message when it was compressed in this way.
+/// The result of compressing the message in one variant.
 #[cfg(feature = "deflate")]
 type Form = (Variant, Option<Framed>);
 
@@ -51,7 +51,7 @@ pub(crate) struct Framed {
     pub(crate) frame: Bytes,
 }
 
-/// What distinguishes compressed forms of one message.
+/// What distinguishes the compressed forms of one message.
 #[cfg(feature = "deflate")]
 pub(crate) type Variant = [u8; 3];
 
@@ -68,30 +68,30 @@ impl Prepared {
         }
     }
 
-    /// Whether the message is text or binary.
+    /// Returns whether the message is text or binary.
     pub const fn kind(&self) -> MessageKind {
         self.kind
     }
 
-    /// The payload, in bytes.
+    /// Returns the payload as bytes.
     pub const fn payload(&self) -> &Bytes {
         &self.plain.payload
     }
 
-    /// The message as it is.
+    /// The uncompressed message.
     pub(crate) const fn plain(&self) -> &Framed {
         &self.plain
     }
 
-    /// The message compressed in this way. `compress` makes the payload when it
-    /// is asked for first, or `None` if that is of no use.
+    /// The message compressed in this variant. `compress` is called the first
+    /// time, and returns `None` if compression does not make the payload shorter.
     #[cfg(feature = "deflate")]
     pub(crate) fn compressed(
         &self,
         variant: Variant,
         compress: impl FnOnce(&[u8]) -> Option<Vec<u8>>,
     ) -> Option<Framed> {
-        // Nothing is left half done by a panic of another thread.
+        // A panic in another thread leaves no entry half written.
         let mut forms = self
             .compressed
             .lock()

@@ -1,5 +1,6 @@
-//! Received payload to messages or fragments: one path for plain payload, borrowed
-//! from the caller's input, and for inflated payload, borrowed from the decompressor.
+//! Turns received payload into messages or fragments: one path for plain payload,
+//! borrowed from the caller's input, and for inflated payload, borrowed from the
+//! decompressor.
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
@@ -14,7 +15,7 @@ use crate::error::{ConnectionError, ProtocolError};
 use crate::frame::Header;
 
 /// Receives the messages of one direction: checks their fragmentation, their
-/// limits and their UTF-8, and assembles them or hands out their pieces.
+/// limits and their UTF-8, and assembles them or returns their pieces.
 #[derive(Debug, Default)]
 pub(crate) struct Receiver {
     fragmentation: Fragmentation,
@@ -22,16 +23,16 @@ pub(crate) struct Receiver {
     assembler: Option<Box<Assembler>>,
 }
 
-/// What received payload made.
+/// The result of received payload.
 #[derive(Debug)]
 pub(crate) enum Received<'i> {
-    /// The whole message.
+    /// The complete message.
     Message(MessageRef<'i>),
     /// The next piece of it.
     Fragment(Fragment<'i>),
 }
 
-/// What a piece of payload made, if anything, and the fault after that.
+/// The result of a piece of payload, if any, and the fault after it.
 #[derive(Debug, Default)]
 pub(crate) struct Taken<'i> {
     pub(crate) received: Option<Received<'i>>,
@@ -49,8 +50,8 @@ impl Receiver {
         self.fragmentation.begin_frame(header, limits)
     }
 
-    /// Takes the next payload of the incomplete message. `piece.ends_message`: the
-    /// message is complete with it.
+    /// Takes the next payload of the incomplete message, which is complete if
+    /// `piece.ends`.
     #[inline]
     pub(crate) fn take<'i>(&mut self, piece: Piece<'_, 'i>, settings: &Settings) -> Taken<'i> {
         let Some(kind) = self.fragmentation.kind() else {
@@ -73,7 +74,7 @@ impl Receiver {
         self.fragmentation.kind().is_none()
     }
 
-    /// Gives back what an incomplete message holds.
+    /// Releases the memory of an incomplete message.
     pub(crate) fn discard(&mut self) {
         self.assembler = None;
     }
@@ -140,7 +141,7 @@ impl Receiver {
     }
 }
 
-/// Of messages whose payload is compressed.
+/// For messages whose payload is compressed.
 #[cfg(feature = "deflate")]
 impl Receiver {
     /// Whether the payload of the incomplete message is compressed.
@@ -159,9 +160,9 @@ impl Receiver {
         self.fragmentation.add_inflated(len);
     }
 
-    /// Checks the header of a data frame of a compressed message, of which so
-    /// many bytes have come. It is limited on the wire too: one of empty blocks
-    /// inflates to nothing and need never end.
+    /// Checks the header of a data frame of a compressed message, of which this
+    /// many bytes were received. The compressed form is limited too: empty blocks
+    /// inflate to nothing, so a message of them could go on forever.
     pub(crate) fn check_compressed(
         &self,
         header: &Header,
@@ -177,7 +178,7 @@ impl Receiver {
 }
 
 impl Taken<'_> {
-    /// What borrows nothing. Copies what was borrowed.
+    /// Converts into a result that borrows nothing, copying what was borrowed.
     #[cfg(feature = "deflate")]
     pub(crate) fn into_owned(self) -> Taken<'static> {
         let received = self.received.map(|received| match received {
