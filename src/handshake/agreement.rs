@@ -1,4 +1,4 @@
-//! What both ends agreed on in an opening handshake.
+//! The result of an opening handshake.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -6,7 +6,10 @@ use alloc::string::String;
 #[cfg(feature = "deflate")]
 use crate::deflate;
 
-/// What an opening handshake agreed on: subprotocol and extensions.
+/// The result of an opening handshake: the negotiated subprotocol and extensions.
+///
+/// Needed only if another library does the handshake, to create the connection
+/// with [`Connection::upgraded`](crate::Connection::upgraded).
 ///
 /// ```
 /// use sansocket::Agreement;
@@ -19,26 +22,35 @@ pub struct Agreement {
     subprotocol: Option<Box<str>>,
     #[cfg(feature = "deflate")]
     deflate: Option<deflate::Parameters>,
-    /// Whether the connection is one stream of many, in HTTP/2 or HTTP/3.
+    /// Whether the connection is a stream of HTTP/2 or HTTP/3.
     is_multiplexed: bool,
 }
 
 impl Agreement {
-    /// With a subprotocol.
+    /// Sets the subprotocol.
     #[must_use]
     pub fn with_subprotocol(mut self, name: impl Into<String>) -> Self {
         self.subprotocol = Some(name.into().into());
         self
     }
 
-    /// The subprotocol (§1.9), if one was agreed on.
+    /// Returns the negotiated subprotocol (§1.9), if any.
     pub fn subprotocol(&self) -> Option<&str> {
         self.subprotocol.as_deref()
     }
 
-    /// With permessage-deflate (RFC 7692), with the parameters of the response
-    /// that opened the connection. How to compress is up to
+    /// Sets the parameters of permessage-deflate (RFC 7692), as in the response
+    /// that opened the connection. How this endpoint compresses is set by
     /// [`Config::with_deflate`](crate::Config::with_deflate).
+    ///
+    /// ```
+    /// use sansocket::{Agreement, Config, Connection, Role, deflate::Parameters};
+    ///
+    /// let parameters = Parameters::new().with_server_no_context_takeover();
+    /// let agreement = Agreement::default().with_deflate(parameters);
+    /// let ws = Connection::upgraded(Role::Server, agreement, &Config::new());
+    /// assert_eq!(ws.deflate(), Some(parameters));
+    /// ```
     #[cfg(feature = "deflate")]
     #[must_use]
     pub const fn with_deflate(mut self, parameters: deflate::Parameters) -> Self {
@@ -52,7 +64,7 @@ impl Agreement {
         self
     }
 
-    /// The parameters of permessage-deflate, if it was agreed on.
+    /// Returns the parameters of permessage-deflate, if it was negotiated.
     #[cfg(feature = "deflate")]
     pub const fn deflate(&self) -> Option<deflate::Parameters> {
         self.deflate
@@ -69,7 +81,7 @@ impl Agreement {
         self.is_multiplexed
     }
 
-    /// Boxed, if there is anything in it.
+    /// Boxes the agreement, unless it is empty.
     pub(crate) fn into_box(self) -> Option<Box<Self>> {
         (self != Self::default()).then(|| Box::new(self))
     }

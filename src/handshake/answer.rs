@@ -14,13 +14,13 @@ use super::{Agreement, Response};
 use crate::deflate;
 use crate::error::HandshakeError;
 
-/// The answer of a server to a [`Request`](crate::Request).
+/// A server's answer to a [`Request`](crate::Request).
 ///
-/// Made by [`Request::accept`](crate::Request::accept) or
+/// Created by [`Request::accept`](crate::Request::accept) or
 /// [`Request::reject`](crate::Request::reject), or with [`new`](Self::new) for a
-/// page of your own, and sent with
-/// [`Connection::respond`](crate::Connection::respond). What a client receives
-/// is a [`Response`].
+/// plain HTTP response such as a page, and sent with
+/// [`Connection::respond`](crate::Connection::respond). A client receives a
+/// [`Response`].
 ///
 /// ```
 /// use sansocket::Answer;
@@ -56,10 +56,21 @@ pub(super) enum Opening {
     Connect,
 }
 
-/// Build.
+/// Building an answer.
 impl Answer {
-    /// An answer with this status and no body. It does not open the connection.
-    /// A status outside 200 to 599 becomes 500 (RFC 9110 §15).
+    /// Creates an answer with this HTTP status and no body. It does not open the
+    /// connection. A status outside 200 to 599 becomes 500 (RFC 9110 §15).
+    ///
+    /// ```
+    /// use sansocket::Answer;
+    ///
+    /// # fn main() -> Result<(), sansocket::RequestError> {
+    /// let busy = Answer::new(503).with_header("Retry-After", "30")?;
+    /// assert_eq!(busy.headers().get_str("retry-after"), Some("30"));
+    /// assert_eq!(Answer::new(99).status(), 500);
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn new(status: u16) -> Self {
         let status = if matches!(status, 200..=599) {
             status
@@ -69,20 +80,34 @@ impl Answer {
         Self::with_status(status)
     }
 
-    /// Passes on what a gateway received from its upstream server: the status,
-    /// the body, and the header fields that are meant for the client.
+    /// Creates an answer that forwards a refusal, for gateways: it has the status,
+    /// the body and the end-to-end header fields of the upstream server's
+    /// response.
     ///
-    /// Fields that concern one connection alone are left out (RFC 9110 §7.6.1):
-    /// `Connection` and every field that it names, `Keep-Alive`, `TE`,
-    /// `Trailer`, `Transfer-Encoding`, `Upgrade` and `Proxy-*`; and those that
-    /// are written anew: `Content-Length` and `Sec-WebSocket-*`. A response that
-    /// opened a connection, or any other status outside 200 to 599, becomes 502
-    /// (Bad Gateway) without fields or body: answer with
-    /// [`Request::accept`](crate::Request::accept) to open the connection here
-    /// too.
+    /// Not forwarded are the fields that apply to a single connection (RFC 9110
+    /// §7.6.1), which are `Connection` and every field that it names,
+    /// `Keep-Alive`, `TE`, `Trailer`, `Transfer-Encoding`, `Upgrade` and
+    /// `Proxy-*`; and `Content-Length` and `Sec-WebSocket-*`, which are written
+    /// anew.
     ///
-    /// A body that is [truncated](Response::is_truncated) is passed on as far as
-    /// it came, so that the status is not lost.
+    /// A response that opened a connection, or any other status outside 200 to
+    /// 599, becomes 502 (Bad Gateway) without fields or body: to open the
+    /// connection, answer with [`Request::accept`](crate::Request::accept)
+    /// instead. A [truncated](Response::is_truncated) body is forwarded as it is.
+    ///
+    /// ```
+    /// use sansocket::{Answer, Request, blocking};
+    ///
+    /// # #[cfg(feature = "std")]
+    /// /// A gateway's answer, after it has tried to connect to its upstream server.
+    /// fn answer(request: &Request, upstream: &Result<blocking::Client, sansocket::Error>) -> Answer {
+    ///     match upstream {
+    ///         Ok(_) => request.accept(),
+    ///         Err(sansocket::Error::Refused(response)) => Answer::forwarding(response),
+    ///         Err(_) => request.reject(502),
+    ///     }
+    /// }
+    /// ```
     pub fn forwarding(response: &Response) -> Self {
         if !matches!(response.status(), 200..=599) {
             return Self::plain(502);
@@ -114,12 +139,26 @@ impl Answer {
         Ok(self)
     }
 
-    /// Chooses one of the subprotocols that the request offers (§4.2.2).
+    /// Selects one of the subprotocols that the request offers (§4.2.2).
     ///
     /// # Errors
     ///
-    /// If the request does not offer it, or this answer does not open the
-    /// connection.
+    /// [`RequestError::SubprotocolNotOffered`] if the request does not offer it, or
+    /// if this answer does not open the connection.
+    /// [`RequestError::InvalidSubprotocol`] if it is not a token.
+    ///
+    /// ```
+    /// use sansocket::{Answer, Request};
+    ///
+    /// /// Accepts the first subprotocol of the client that this server supports.
+    /// fn answer(request: &Request) -> Result<Answer, sansocket::RequestError> {
+    ///     let mut offered = request.subprotocols();
+    ///     match offered.find(|name| ["chat.v2", "chat.v1"].contains(name)) {
+    ///         Some(name) => request.accept().with_subprotocol(name),
+    ///         None => Ok(request.reject(400)),
+    ///     }
+    /// }
+    /// ```
     pub fn with_subprotocol(mut self, name: &str) -> Result<Self, RequestError> {
         if !is_token(name.as_bytes()) {
             return Err(RequestError::InvalidSubprotocol(name.into()));
@@ -131,10 +170,10 @@ impl Answer {
         Ok(self)
     }
 
-    /// Sets the body. Its length is sent along; the body itself is left out in
-    /// the answer to a HEAD request. An answer that opens the connection has no
-    /// body, nor has a 204 or 304 (RFC 9110 §6.4.1): for these, this does
-    /// nothing.
+    /// Sets the body; `Content-Length` is added when the answer is sent. The answer
+    /// to a HEAD request is sent without its body. Does nothing if the answer
+    /// opens the connection or has status 204 or 304, which have no body (RFC
+    /// 9110 §6.4.1).
     #[must_use]
     pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
         if !self.is_upgrade() && !matches!(self.0.status, 204 | 304) {
@@ -157,7 +196,7 @@ impl Answer {
         answer
     }
 
-    /// With this answer to the offers of permessage-deflate.
+    /// Sets the answer to the offers of permessage-deflate.
     #[cfg(feature = "deflate")]
     pub(super) fn with_deflate(mut self, parameters: Option<deflate::Parameters>) -> Self {
         self.0.agreement = self.0.agreement.with_deflate_answer(parameters);
@@ -180,7 +219,7 @@ impl Answer {
         answer
     }
 
-    /// The answer to a request with a fault, whose body says which.
+    /// The answer to an invalid request, whose body explains the fault.
     pub(crate) fn refusal(error: HandshakeError) -> Self {
         let mut answer = Self::with_explanation(error.status(), &format!(": {error}"));
         // RFC 9110 §15.5.6: "The origin server MUST generate an Allow header".
@@ -202,37 +241,38 @@ impl Answer {
     }
 }
 
-/// Questions.
+/// Accessors.
 impl Answer {
-    /// The HTTP status code: 101 for an answer that upgrades the connection, 200
-    /// for one that accepts an extended CONNECT.
+    /// Returns the HTTP status code: 101 for an answer that upgrades the
+    /// connection, 200 for one that accepts an extended CONNECT.
     pub fn status(&self) -> u16 {
         self.0.status
     }
 
-    /// The header fields that were added.
+    /// Returns the header fields that were added.
     pub fn headers(&self) -> &Headers {
         &self.0.headers
     }
 
-    /// The body.
+    /// Returns the body.
     pub fn content(&self) -> &[u8] {
         &self.0.body
     }
 
-    /// Whether this answer opens the connection.
+    /// Returns `true` if this answer opens the connection.
     pub fn is_upgrade(&self) -> bool {
         self.0.opening.is_some()
     }
 
-    /// What this answer agrees on: nothing, unless it opens the connection.
+    /// Returns the negotiated subprotocol and extensions, which are empty if this
+    /// answer does not open the connection.
     pub fn agreement(&self) -> &Agreement {
         &self.0.agreement
     }
 
-    /// All header fields to send by HTTP/1.1: those of the handshake and those
-    /// that were added. `Content-Length` is left to the library that writes the
-    /// [`content`](Self::content).
+    /// Returns all header fields to send over HTTP/1.1: those of the handshake and
+    /// those that were added. `Content-Length` is not included: the library that
+    /// writes the [`content`](Self::content) adds it.
     pub fn fields(&self) -> Headers {
         let mut fields = Headers::default();
         if let Some(Opening::Upgrade(accept)) = &self.0.opening {
@@ -247,9 +287,9 @@ impl Answer {
         fields
     }
 
-    /// All header fields to send by HTTP/2 or HTTP/3: as [`fields`](Self::fields),
-    /// without `Connection`, `Upgrade`, `Keep-Alive` and `Proxy-Connection`, which
-    /// they forbid (RFC 9113 §8.2.2).
+    /// Returns all header fields to send over HTTP/2 or HTTP/3: as
+    /// [`fields`](Self::fields), without `Connection`, `Upgrade`, `Keep-Alive` and
+    /// `Proxy-Connection`, which they forbid (RFC 9113 §8.2.2).
     pub fn multiplexed_fields(&self) -> Headers {
         let mut fields = Headers::default();
         const FORBIDDEN: [&str; 3] = ["Upgrade", "Keep-Alive", "Proxy-Connection"];
@@ -284,11 +324,11 @@ impl Answer {
     }
 }
 
-/// Write.
+/// Writing.
 impl Answer {
-    /// Appends the answer to a request by HTTP/1.1.
+    /// Appends the answer in the format of HTTP/1.1.
     pub(crate) fn write(&self, is_to_head: bool, out: &mut Vec<u8>) {
-        // At once, for all that most heads hold.
+        // Enough for most heads.
         out.reserve(256 + self.0.body.len());
         match &self.0.opening {
             Some(Opening::Upgrade(accept)) => write_upgrade(accept, out),
@@ -313,8 +353,8 @@ impl Answer {
             b"close"
         };
         write_field("Connection", connection, out);
-        // RFC 9110 §8.6: none with a 204; with a 304 it would be that of the
-        // body which a 200 would have.
+        // RFC 9110 §8.6: a 204 has none; in a 304 it would be the length of the
+        // body of a 200.
         if !matches!(status, 204 | 304) {
             write_field("Content-Length", format!("{}", body.len()).as_bytes(), out);
         }
@@ -333,7 +373,7 @@ fn write_upgrade(accept: &Accept, out: &mut Vec<u8>) {
     out.extend_from_slice(b"\r\n");
 }
 
-/// RFC 9110 §7.6.1: whether a gateway passes a field on.
+/// RFC 9110 §7.6.1: whether a gateway forwards a field.
 fn is_end_to_end(name: &str, headers: &Headers) -> bool {
     const HOP_BY_HOP: [&str; 7] = [
         "Connection",

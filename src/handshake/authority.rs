@@ -8,7 +8,7 @@ use super::number::parse_number;
 pub(super) struct Authority<'a> {
     /// An IPv6 address keeps its brackets.
     pub(super) host: &'a [u8],
-    /// `None` if there is none, or an empty one (RFC 3986 §3.2.3).
+    /// `None` if the port is missing or empty (RFC 3986 §3.2.3).
     pub(super) port: Option<u16>,
 }
 
@@ -44,8 +44,8 @@ impl<'a> Authority<'a> {
     }
 }
 
-/// A bit for each ASCII character of RFC 3986 §3.2.2 `reg-name`, of which an
-/// IPv4 address is one.
+/// A bit for each ASCII character of `reg-name` in RFC 3986 §3.2.2, which includes
+/// IPv4 addresses.
 const NAME: u128 =
     bits(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%!$&'()*+,;=");
 
@@ -62,7 +62,7 @@ const fn is_name(byte: u8) -> bool {
     byte.is_ascii() && NAME >> byte & 1 == 1
 }
 
-/// RFC 3986 §3.2.2: what brackets may contain.
+/// RFC 3986 §3.2.2: the characters allowed in brackets.
 const fn is_address(byte: u8) -> bool {
     byte == b':' || is_name(byte)
 }

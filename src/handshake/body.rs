@@ -1,5 +1,5 @@
-//! The body of a refusal (RFC 9112 §6): by length, in chunks, or until the end
-//! of the stream; never more than the limit.
+//! The body of a refusal (RFC 9112 §6): delimited by its length, by chunks, or by
+//! the end of the stream, and kept up to a limit.
 
 use alloc::vec::Vec;
 
@@ -19,29 +19,29 @@ pub(super) struct Body {
 /// How the end of the body is found, and the position in it.
 #[derive(Debug)]
 enum Framing {
-    /// So many bytes are to come.
+    /// This many bytes remain.
     Length(u64),
-    /// A line with the size of a chunk is arriving.
+    /// The line with the size of a chunk, as far as it was received.
     ChunkSize(Vec<u8>),
-    /// So many bytes of a chunk are to come.
+    /// This many bytes of a chunk remain.
     Chunk(u64),
-    /// So many bytes of the line end after a chunk are to come.
+    /// This many bytes of the line end after a chunk remain.
     ChunkEnd(usize),
-    /// The stream's end.
+    /// The body ends with the stream.
     EndOfStream,
-    /// It is over.
+    /// The body is complete.
     Done,
 }
 
-/// The longest line with the size of a chunk: longer than any size, with room
-/// for an extension.
+/// The maximum length of the line with the size of a chunk: longer than any size,
+/// with room for an extension.
 const MAX_SIZE_LINE: usize = 256;
 
 impl Body {
     /// The body that a response with this status has (RFC 9112 §6.3).
     ///
-    /// One whose length is invalid is given up at once: its end is unknown, and
-    /// the status is what matters.
+    /// A body with an invalid length is truncated at once, because its end is
+    /// unknown, and the status is what matters.
     pub(super) fn of(status: u16, fields: &KnownFields<'_>) -> Self {
         let mut is_truncated = false;
         let framing = match fields.first(HeaderField::TransferEncoding) {
@@ -64,7 +64,7 @@ impl Body {
         }
     }
 
-    /// Takes what the input has of the body. Returns whether it is over.
+    /// Takes the bytes of the body from the input. Returns whether it is complete.
     pub(super) fn read(&mut self, input: &mut Input<'_>, max_len: usize) -> bool {
         loop {
             match &mut self.framing {
@@ -109,7 +109,7 @@ impl Body {
         }
     }
 
-    /// The body, and whether it is not whole.
+    /// The body, and whether it is truncated.
     pub(super) fn finish(self) -> (Vec<u8>, bool) {
         (self.bytes, self.is_truncated)
     }
@@ -140,8 +140,8 @@ mod tests {
     const CHUNKED: (&str, &[u8]) = ("Transfer-Encoding", b"chunked");
     const MAX: usize = 8;
 
-    /// Reads a body in these pieces and, if it lasts until then, the end of the
-    /// stream. Gives back the body and whether it is cut off.
+    /// Reads a body in these pieces and then, if it is incomplete, the end of the
+    /// stream. Returns the body and whether it is truncated.
     fn read(field: Option<(&str, &[u8])>, pieces: &[&[u8]]) -> (Vec<u8>, bool) {
         let mut body = Body::of(200, &KnownFields::of(field.into_iter()));
         let mut pieces = pieces

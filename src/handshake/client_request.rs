@@ -13,10 +13,12 @@ use super::lists::{is_token, tokens};
 use super::request_error::{RequestError, check_header};
 use super::{Settings, Uri};
 
-/// A request to open a connection, as a client builds and sends it (§4.1).
+/// A client's request to open a connection (§4.1).
 ///
-/// The fields of the handshake itself are added when it is sent. What a server
-/// receives is a [`Request`](crate::Request).
+/// Passed to the `connect` functions of the adapters, which also accept a plain URI,
+/// or to [`Connection::client`](crate::Connection::client). The header fields of the
+/// handshake are added when the request is sent. A server receives a
+/// [`Request`](crate::Request).
 ///
 /// ```
 /// use sansocket::ClientRequest;
@@ -35,19 +37,27 @@ pub struct ClientRequest(Box<Inner>);
 struct Inner {
     uri: Uri,
     headers: Headers,
-    /// The names of the fields that may go to another server.
+    /// The names of the fields that may be sent to another server.
     forwarded: Vec<Box<str>>,
 }
 
 const SUBPROTOCOL: &str = "Sec-WebSocket-Protocol";
 
-/// Build.
+/// Building a request.
 impl ClientRequest {
-    /// A request to a `ws://` or `wss://` URI (§3).
+    /// Creates a request to a `ws://` or `wss://` URI (§3).
     ///
     /// # Errors
     ///
-    /// [`RequestError::Uri`].
+    /// [`RequestError::Uri`] if the URI is invalid.
+    ///
+    /// ```
+    /// use sansocket::{ClientRequest, RequestError, UriError};
+    ///
+    /// assert!(ClientRequest::to("wss://example.com/chat?room=1").is_ok());
+    /// let error = ClientRequest::to("https://example.com/").unwrap_err();
+    /// assert_eq!(error, RequestError::Uri(UriError::UnknownScheme));
+    /// ```
     pub fn to(uri: &str) -> Result<Self, RequestError> {
         Ok(Self(Box::new(Inner {
             uri: Uri::parse(uri)?,
@@ -61,9 +71,22 @@ impl ClientRequest {
     ///
     /// # Errors
     ///
-    /// An invalid name or value, or a name that the handshake writes itself:
-    /// `Host`, `Upgrade`, `Connection`, `Sec-WebSocket-*`, `Content-Length`,
-    /// `Transfer-Encoding`. The error names the header.
+    /// [`RequestError::InvalidHeaderName`] or
+    /// [`RequestError::InvalidHeaderValue`], or [`RequestError::ReservedHeader`]
+    /// for a field that the handshake writes itself: `Host`, `Upgrade`,
+    /// `Connection`, `Sec-WebSocket-*`, `Content-Length` and `Transfer-Encoding`.
+    ///
+    /// ```
+    /// use sansocket::{ClientRequest, RequestError};
+    ///
+    /// let request = ClientRequest::to("ws://example.com/")?;
+    /// // A line break would begin another header.
+    /// let error = request.clone().with_header("X-User", "eve\r\nX-Admin: yes").unwrap_err();
+    /// assert_eq!(error, RequestError::InvalidHeaderValue("X-User".into()));
+    /// let error = request.with_header("Host", "other.example").unwrap_err();
+    /// assert_eq!(error, RequestError::ReservedHeader("Host".into()));
+    /// # Ok::<(), RequestError>(())
+    /// ```
     pub fn with_header(
         mut self,
         name: &str,
@@ -78,9 +101,21 @@ impl ClientRequest {
     ///
     /// # Errors
     ///
-    /// [`RequestError::InvalidCookie`].
+    /// [`RequestError::InvalidCookie`] if the name is not a token, or the value has
+    /// a space, quote, comma, semicolon or backslash.
+    ///
+    /// ```
+    /// use sansocket::ClientRequest;
+    ///
+    /// let request = ClientRequest::to("ws://example.com/")?
+    ///     .with_cookie("session", "42")?
+    ///     .with_cookie("theme", "dark")?;
+    /// assert_eq!(request.headers().get_str("Cookie"), Some("session=42; theme=dark"));
+    /// assert!(request.with_cookie("name", "two words").is_err());
+    /// # Ok::<(), sansocket::RequestError>(())
+    /// ```
     pub fn with_cookie(mut self, name: &str, value: &str) -> Result<Self, RequestError> {
-        // RFC 6265 §4.1.1: what a cookie value is made of.
+        // RFC 6265 §4.1.1: the characters of a cookie value.
         let is_value = |byte: u8| byte.is_ascii_graphic() && !b"\",;\\".contains(&byte);
         if !is_token(name.as_bytes()) || !value.bytes().all(is_value) {
             return Err(RequestError::InvalidCookie(name.into()));
@@ -90,11 +125,23 @@ impl ClientRequest {
         Ok(self)
     }
 
-    /// Offers a subprotocol, after those that were offered before (§1.9).
+    /// Offers a subprotocol, after those that were offered before (§1.9). The
+    /// order is the order of preference; the server selects at most one.
     ///
     /// # Errors
     ///
-    /// If the name is not a token or was offered before.
+    /// [`RequestError::InvalidSubprotocol`] if the name is not a token, or
+    /// [`RequestError::DuplicateSubprotocol`] if it was offered before.
+    ///
+    /// ```
+    /// use sansocket::ClientRequest;
+    ///
+    /// let request = ClientRequest::to("ws://example.com/")?
+    ///     .with_subprotocol("chat.v2")?
+    ///     .with_subprotocol("chat.v1")?;
+    /// assert!(request.subprotocols().eq(["chat.v2", "chat.v1"]));
+    /// # Ok::<(), sansocket::RequestError>(())
+    /// ```
     pub fn with_subprotocol(mut self, name: &str) -> Result<Self, RequestError> {
         if !is_token(name.as_bytes()) {
             return Err(RequestError::InvalidSubprotocol(name.into()));
@@ -106,32 +153,31 @@ impl ClientRequest {
         Ok(self)
     }
 
-    /// Sets `Origin`, the page on whose behalf the connection is opened, as
-    /// browsers do (RFC 6454 §7).
+    /// Sets the field `Origin`, as browsers do (RFC 6454 §7): the origin of the page
+    /// that opens the connection. Other clients usually send none.
     ///
     /// # Errors
     ///
-    /// [`RequestError::InvalidHeaderValue`].
+    /// [`RequestError::InvalidHeaderValue`] if the value has a control character.
     pub fn with_origin(mut self, origin: &str) -> Result<Self, RequestError> {
         check_header("Origin", origin.as_bytes())?;
         self.0.headers.replace("Origin", origin.as_bytes());
         Ok(self)
     }
 
-    /// Lets the header fields of this name go to another server too, when a
-    /// redirect leads there. By default none do: see
-    /// [`redirected`](Self::redirected).
+    /// Allows the header fields of this name to be sent to another server after a
+    /// redirect. By default no fields are: see [`redirected`](Self::redirected).
     ///
-    /// Subprotocols are the field `Sec-WebSocket-Protocol`, the origin is the
-    /// field `Origin`.
+    /// For subprotocols, the name is `Sec-WebSocket-Protocol`; for the origin,
+    /// `Origin`.
     #[must_use]
     pub fn with_redirected_header(mut self, name: &str) -> Self {
         self.0.forwarded.push(name.into());
         self
     }
 
-    /// The same request to another server, which gets only the fields that may
-    /// be forwarded, or to another resource of the same server.
+    /// The same request to another resource of the same server, or to another
+    /// server, which receives only the fields that may be forwarded.
     pub(super) fn with_uri(&self, uri: Uri, is_same_server: bool) -> Self {
         let Inner {
             headers, forwarded, ..
@@ -152,25 +198,26 @@ impl ClientRequest {
     }
 }
 
-/// Questions.
+/// Accessors.
 impl ClientRequest {
-    /// Where this request goes.
+    /// Returns the URI.
     pub fn uri(&self) -> &Uri {
         &self.0.uri
     }
 
-    /// The header fields that were added, with cookies, subprotocols and origin.
+    /// Returns the header fields that were added, including cookies, subprotocols
+    /// and origin.
     pub fn headers(&self) -> &Headers {
         &self.0.headers
     }
 
-    /// The subprotocols that are offered, in order of preference.
+    /// Returns the offered subprotocols, in order of preference.
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
         tokens(self.0.headers.get(SUBPROTOCOL).unwrap_or_default())
     }
 }
 
-/// Write.
+/// Writing.
 impl ClientRequest {
     /// Appends the head (§4.1) and returns what the response must match.
     pub(crate) fn write(
@@ -209,8 +256,8 @@ impl ClientRequest {
 
     /// Passes each field of the head to `field`, in order.
     ///
-    /// RFC 8441 §5: an extended CONNECT, which has no key, has no `Upgrade` and
-    /// no `Connection` either, and `:authority` in the place of `Host`.
+    /// RFC 8441 §5: an extended CONNECT has no key, no `Upgrade` and no
+    /// `Connection`, and has `:authority` instead of `Host`.
     #[cfg_attr(not(feature = "deflate"), allow(unused_variables))]
     fn visit_fields(
         &self,

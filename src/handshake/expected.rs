@@ -25,7 +25,7 @@ impl Expected {
         }
     }
 
-    /// What the response agrees on, if it opens the connection.
+    /// The agreement, if the response opens the connection.
     pub(super) fn check_headers(
         &self,
         status: u16,

@@ -1,5 +1,5 @@
 //! permessage-deflate in `Sec-WebSocket-Extensions` (§9.1, RFC 7692 §5): which
-//! offer a server accepts, and what a client makes of the answer.
+//! offer a server accepts, and how a client checks the answer.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -9,8 +9,8 @@ use super::lists::{Item, extensions};
 use crate::deflate::{Element, NAME, Options, Parameters};
 use crate::error::{HandshakeError, HeaderField};
 
-/// What a client offers, in order of preference, as one list: there are servers
-/// that refuse a second field.
+/// The offers of a client, in order of preference, as one list, because some
+/// servers refuse a second field.
 pub(super) fn offer(options: &Options) -> String {
     let offers: Vec<_> = options.offers().map(|offer| offer.to_string()).collect();
     offers.join(", ")
@@ -30,7 +30,7 @@ pub(super) fn answer<'h>(
     Some(Parameters::answer(&offer, options))
 }
 
-/// What the response accepts of what was offered.
+/// The parameters of the offer that the response accepts, if any.
 ///
 /// RFC 7692 §7.1: a client fails the connection if the response has parameters
 /// that the offer does not allow.
@@ -53,8 +53,8 @@ pub(super) fn check(list: &[u8], options: &Options) -> Result<Option<Parameters>
     Ok(accepted)
 }
 
-/// The extensions in a list that is well-formed, each with what it says if it
-/// is a valid element of permessage-deflate.
+/// The extensions in a well-formed list, each with its parameters if it is a valid
+/// element of permessage-deflate.
 fn elements(list: &[u8]) -> impl Iterator<Item = (&[u8], Option<Element>)> {
     let mut items = extensions(list).flatten().peekable();
     iter::from_fn(move || {

@@ -1,4 +1,5 @@
-//! An HTTP head: found in any pieces in linear time, split once by httparse.
+//! An HTTP head: collected in linear time from pieces of any length, then parsed
+//! once by httparse.
 
 use alloc::vec::Vec;
 use core::mem::MaybeUninit;
@@ -7,16 +8,16 @@ use super::Limits;
 use crate::error::HandshakeError;
 use crate::input::Input;
 
-/// Collects a head that comes in pieces.
+/// Collects a head that arrives in pieces.
 #[derive(Debug, Default)]
 pub(crate) struct HeadBuffer {
     bytes: Vec<u8>,
 }
 
 impl HeadBuffer {
-    /// Parses the head that the input begins with, without a copy of it, and
-    /// takes it. `None`, and the input is untouched, if the head is incomplete
-    /// or anything about it is wrong: `collect` then decides.
+    /// Parses and takes the head at the start of the input, without copying it.
+    /// Returns `None` and leaves the input untouched if the head is incomplete or
+    /// anything about it is wrong: then `collect` decides.
     pub(super) fn parse_in_place<T, E>(
         &self,
         input: &mut Input<'_>,
@@ -34,10 +35,10 @@ impl HeadBuffer {
         Some(head)
     }
 
-    /// Takes bytes up to the end of the head and not one more. `None`: more
-    /// are needed, and all there were are kept.
+    /// Takes bytes up to the end of the head and no further. Returns `None` if more
+    /// are needed; those that were received are kept.
     ///
-    /// Each byte is looked at once, however small the pieces.
+    /// Each byte is looked at once, however small the pieces are.
     pub(crate) fn collect(
         &mut self,
         input: &mut Input<'_>,
@@ -66,14 +67,13 @@ impl HeadBuffer {
     }
 }
 
-/// RFC 9112 §2.2: a recipient may take a bare LF for a line end and a bare CR
-/// for a space, and two that differ in this can be played off against each
-/// other. Here both are refused, and so is an empty line before the head:
-/// before a request one is taken elsewhere.
+/// RFC 9112 §2.2: a recipient may treat a bare LF as a line end and a bare CR as a
+/// space. If two recipients differ in this, requests can be smuggled past one of
+/// them, so both are refused here. An empty line before the head is refused too;
+/// the one that is allowed before a request is handled elsewhere.
 ///
-/// Other control characters are refused when they arrive, not with the whole
-/// head: a client that speaks TLS to this port then fails at once, not at a
-/// deadline.
+/// Other control characters are refused as soon as they arrive, so that a client
+/// that speaks TLS to this port fails at once and not at a deadline.
 fn check_byte(before: Option<u8>, byte: u8) -> Result<(), HandshakeError> {
     let is_fine = match (before, byte) {
         (Some(b'\r'), b'\n') => true,
@@ -84,13 +84,12 @@ fn check_byte(before: Option<u8>, byte: u8) -> Result<(), HandshakeError> {
     is_fine.then_some(()).ok_or(HandshakeError::MalformedHead)
 }
 
-/// The same for a head that httparse split into this many fields: it takes a
-/// bare LF for a line end but never a bare CR, so there must be a CR for the
-/// first line, for each field, and for the empty line. It also skips empty
+/// The same check for a head that httparse split into this many fields. httparse
+/// accepts a bare LF as a line end but never a bare CR, so there must be a CR for
+/// the first line, for each field, and for the empty line. It also skips empty
 /// lines before the head.
 pub(super) fn check_line_ends(head: &[u8], fields: usize) -> Result<(), HandshakeError> {
-    // In runs whose count fits a byte, which the compiler turns into vector
-    // code.
+    // Counted in runs whose count fits a byte, which the compiler vectorizes.
     let count =
         |run: &[u8]| usize::from(run.iter().map(|byte| u8::from(*byte == b'\r')).sum::<u8>());
     let lines: usize = head.chunks(255).map(count).sum();
@@ -110,8 +109,8 @@ const fn room_for_headers(limits: &Limits, room: usize) -> usize {
     }
 }
 
-/// Gives httparse room for header fields: on the stack for those that are
-/// common, on the heap up to the limit.
+/// Provides room for the header fields that httparse finds: on the stack for a
+/// common number of fields, on the heap for more, up to the limit.
 pub(super) fn with_room<'h, T>(
     head: &'h [u8],
     limits: &Limits,
@@ -125,8 +124,8 @@ pub(super) fn with_room<'h, T>(
     let parsed = match parse(few) {
         Err(httparse::Error::TooManyHeaders) if limits.max_headers > COMMON => {
             let mut many = Vec::new();
-            // No field is shorter than `a:` and a line end, so a limit that is
-            // far away costs nothing.
+            // No field is shorter than `a:` and a line end, so a high limit
+            // costs nothing.
             many.resize_with(limits.max_headers.min(head.len() / 4), MaybeUninit::uninit);
             parse(&mut many)
         }

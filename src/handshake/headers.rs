@@ -4,10 +4,10 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// The header fields of a head, in their order.
+/// The header fields of an HTTP head, in order.
 ///
-/// Names are compared without case (RFC 9110 §5.1). Values are bytes, without
-/// the space around them.
+/// Names are case-insensitive (RFC 9110 §5.1). Values are bytes, without leading
+/// and trailing whitespace.
 ///
 /// ```
 /// use sansocket::ClientRequest;
@@ -30,7 +30,7 @@ pub(super) struct Span {
 }
 
 impl Headers {
-    /// The value of the first field of this name.
+    /// Returns the value of the first field with this name.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
         let (_, value) = self
             .fields
@@ -39,13 +39,38 @@ impl Headers {
         Some(self.slice(*value))
     }
 
-    /// The value of the first field of this name, if it is visible ASCII, spaces
-    /// and tabs (RFC 9110 §5.5). Any other value is `None` here.
+    /// Returns the value of the first field with this name as text. Returns `None`
+    /// if there is none, or if the value contains anything but visible ASCII,
+    /// spaces and tabs (RFC 9110 §5.5).
+    ///
+    /// ```
+    /// use sansocket::ClientRequest;
+    ///
+    /// let request = ClientRequest::to("ws://example.com/")?
+    ///     .with_header("X-Name", "Ada")?
+    ///     .with_header("X-City", "Zürich")?;
+    /// let headers = request.headers();
+    /// assert_eq!(headers.get_str("x-name"), Some("Ada"));
+    /// assert_eq!(headers.get_str("x-city"), None);
+    /// assert_eq!(headers.get("x-city"), Some("Zürich".as_bytes()));
+    /// # Ok::<(), sansocket::RequestError>(())
+    /// ```
     pub fn get_str(&self, name: &str) -> Option<&str> {
         visible(self.get(name)?)
     }
 
-    /// The values of all fields of this name.
+    /// Returns the values of all fields with this name, in order.
+    ///
+    /// ```
+    /// use sansocket::ClientRequest;
+    ///
+    /// let request = ClientRequest::to("ws://example.com/")?
+    ///     .with_header("Forwarded", "for=192.0.2.1")?
+    ///     .with_header("Forwarded", "for=192.0.2.2")?;
+    /// let hops: Vec<_> = request.headers().get_all("forwarded").collect();
+    /// assert_eq!(hops, [b"for=192.0.2.1", b"for=192.0.2.2"]);
+    /// # Ok::<(), sansocket::RequestError>(())
+    /// ```
     pub fn get_all<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h [u8]> {
         let named = move |field: &&(Span, Span)| self.is_named(field, name);
         self.fields
@@ -59,19 +84,19 @@ impl Headers {
         self.bytes.capacity() + self.fields.capacity() * size_of::<(Span, Span)>()
     }
 
-    /// All fields, as name and value.
+    /// Iterates over all fields, as pairs of name and value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
         self.fields
             .iter()
             .map(|(name, value)| (self.text(*name), self.slice(*value)))
     }
 
-    /// How many fields there are.
+    /// Returns the number of fields.
     pub const fn len(&self) -> usize {
         self.fields.len()
     }
 
-    /// Whether there are none.
+    /// Returns `true` if there are no fields.
     pub const fn is_empty(&self) -> bool {
         self.fields.is_empty()
     }
@@ -128,7 +153,7 @@ impl Headers {
         }
     }
 
-    /// Appends to a value in its place, so that no old copy remains.
+    /// Appends to a value in place, so that no old copy of it remains.
     fn extend(&mut self, value: Span, bytes: &[u8]) {
         let (at, len) = (value.end, bytes.len() as u32);
         self.bytes
@@ -157,7 +182,7 @@ impl Headers {
             .unwrap_or_default()
     }
 
-    /// Where bytes that were borrowed from here are.
+    /// The place of bytes that were borrowed from here.
     #[cfg(feature = "std")]
     pub(super) fn span_of(&self, part: &[u8]) -> Span {
         Span::within(&self.bytes, part)
@@ -175,7 +200,7 @@ impl Headers {
 }
 
 impl PartialEq for Headers {
-    /// The same names, spelled the same, with the same values in one order.
+    /// The same names, in the same case, with the same values, in the same order.
     fn eq(&self, other: &Self) -> bool {
         self.iter().eq(other.iter())
     }
@@ -205,7 +230,7 @@ impl Span {
     }
 }
 
-/// The value as text, if it is visible ASCII, spaces and tabs.
+/// The value as text, if it consists of visible ASCII, spaces and tabs.
 pub(super) fn visible(value: &[u8]) -> Option<&str> {
     let is_visible = |byte: &u8| matches!(byte, b'\t' | b' '..=b'~');
     let text = core::str::from_utf8(value).ok();

@@ -4,12 +4,12 @@ use alloc::boxed::Box;
 
 use super::authority::Authority;
 
-/// The hosts that a server answers for, as requests name them in `Host`: set
-/// with [`Config::with_hosts`](crate::Config::with_hosts).
+/// The hosts that a server answers for, compared with the `Host` of each request.
+/// Set with [`Config::with_hosts`](crate::Config::with_hosts).
 ///
-/// A page of another site can reach a server under a name of its own, by DNS
-/// rebinding (see [`OriginPolicy::SameOrigin`](crate::OriginPolicy::SameOrigin)).
-/// A list of hosts stops that.
+/// This prevents DNS rebinding, by which a malicious page reaches a server under a
+/// host name of its own: see
+/// [`OriginPolicy::SameOrigin`](crate::OriginPolicy::SameOrigin).
 ///
 /// ```
 /// use sansocket::{Config, Hosts};
@@ -35,12 +35,28 @@ struct Host {
 pub struct InvalidHost(Box<str>);
 
 impl Hosts {
-    /// A list of hosts, each with or without a port. An entry without a port
-    /// allows every port. Case does not matter, and there are no wildcards.
+    /// Creates a list of hosts, each with or without a port. An entry without a
+    /// port allows every port. Case does not matter, and there are no wildcards.
     ///
     /// # Errors
     ///
     /// [`InvalidHost`] with the first entry that is not a host.
+    ///
+    /// ```
+    /// use sansocket::{Config, Hosts, Rejection, Request, upgrade};
+    ///
+    /// # #[cfg(feature = "std")] {
+    /// let config = Config::new().with_hosts(Hosts::list(["chat.example.com", "localhost:8080"])?);
+    /// let to = |host: &str| -> Result<Request, Rejection> {
+    ///     upgrade::request("GET", "/", [("host", host.as_bytes())], &config)
+    /// };
+    /// assert!(to("Chat.Example.COM:8443").is_ok());
+    /// assert!(to("localhost:8080").is_ok());
+    /// assert_eq!(to("localhost:9999").unwrap_err().status(), 421);
+    /// assert!(Hosts::list(["https://chat.example.com/"]).is_err());
+    /// # }
+    /// # Ok::<(), sansocket::InvalidHost>(())
+    /// ```
     pub fn list(hosts: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, InvalidHost> {
         let hosts = hosts.into_iter().map(|host| Host::parse(host.as_ref()));
         hosts.collect::<Result<_, _>>().map(Self)
@@ -65,8 +81,8 @@ impl Host {
     fn matches(&self, host: Authority<'_>) -> bool {
         let is_port = match (self.port, host.port) {
             (None, _) => true,
-            // Clients leave out the port of the scheme, which is not known here
-            // if a proxy terminates TLS.
+            // Clients omit the default port of the scheme, which is not known
+            // here if a proxy terminates TLS.
             (Some(port), None) => matches!(port, 80 | 443),
             (port, named) => port == named,
         };

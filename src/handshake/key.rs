@@ -7,20 +7,20 @@ use sha1::{Digest, Sha1};
 /// A key as it is sent: 16 bytes in base64.
 pub(super) type Key = [u8; 24];
 
-/// What a server makes of it: a SHA-1 in base64.
+/// The answer to a key: a SHA-1 hash in base64.
 pub(super) type Accept = [u8; 28];
 
 /// RFC 6455 §1.3.
 const GUID: &[u8] = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11";
 
-/// §4.2.1 wants a value "that, when decoded, is 16 bytes in length", and says
-/// nothing of the 4 bits of the last character that carry no data.
+/// §4.2.1 requires a value "that, when decoded, is 16 bytes in length", and says
+/// nothing about the 4 bits of the last character that carry no data.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
     GeneralPurposeConfig::new().with_decode_allow_trailing_bits(true),
 );
 
-/// The key of a nonce.
+/// The key for a nonce.
 pub(super) fn key(nonce: [u8; 16]) -> Key {
     let mut key = Key::default();
     // The lengths match, so there is room.
@@ -49,7 +49,7 @@ mod tests {
 
     #[test]
     fn known_keys() {
-        // RFC 6455 §1.3, and one from a browser.
+        // The example of RFC 6455 §1.3, and one from a browser.
         assert_eq!(
             &accept(b"dGhlIHNhbXBsZSBub25jZQ=="),
             b"s3pPLMBiTxaQ9kYGzzhZRbK+xOo="

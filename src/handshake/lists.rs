@@ -1,6 +1,7 @@
 //! Lists of offers: subprotocols (§4.1, §11.3.4) and extensions (§9.1).
 //!
-//! Each list is walked once; names from the peer are data, never keys.
+//! Each list is parsed in one pass, and names from the peer are never used as
+//! keys.
 
 /// Whether this is a list of tokens, as `Sec-WebSocket-Protocol` must be.
 pub(super) fn is_token_list(list: &[u8]) -> bool {
@@ -81,10 +82,10 @@ enum Next {
 }
 
 impl<'h> Value<'h> {
-    /// The bytes that are meant.
+    /// The bytes without the backslashes.
     #[cfg(feature = "deflate")]
     pub(super) fn bytes(self) -> impl Iterator<Item = u8> {
-        // RFC 9110 §5.6.4: a backslash means the byte after it.
+        // RFC 9110 §5.6.4: a backslash is followed by a literal byte.
         self.0.iter().copied().filter(|byte| *byte != b'\\')
     }
 }
@@ -130,7 +131,7 @@ impl<'h> Items<'h> {
         Some(Item::Parameter(name, value))
     }
 
-    /// Takes a token and the space after it.
+    /// Takes a token and the whitespace after it.
     fn token(&mut self) -> Option<&'h [u8]> {
         let bytes = self.rest.iter();
         let len = bytes.take_while(|byte| is_token_byte(**byte)).count();
@@ -138,7 +139,7 @@ impl<'h> Items<'h> {
         (!token.is_empty()).then_some(token)
     }
 
-    /// Takes this byte and the space after it, if it comes next.
+    /// Takes this byte and the whitespace after it, if it is the next one.
     fn punctuation(&mut self, byte: u8) -> bool {
         let found = self.rest.first() == Some(&byte);
         self.take(usize::from(found));
@@ -169,7 +170,7 @@ impl<'h> Items<'h> {
         }
     }
 
-    /// Takes so many bytes and the space after them.
+    /// Takes this many bytes and the whitespace after them.
     fn take(&mut self, len: usize) -> &'h [u8] {
         let (taken, rest) = self.rest.split_at_checked(len).unwrap_or_default();
         self.rest = rest.trim_ascii_start();

@@ -1,11 +1,12 @@
-//! The opening handshake (§4): HTTP heads in, an [`Agreement`] out.
+//! The opening handshake (§4): reads and writes HTTP heads, and returns an
+//! [`Agreement`].
 //!
-//! What is received and what is made are different types:
+//! Heads that are received and heads that are sent have different types:
 //!
-//! | | received | made |
+//! | | receives | sends |
 //! |---|---|---|
-//! | by a client | [`Response`] | [`ClientRequest`] |
-//! | by a server | [`Request`] | [`Answer`] |
+//! | client | [`Response`] | [`ClientRequest`] |
+//! | server | [`Request`] | [`Answer`] |
 //!
 //! ```text
 //!  client                                                   server

@@ -4,11 +4,11 @@ use alloc::boxed::Box;
 
 use super::authority::Authority;
 
-/// Which values of `Origin` a server accepts.
+/// Which web pages a server accepts connections from, by the request's `Origin`.
 ///
-/// A browser sends a visitor's cookies along with the requests of any page, so
-/// a server that trusts cookies must look at the page's origin. Non-browser
-/// clients send no `Origin`, and every policy lets them pass.
+/// Browsers send a visitor's cookies with the requests of any page, so a server that
+/// trusts cookies must check the origin of the page. Non-browser clients send no
+/// `Origin`, and every policy accepts them.
 ///
 /// ```
 /// use sansocket::{Config, OriginPolicy};
@@ -21,21 +21,22 @@ use super::authority::Authority;
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum OriginPolicy {
-    /// Pages from the host and port that the request is addressed to. The
-    /// scheme is not compared: behind a proxy that terminates TLS, the server
-    /// does not know its own.
+    /// Accepts pages from the host and port that the request is addressed to. The
+    /// scheme is not compared, because a server behind a proxy that terminates TLS
+    /// does not know its own scheme.
     ///
-    /// This does not stop DNS rebinding: a page on `evil.example`, whose name
-    /// resolves to the address of your server (127.0.0.1, or one in your
-    /// network) while the page is open, sends `Origin: http://evil.example` and
+    /// This does not prevent DNS rebinding: the name `evil.example` can resolve to
+    /// the address of your server (127.0.0.1, or one in your network) while a page
+    /// of that site is open. The page then sends `Origin: http://evil.example` and
     /// `Host: evil.example`, which match. Cookies do not leak that way, but a
-    /// server that trusts everyone who can reach it, as one on localhost often
-    /// does, must also check the host: see [`Config::with_hosts`](crate::Config::with_hosts).
+    /// server that trusts everyone who can reach it, like many servers on
+    /// localhost, must also check the host: see
+    /// [`Config::with_hosts`](crate::Config::with_hosts).
     #[default]
     SameOrigin,
-    /// Pages of these origins: made by [`list`](Self::list).
+    /// Accepts pages of these origins. Created with [`list`](Self::list).
     List(OriginList),
-    /// Pages from anywhere.
+    /// Accepts pages from anywhere.
     Any,
 }
 
@@ -49,14 +50,23 @@ pub struct OriginList(Box<[Box<str>]>);
 pub struct InvalidOrigin(Box<str>);
 
 impl OriginPolicy {
-    /// Pages of these origins alone, each as browsers send it:
-    /// `https://example.com`, `https://example.com:8443`, or `null` for pages
-    /// without an origin. Case does not matter, and there are no wildcards.
+    /// Creates a policy that accepts only pages of these origins, each in the form
+    /// that browsers send: `https://example.com`, `https://example.com:8443`, or
+    /// `null` for pages without an origin. Case does not matter, and there are no
+    /// wildcards.
     ///
     /// # Errors
     ///
-    /// [`InvalidOrigin`] with the first entry that is not an origin: it could
-    /// match no page. A common mistake is a path or a slash at the end.
+    /// [`InvalidOrigin`] with the first entry that is not an origin and so would
+    /// never match. A common mistake is a path or a trailing slash.
+    ///
+    /// ```
+    /// use sansocket::OriginPolicy;
+    ///
+    /// assert!(OriginPolicy::list(["https://example.com", "http://localhost:3000"]).is_ok());
+    /// let error = OriginPolicy::list(["https://example.com/"]).unwrap_err();
+    /// assert!(error.to_string().ends_with("\"https://example.com/\""));
+    /// ```
     pub fn list(origins: impl IntoIterator<Item = impl AsRef<str>>) -> Result<Self, InvalidOrigin> {
         let origins = origins.into_iter().map(|origin| check(origin.as_ref()));
         let origins = origins.collect::<Result<_, _>>()?;
@@ -98,8 +108,8 @@ fn check(origin: &str) -> Result<Box<str>, InvalidOrigin> {
     }
 }
 
-/// RFC 6454 §4 and §6.2: scheme, host and port; the port may be left out where
-/// it is the scheme's own.
+/// RFC 6454 §4 and §6.2: scheme, host and port; the default port of the scheme may
+/// be omitted.
 struct Origin<'h> {
     scheme: &'h [u8],
     authority: &'h [u8],
@@ -120,7 +130,7 @@ impl<'h> Origin<'h> {
             .eq_ignore_ascii_case(self.without_port(host))
     }
 
-    /// Leaves out the scheme's own port.
+    /// Removes the default port of the scheme.
     fn without_port<'a>(&self, authority: &'a [u8]) -> &'a [u8] {
         let is = |scheme: &[u8]| self.scheme.eq_ignore_ascii_case(scheme);
         let port: &[u8] = match () {
@@ -140,7 +150,7 @@ fn is_same(allowed: &[u8], origin: &[u8]) -> bool {
             allowed.scheme.eq_ignore_ascii_case(origin.scheme)
                 && allowed.has_authority(origin.authority)
         }
-        // `null`, of a page without an origin, is only what it says.
+        // `null`, for a page without an origin, is compared literally.
         _ => allowed == origin,
     }
 }

@@ -9,27 +9,29 @@ use super::{ClientRequest, RequestError, Response, Uri};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum RedirectError {
-    /// The status is not that of a redirect, or there is no `Location`.
+    /// The status is not a redirect, or there is no `Location`.
     #[error("not a redirect")]
     NotARedirect,
     /// `Location` is not a URI that a WebSocket can be opened to.
-    #[error("location: {0}")]
+    #[error("invalid Location: {0}")]
     InvalidLocation(RequestError),
-    /// From `wss` to `ws`: everyone on the way could read the traffic.
+    /// The redirect leads from `wss` to `ws`: everyone on the path could read the
+    /// traffic.
     #[error("redirect from wss to ws")]
     Downgrade,
 }
 
 impl ClientRequest {
-    /// The request that this response redirects to: to its `Location`, with the
-    /// same fields if scheme, host and port stay the same.
+    /// Creates the request to follow a redirect: it goes to the `Location` of the
+    /// response, with the same fields if scheme, host and port are the same.
     ///
-    /// Another server gets only the fields that
-    /// [`with_redirected_header`](Self::with_redirected_header) names: not
-    /// `Authorization`, not `Cookie`, no subprotocol and no origin, since each of
-    /// them may contain a secret.
+    /// Any other server receives only the fields that
+    /// [`with_redirected_header`](Self::with_redirected_header) names. All others,
+    /// including `Authorization`, `Cookie`, subprotocols and the origin, can
+    /// contain secrets and are removed.
     ///
-    /// `http` and `https` are taken for `ws` and `wss`.
+    /// `http` and `https` in `Location` are treated as `ws` and `wss`. The adapters
+    /// follow redirects with `adapter::Connector::with_max_redirects`.
     ///
     /// # Errors
     ///
@@ -77,7 +79,7 @@ fn same_server(a: &Uri, b: &Uri) -> bool {
         && a.host().eq_ignore_ascii_case(b.host())
 }
 
-/// RFC 3986 §5.2, without the removal of dot segments, which servers do.
+/// RFC 3986 §5.2, without the removal of dot segments, which servers perform.
 fn resolve(base: &Uri, location: &str) -> String {
     // RFC 6455 §3: no fragments.
     let location = location.split('#').next().unwrap_or_default();

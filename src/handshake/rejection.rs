@@ -7,11 +7,11 @@ use super::answer::Answer;
 use super::request::Request;
 use crate::error::HandshakeError;
 
-/// A request that a server refused by itself, because it breaks a rule or a
-/// limit: for logs and counters. The answer is written already.
+/// A request that a server refused because it breaks a rule or exceeds a limit.
+/// The answer is already written; this is for logs and metrics.
 ///
-/// The [`Display`](fmt::Display) form is one line, with what the client sent
-/// escaped:
+/// The [`Display`](fmt::Display) form is a single line, in which data from the
+/// client is escaped:
 ///
 /// ```
 /// use sansocket::{Config, Connection, Event, Input};
@@ -41,38 +41,38 @@ impl Rejection {
         Self { request, error }
     }
 
-    /// What is wrong with the request.
+    /// Returns what is wrong with the request.
     pub const fn error(&self) -> HandshakeError {
         self.error
     }
 
-    /// The HTTP status of the answer.
+    /// Returns the HTTP status of the answer.
     pub const fn status(&self) -> u16 {
         self.error.status()
     }
 
-    /// The request, or `None` if its head could not be parsed.
+    /// Returns the request, or `None` if its head could not be parsed.
     pub const fn request(&self) -> Option<&Request> {
         self.request.as_ref()
     }
 
-    /// The method, as it was received.
+    /// Returns the method, as it was received.
     pub fn method(&self) -> Option<&str> {
         self.request().map(Request::method)
     }
 
-    /// The request target: [`Request::target`], or, if it is invalid, what was
-    /// received.
+    /// Returns the request target: [`Request::target`], or the bytes received if
+    /// the target is invalid.
     pub fn target(&self) -> Option<&str> {
         self.request().map(Request::target)
     }
 
-    /// The page that asked for the connection (RFC 6454 §7).
+    /// Returns the `Origin` of the request (RFC 6454 §7), if any.
     pub fn origin(&self) -> Option<&str> {
         self.request()?.header("Origin")
     }
 
-    /// Appends the answer of HTTP/1.1.
+    /// Appends the answer in the format of HTTP/1.1.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let is_head = self.request().is_some_and(Request::is_head);
         Answer::refusal(self.error).write(is_head, out);

@@ -12,11 +12,12 @@ use super::lists::tokens;
 use crate::deflate;
 use crate::error::HandshakeError;
 
-/// A request that a server received: by [`Event::Request`](crate::Event::Request),
-/// or from [`upgrade::request`](crate::upgrade::request).
+/// A request that a server received: an upgrade to WebSocket, or plain HTTP.
 ///
+/// Delivered by [`Event::Request`](crate::Event::Request), by the `accept_with`
+/// functions of the adapters, and by [`upgrade::request`](crate::upgrade::request).
 /// Answer it with [`accept`](Self::accept), [`reject`](Self::reject), or an
-/// [`Answer`] of your own. Clients send a [`ClientRequest`](crate::ClientRequest).
+/// [`Answer`] of your own. A client sends a [`ClientRequest`](crate::ClientRequest).
 ///
 /// ```
 /// use sansocket::{Answer, Request};
@@ -39,7 +40,7 @@ struct Inner {
     parts: Parts,
 }
 
-/// What was found in the head of a request, as places in [`Headers`].
+/// The parts of a request's head, as places in [`Headers`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Parts {
     pub(super) method: Span,
@@ -52,12 +53,12 @@ pub(super) struct Parts {
     pub(super) deflate: Option<deflate::Parameters>,
 }
 
-/// In which way a request asks for a WebSocket.
+/// How a request asks for a WebSocket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum UpgradeKind {
-    /// By an upgrade with this key (RFC 6455 §4.1).
+    /// With an upgrade that has this key (RFC 6455 §4.1).
     Upgrade(Span),
-    /// By an extended CONNECT (RFC 8441 §4).
+    /// With an extended CONNECT (RFC 8441 §4).
     #[cfg(feature = "std")]
     Connect,
 }
@@ -69,27 +70,28 @@ impl Request {
         Self(Box::new(Inner { headers, parts }))
     }
 
-    /// The method; `GET` for every upgrade, `CONNECT` for an extended CONNECT.
+    /// Returns the method: `GET` for an upgrade, `CONNECT` for an extended CONNECT.
     pub fn method(&self) -> &str {
         self.0.headers.text(self.0.parts.method)
     }
 
-    /// The path and query, or, in a plain HTTP request, `*` or the authority of
-    /// a CONNECT.
+    /// Returns the path and query. In a plain HTTP request, it can also be `*` or
+    /// the authority of a CONNECT.
     ///
-    /// Of a target in absolute-form (`GET http://example.com/chat`) it is the
-    /// path and query alone.
+    /// For a target in absolute-form (`GET http://example.com/chat`), only the path
+    /// and query are returned.
     pub fn target(&self) -> &str {
         self.0.headers.text(self.0.parts.target)
     }
 
-    /// The path: the [`target`](Self::target) up to the `?`. It is not decoded.
+    /// Returns the path: the [`target`](Self::target) up to the `?`. It is not
+    /// percent-decoded.
     pub fn path(&self) -> &str {
         self.split_target().0
     }
 
-    /// The query: the part of the [`target`](Self::target) after the `?`. It is
-    /// not decoded.
+    /// Returns the query: the part of the [`target`](Self::target) after the `?`. It
+    /// is not percent-decoded.
     pub fn query(&self) -> Option<&str> {
         self.split_target().1
     }
@@ -101,28 +103,52 @@ impl Request {
         }
     }
 
-    /// The host and port that the request is addressed to: the value of `Host`,
-    /// or the authority of a target in absolute-form, which replaces it
-    /// (RFC 9112 §3.2.2). A request of HTTP/1.0 may have none.
+    /// Returns the host and port that the request is addressed to: the value of
+    /// `Host`, or the authority of a target in absolute-form, which replaces it
+    /// (RFC 9112 §3.2.2). An HTTP/1.0 request may have none.
     pub fn host(&self) -> Option<&str> {
         self.0.parts.host.map(|host| self.0.headers.text(host))
     }
 
-    /// All header fields, as they were received.
+    /// Returns all header fields, as they were received.
     pub fn headers(&self) -> &Headers {
         &self.0.headers
     }
 
-    /// The value of the first header field of this name, if it is visible ASCII,
-    /// spaces and tabs. See [`headers`](Self::headers) for any other.
+    /// Returns the value of the first header field with this name as text. `None`
+    /// if there is none, or if the value contains anything but visible ASCII,
+    /// spaces and tabs: see [`headers`](Self::headers) for such values.
+    ///
+    /// ```
+    /// use sansocket::{Answer, Request};
+    ///
+    /// fn answer(request: &Request) -> Answer {
+    ///     match request.header("Authorization") {
+    ///         Some("Bearer secret") => request.accept(),
+    ///         _ => request.reject(401),
+    ///     }
+    /// }
+    /// ```
     pub fn header(&self, name: &str) -> Option<&str> {
         self.0.headers.get_str(name)
     }
 
-    /// The value of the first cookie of this name (RFC 6265 §5.4), in any of the
-    /// `Cookie` fields: HTTP/2 may split them (RFC 9113 §8.2.3).
+    /// Returns the value of the first cookie with this name (RFC 6265 §5.4). All
+    /// `Cookie` fields are searched, because HTTP/2 may split the cookies
+    /// (RFC 9113 §8.2.3).
     ///
-    /// Names are case-sensitive. Quotes around a value are part of it.
+    /// Names are case-sensitive. Quotes around a value are part of the value.
+    ///
+    /// ```
+    /// use sansocket::{Config, Connection, Event, Input};
+    ///
+    /// let (mut ws, mut out) = (Connection::server(&Config::new()), Vec::new());
+    /// let mut bytes = *b"GET / HTTP/1.1\r\nHost: example.com\r\nCookie: a=1; session=42\r\n\r\n";
+    /// let event = ws.receive(&mut Input::new(&mut bytes), &mut out);
+    /// let Some(Event::Request(request)) = event else { panic!("{event:?}") };
+    /// assert_eq!(request.cookie("session"), Some("42"));
+    /// assert_eq!(request.cookie("SESSION"), None);
+    /// ```
     pub fn cookie(&self, name: &str) -> Option<&str> {
         let fields = self.0.headers.get_all("Cookie");
         let pairs = fields.flat_map(|field| field.split(|byte| *byte == b';'));
@@ -131,21 +157,21 @@ impl Request {
         Some(value.trim_ascii())
     }
 
-    /// The subprotocols that the client offers, in its order of preference
-    /// (§1.9).
+    /// Returns the subprotocols that the client offers, in its order of preference
+    /// (§1.9). Select one with [`Answer::with_subprotocol`].
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
         self.0.headers.get_all(SUBPROTOCOL).flat_map(tokens)
     }
 
-    /// Whether this request asks for a WebSocket and follows every rule of
-    /// §4.2.1. If not, it is plain HTTP: answer it with a page, or refuse it.
-    /// The bytes after its head stay in the [`Input`](crate::Input).
+    /// Returns `true` if this request asks for a WebSocket and follows every rule of
+    /// §4.2.1. Otherwise it is plain HTTP: answer it with a page, or refuse it. The
+    /// bytes after its head stay in the [`Input`](crate::Input).
     pub fn is_upgrade(&self) -> bool {
         self.0.parts.upgrade_kind.is_some()
     }
 
-    /// The answer that opens the connection (§4.2.2). For a plain HTTP request
-    /// it is a refusal with status 426 (Upgrade Required).
+    /// Returns the answer that opens the connection (§4.2.2). For a plain HTTP
+    /// request, it is a refusal with status 426 (Upgrade Required).
     pub fn accept(&self) -> Answer {
         let opening = match self.0.parts.upgrade_kind {
             Some(UpgradeKind::Upgrade(key)) => {
@@ -161,8 +187,19 @@ impl Request {
         answer
     }
 
-    /// An answer that refuses with this HTTP status, and a line of plain text
-    /// that says so.
+    /// Returns an answer that refuses the request with this HTTP status. Its body is
+    /// a line of plain text with the status.
+    ///
+    /// ```
+    /// use sansocket::{Config, upgrade};
+    ///
+    /// # #[cfg(feature = "std")] {
+    /// let request = upgrade::request("GET", "/admin", [("host", &b"example.com"[..])], &Config::new())?;
+    /// let answer = request.reject(404);
+    /// assert_eq!(answer.content(), b"404 Not Found\n");
+    /// # }
+    /// # Ok::<(), sansocket::Rejection>(())
+    /// ```
     pub fn reject(&self, status: u16) -> Answer {
         Answer::plain(status)
     }

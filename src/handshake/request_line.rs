@@ -6,7 +6,7 @@ use alloc::format;
 use super::authority::Authority;
 use crate::error::HandshakeError;
 
-/// The version of HTTP that a request came by, as far as rules differ.
+/// The HTTP version of a request, as far as the rules differ.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum HttpVersion {
     /// HTTP/1.0.
@@ -23,15 +23,15 @@ pub(crate) enum HttpVersion {
 pub(crate) struct RequestLine<'h> {
     pub(super) version: HttpVersion,
     pub(super) method: &'h str,
-    /// Of a target in absolute-form, or from elsewhere: `:authority`.
+    /// The authority of a target in absolute-form, or `:authority`.
     pub(super) authority: Option<&'h str>,
-    /// What follows the authority, or the whole target.
+    /// The part after the authority, or the whole target.
     resource: &'h str,
 }
 
 impl<'h> RequestLine<'h> {
-    /// Splits a target in absolute-form (RFC 9112 §3.2.2) and takes any other
-    /// as it is.
+    /// Splits a target in absolute-form (RFC 9112 §3.2.2); any other target is kept
+    /// unchanged.
     pub(crate) fn new(version: HttpVersion, method: &'h str, target: &'h str) -> Self {
         let (authority, resource) = match split_absolute(target) {
             Some((authority, resource)) => (Some(authority), resource),
@@ -45,8 +45,8 @@ impl<'h> RequestLine<'h> {
         }
     }
 
-    /// With the authority from elsewhere: `:authority` of HTTP/2, or a URI that
-    /// another library split.
+    /// Sets the authority: from `:authority` of HTTP/2, or from a URI that another
+    /// library split.
     #[cfg(feature = "std")]
     pub(crate) fn with_authority(self, authority: Option<&'h str>) -> Self {
         let authority = authority.or(self.authority);
@@ -66,8 +66,8 @@ impl<'h> RequestLine<'h> {
         self.authority.is_some() && (self.resource.is_empty() || self.resource.starts_with('?'))
     }
 
-    /// Whether this is a target of RFC 9112 §3.2, and of an upgrade one that
-    /// names a resource (RFC 6455 §4.2.1).
+    /// Checks the target by RFC 9112 §3.2. The target of an upgrade must also name
+    /// a resource (RFC 6455 §4.2.1).
     pub(super) fn check_target(&self, is_upgrade: bool) -> Result<(), HandshakeError> {
         // RFC 3986 §3.5: a fragment is never sent.
         let is_resource = self.resource.starts_with('/') || self.has_empty_path();
@@ -81,8 +81,8 @@ impl<'h> RequestLine<'h> {
 
     /// The authority of the target, if it has one.
     ///
-    /// RFC 9110 §4.2.4: user information in it is refused, because it serves to
-    /// hide the host.
+    /// RFC 9110 §4.2.4: user information is refused, because it is used to disguise
+    /// the host.
     pub(super) fn check_authority(&self) -> Result<Option<&'h [u8]>, HandshakeError> {
         match self.authority.map(str::as_bytes) {
             Some(authority) if !Authority::is_valid(authority) => {
@@ -93,7 +93,7 @@ impl<'h> RequestLine<'h> {
     }
 }
 
-/// The authority of a target in absolute-form, and what follows it.
+/// The authority of a target in absolute-form, and the part after it.
 fn split_absolute(target: &str) -> Option<(&str, &str)> {
     if target.starts_with('/') {
         return None;
@@ -153,7 +153,7 @@ mod tests {
 
     #[test]
     fn targets_are_checked() {
-        // Whether it is fine in an upgrade, and in a plain request.
+        // Whether it is valid in an upgrade, and in a plain request.
         let table = [
             ("GET", "/", true, true),
             ("GET", "http://h", true, true),

@@ -1,5 +1,5 @@
-//! How requests are read: from the bytes of HTTP/1, or from pairs of name and
-//! value that another library read.
+//! Reading requests: from the bytes of HTTP/1, or from the pairs of name and value
+//! that another library has read.
 
 use alloc::borrow::Cow;
 
@@ -15,7 +15,7 @@ use super::rules::KnownFields;
 use crate::error::{HandshakeError, HeaderField};
 use crate::input::Input;
 
-/// Reads a request in any pieces.
+/// Reads a request from pieces of any length.
 #[derive(Debug, Default)]
 pub(crate) struct RequestReader {
     empty_line: EmptyLine,
@@ -34,13 +34,13 @@ enum EmptyLine {
     Possible,
     /// Its CR was received.
     Started,
-    /// It was received, or there is none.
+    /// It was received, or there was none.
     Done,
 }
 
 impl RequestReader {
-    /// Takes the head out of the input and not one byte more. `None`: more is
-    /// needed.
+    /// Takes the head from the input, and nothing after it. Returns `None` if more
+    /// is needed.
     pub(crate) fn read(
         &mut self,
         input: &mut Input<'_>,
@@ -60,7 +60,7 @@ impl RequestReader {
         let Some(head) = head.map_err(failed)? else {
             return Ok(None);
         };
-        // The head is complete, so it ends where its last line does.
+        // The head is complete, and ends with its last line.
         match parse(&head, settings)? {
             Some((request, _)) => Ok(Some(request)),
             None => Err(failed(HandshakeError::MalformedHead)),
@@ -90,8 +90,7 @@ impl RequestReader {
     }
 }
 
-/// Parses a head, if the bytes contain a complete one, and returns its length
-/// too.
+/// Parses a head, if the bytes contain a complete one. Returns its length too.
 fn parse(bytes: &[u8], settings: &Settings) -> Result<Option<(Request, usize)>, Rejection> {
     let parsed = with_room(bytes, &settings.limits, |room| {
         let mut parsed = httparse::Request::new(&mut []);
@@ -106,7 +105,7 @@ fn parse(bytes: &[u8], settings: &Settings) -> Result<Option<(Request, usize)>, 
     });
     match parsed {
         Ok(parsed) => parsed.transpose(),
-        // A space in the target looks like one before the version.
+        // A space in the target looks like the space before the version.
         Err(HandshakeError::UnsupportedHttpVersion) if !ends_in_http_version(bytes) => {
             Err(Rejection::new(None, HandshakeError::MalformedHead))
         }
@@ -163,10 +162,10 @@ fn answer_extensions(headers: &Headers, settings: &Settings) -> Option<crate::de
     extensions::answer(lists, options)
 }
 
-/// Read by another library.
+/// Requests that another library has read.
 #[cfg(feature = "std")]
 impl Request {
-    /// A request of HTTP/1.0, HTTP/1.1, or a plain one of HTTP/2.
+    /// A request over HTTP/1.0 or HTTP/1.1, or a plain request over HTTP/2.
     pub(crate) fn received<'f>(
         line: RequestLine<'_>,
         pairs: impl Iterator<Item = (&'f str, &'f [u8])>,
@@ -180,8 +179,8 @@ impl Request {
         from_pairs(line, headers, checked, settings)
     }
 
-    /// An extended CONNECT (RFC 8441 §4), whose `:authority` is in the line, and
-    /// whose other pseudo-header fields were checked with this result.
+    /// An extended CONNECT (RFC 8441 §4). `:authority` is in the line; `pseudo` is
+    /// the result of checking the other pseudo-header fields.
     pub(crate) fn connect<'f>(
         line: RequestLine<'_>,
         pseudo: Result<(), HandshakeError>,

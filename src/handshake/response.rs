@@ -14,12 +14,28 @@ use super::{Agreement, Limits, Settings};
 use crate::error::HandshakeError;
 use crate::input::Input;
 
-/// A response that a client received: with [`Event::Open`](crate::Event::Open)
-/// if it opened the connection, else with
-/// [`Event::Refused`](crate::Event::Refused).
+/// A response that a client received.
 ///
-/// A server makes an [`Answer`](crate::Answer); a gateway passes a response on
-/// with [`Answer::forwarding`](crate::Answer::forwarding).
+/// Delivered by [`Event::Open`](crate::Event::Open) if it opened the connection, and
+/// otherwise by [`Event::Refused`](crate::Event::Refused) or, in the adapters, as
+/// `Error::Refused`. A server sends an [`Answer`](crate::Answer); a gateway forwards
+/// a response with [`Answer::forwarding`](crate::Answer::forwarding).
+///
+/// ```
+/// use sansocket::{ClientRequest, Config, Connection, Event, Input};
+///
+/// # if !cfg!(feature = "std") { return Ok(()); }
+/// let mut out = Vec::new();
+/// let request = ClientRequest::to("ws://example.com/")?;
+/// let mut ws = Connection::client(&request, &Config::new(), &mut out)?;
+/// let mut bytes = *b"HTTP/1.1 429 Too Many Requests\r\n\
+///     Retry-After: 30\r\nContent-Length: 9\r\n\r\nslow down";
+/// let event = ws.receive(&mut Input::new(&mut bytes), &mut out);
+/// let Some(Event::Refused(response)) = event else { panic!("{event:?}") };
+/// assert_eq!((response.status(), response.body()), (429, &b"slow down"[..]));
+/// assert_eq!(response.header("Retry-After"), Some("30"));
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 #[derive(Clone, PartialEq, Eq)]
 pub struct Response(Box<Inner>);
 
@@ -33,40 +49,44 @@ struct Inner {
 }
 
 impl Response {
-    /// The HTTP status code; 101 if the connection is open.
+    /// Returns the HTTP status code: 101 if the response opened the connection (200
+    /// over HTTP/2).
     pub fn status(&self) -> u16 {
         self.0.status
     }
 
-    /// All header fields, as they were received.
+    /// Returns all header fields, as they were received.
     pub fn headers(&self) -> &Headers {
         &self.0.headers
     }
 
-    /// The value of the first header field of this name, if it is visible ASCII,
-    /// spaces and tabs. See [`headers`](Self::headers) for any other.
+    /// Returns the value of the first header field with this name as text. `None`
+    /// if there is none, or if the value contains anything but visible ASCII,
+    /// spaces and tabs: see [`headers`](Self::headers) for such values.
     pub fn header(&self, name: &str) -> Option<&str> {
         self.0.headers.get_str(name)
     }
 
-    /// The body of a refusal: at most
+    /// Returns the body of a refusal, of at most
     /// [`max_body_len`](crate::Config::with_max_body_len) bytes.
     pub fn body(&self) -> &[u8] {
         &self.0.body
     }
 
-    /// Whether the body is incomplete: it was longer than the limit, malformed,
-    /// declared with two lengths, or the stream or the time ended within it.
+    /// Returns `true` if the body is incomplete: it is longer than the limit or
+    /// malformed, has contradictory lengths, or was interrupted by the end of the
+    /// stream or the handshake timeout.
     pub fn is_truncated(&self) -> bool {
         self.0.is_truncated
     }
 
-    /// The subprotocol that the server chose (§1.9).
+    /// Returns the subprotocol that the server selected (§1.9), if any.
     pub fn subprotocol(&self) -> Option<&str> {
         self.0.agreement.subprotocol()
     }
 
-    /// What this response agrees on: nothing, unless it opened the connection.
+    /// Returns the negotiated subprotocol and extensions, which are empty if the
+    /// response did not open the connection.
     pub fn agreement(&self) -> &Agreement {
         &self.0.agreement
     }
@@ -76,7 +96,7 @@ impl Response {
         size_of::<Inner>() + self.0.headers.memory_usage() + self.0.body.capacity()
     }
 
-    /// A response that another library read.
+    /// A response that another library has read.
     #[cfg(any(feature = "h2", feature = "hyper"))]
     pub(crate) fn received<'f>(
         status: u16,
@@ -114,7 +134,7 @@ impl Response {
             let status = parsed.code.unwrap_or_default();
             let pairs = parsed.headers.iter().map(|field| (field.name, field.value));
             let body = Body::of(status, &KnownFields::of(pairs));
-            // RFC 6455 §4.1 needs HTTP/1.1 for the upgrade only.
+            // RFC 6455 §4.1 requires HTTP/1.1 only for an upgrade.
             let is_old = status == 101 && parsed.version != Some(1);
             let response = Self::new(status, Headers::parsed(head, parsed.headers));
             Ok(httparse::Status::Complete((response, body, is_old)))
@@ -148,7 +168,7 @@ impl fmt::Debug for Response {
     }
 }
 
-/// What a response does to the connection.
+/// A complete response.
 #[derive(Debug)]
 pub(crate) enum Reply {
     /// It opens the connection.
@@ -157,7 +177,8 @@ pub(crate) enum Reply {
     Refused(Response),
 }
 
-/// Reads the response in any pieces, and checks it against the request.
+/// Reads the response from pieces of any length, and checks it against the
+/// request.
 #[derive(Debug)]
 pub(crate) struct ResponseReader {
     head: HeadBuffer,
@@ -179,8 +200,8 @@ impl ResponseReader {
         }
     }
 
-    /// Takes the response out of the input, and not one byte more if it opens
-    /// the connection. `None`: more is needed.
+    /// Takes the response from the input, and nothing after it if it opens the
+    /// connection. Returns `None` if more is needed.
     pub(crate) fn read(
         &mut self,
         input: &mut Input<'_>,
@@ -205,8 +226,8 @@ impl ResponseReader {
         Ok(reply.map(Reply::Refused))
     }
 
-    /// Returns the refusal whose body is being read, with what has arrived of
-    /// it: its time is over, but status and fields are known.
+    /// Returns the refusal whose body is incomplete, when its time is over: status
+    /// and fields are known.
     pub(crate) fn take_truncated(&mut self) -> Option<Response> {
         if let Some((_, body)) = &mut self.refusal {
             body.truncate();
@@ -249,7 +270,7 @@ mod tests {
     use super::*;
     use crate::config::Config;
 
-    /// Reads these bytes in pieces and then cuts off what has not arrived.
+    /// Reads these bytes in pieces and then cuts the response off.
     fn cut_off(pieces: &[&[u8]]) -> Option<Response> {
         let config = Config::new();
         let settings = &config.settings().handshake;

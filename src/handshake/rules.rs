@@ -1,5 +1,5 @@
-//! The rules on header fields, over pairs of name and value: whatever brought
-//! them, an HTTP/1.1 head or another library's map.
+//! The rules for header fields, which work on pairs of name and value: from an
+//! HTTP/1.1 head, or from another library's map.
 
 use super::authority::Authority;
 use super::content_length::ContentLength;
@@ -9,11 +9,11 @@ use super::request_line::{HttpVersion, RequestLine};
 use super::{Agreement, Settings, key, lists};
 use crate::error::{HandshakeError, HeaderField};
 
-/// The fields that the handshake speaks of, found in one pass.
+/// The fields that the handshake uses, found in one pass.
 #[derive(Debug)]
 pub(super) struct KnownFields<'h> {
     first: [Option<&'h [u8]>; COUNT],
-    /// A bit for each field that occurs again.
+    /// A bit for each field that is repeated.
     repeated: u16,
     content_length: ContentLength,
     /// `Upgrade` lists `websocket`.
@@ -28,8 +28,8 @@ pub(super) struct KnownFields<'h> {
 const COUNT: usize = HeaderField::TransferEncoding as usize + 1;
 
 impl HeaderField {
-    /// The field of this name. Names are looked at by length first, as nearly
-    /// all that come are others.
+    /// The field with this name. Names are compared by length first, because nearly
+    /// all received fields are others.
     pub(super) fn from_name(name: &str) -> Option<Self> {
         let candidates: &[(&str, Self)] = match name.len() {
             4 => &[("Host", Self::Host)],
@@ -47,7 +47,7 @@ impl HeaderField {
             24 => &[("Sec-WebSocket-Extensions", Self::Extensions)],
             _ => return None,
         };
-        // Most are spelled like this, and so are compared in whole words.
+        // Most are in this case, and so are compared in whole words.
         let found = candidates
             .iter()
             .find(|(known, _)| name == *known || name.eq_ignore_ascii_case(known));
@@ -56,7 +56,7 @@ impl HeaderField {
 }
 
 impl<'h> KnownFields<'h> {
-    /// Sorts out the fields of a head.
+    /// Finds the known fields among those of a head.
     pub(super) fn of(pairs: impl Iterator<Item = (&'h str, &'h [u8])>) -> Self {
         let mut fields = Self {
             first: [None; COUNT],
@@ -75,8 +75,8 @@ impl<'h> KnownFields<'h> {
         fields
     }
 
-    /// Checks a request by RFC 6455 §4.2.1 and returns the key of an upgrade.
-    /// `None` is a plain HTTP request, which is only checked to be well-formed.
+    /// Checks a request by RFC 6455 §4.2.1 and returns the key of an upgrade, or
+    /// `None` for a plain HTTP request, which only has to be well-formed.
     pub(super) fn check_request(
         &self,
         line: &RequestLine<'h>,
@@ -138,7 +138,7 @@ impl<'h> KnownFields<'h> {
             return Err(HandshakeError::Invalid(HeaderField::Host));
         }
         let host = line.check_authority()?.or(field);
-        // RFC 9112 §3.2: HTTP/1.1 needs the field, whatever the target is.
+        // RFC 9112 §3.2: HTTP/1.1 requires the field, whatever the target is.
         let is_missing = match line.version {
             HttpVersion::Http10 => false,
             HttpVersion::Http11 => field.is_none(),
@@ -152,7 +152,7 @@ impl<'h> KnownFields<'h> {
         Ok(host.unwrap_or_default())
     }
 
-    /// Checks what every way to open a WebSocket has in common.
+    /// Checks the rules that all requests for a WebSocket have in common.
     fn check_offers(&self, host: &[u8], settings: &Settings) -> Result<(), HandshakeError> {
         if self.required(HeaderField::Version)? != b"13" {
             return Err(HandshakeError::UnsupportedVersion);
@@ -188,7 +188,7 @@ impl<'h> KnownFields<'h> {
         self.check_answers(offered, settings)
     }
 
-    /// Checks what every response that opens a WebSocket has in common
+    /// Checks the rules that all responses that open a WebSocket have in common
     /// (RFC 8441 §5). `offered` is the list of subprotocols.
     pub(super) fn check_answers(
         &self,
@@ -282,7 +282,7 @@ impl<'h> KnownFields<'h> {
         }
     }
 
-    /// A body where frames are to follow is how requests are smuggled.
+    /// A body before the frames would allow request smuggling.
     fn check_bodiless(&self) -> Result<(), HandshakeError> {
         if self.first(HeaderField::TransferEncoding).is_some() {
             return Err(HandshakeError::Unexpected(HeaderField::TransferEncoding));

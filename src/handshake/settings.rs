@@ -1,4 +1,4 @@
-//! What the application allows in opening handshakes, and their limits.
+//! The settings of opening handshakes, and their limits.
 
 use super::hosts::Hosts;
 use super::origin::OriginPolicy;
@@ -10,11 +10,11 @@ use crate::error::HandshakeError;
 #[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) limits: Limits,
-    /// The pages that a server lets in.
+    /// The pages that a server accepts.
     pub(crate) origin: OriginPolicy,
-    /// The hosts that a server answers for; `None` allows every one.
+    /// The hosts that a server answers for; `None` allows all.
     pub(crate) hosts: Option<Hosts>,
-    /// What to offer or accept of permessage-deflate.
+    /// The options of permessage-deflate, if it is enabled.
     #[cfg(feature = "deflate")]
     pub(crate) deflate: Option<deflate::Options>,
 }

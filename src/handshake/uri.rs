@@ -36,22 +36,22 @@ pub enum UriError {
     UnknownScheme,
     /// A character that must be percent-encoded (RFC 3986 §2): a space, a
     /// control character, one of ``"<>\^`{|}``, or one that is not ASCII.
-    #[error("character that must be percent-encoded (RFC 3986 section 2)")]
+    #[error("contains a character that must be percent-encoded (RFC 3986 section 2)")]
     InvalidCharacter,
     /// A `%` without two hexadecimal digits after it (RFC 3986 §2.1).
     #[error("invalid percent-encoding (RFC 3986 section 2.1)")]
     InvalidEscape,
-    /// More than 65,534 bytes, which is as much as HTTP libraries take.
+    /// More than 65,534 bytes, the limit of HTTP libraries.
     #[error("longer than 65534 bytes")]
     TooLong,
-    /// A user name or password, which the scheme has no place for (§3).
+    /// A user name or password, which the scheme does not allow (§3).
     #[error("user information is not allowed (RFC 6455 section 3)")]
     UserInformation,
-    /// The host is empty, has a percent-encoded character, or brackets without
-    /// an IPv6 address (RFC 3986 §3.2.2).
+    /// The host is empty, contains a percent-encoded character, or has brackets
+    /// without an IPv6 address (RFC 3986 §3.2.2).
     #[error("invalid host (RFC 3986 section 3.2.2)")]
     InvalidHost,
-    /// The port is not a number of 1 to 65535 (RFC 3986 §3.2.3).
+    /// The port is not a number from 1 to 65535 (RFC 3986 §3.2.3).
     #[error("invalid port (RFC 3986 section 3.2.3)")]
     InvalidPort,
     /// A fragment identifier: `#` must be written `%23` (§3).
@@ -62,12 +62,21 @@ pub enum UriError {
 impl Uri {
     /// Parses a URI.
     ///
-    /// Square brackets are allowed in path and query, where RFC 3986 demands
-    /// that they be percent-encoded, because browsers send them as they are.
+    /// Square brackets are allowed in path and query: RFC 3986 requires that they be
+    /// percent-encoded, but browsers send them unencoded.
     ///
     /// # Errors
     ///
-    /// See [`UriError`].
+    /// [`UriError`], if this is not a `ws://` or `wss://` URI.
+    ///
+    /// ```
+    /// use sansocket::{Uri, UriError};
+    ///
+    /// assert_eq!(Uri::parse("wss://example.com")?.port(), 443);
+    /// assert_eq!(Uri::parse("ws://example.com/#top"), Err(UriError::Fragment));
+    /// assert_eq!(Uri::parse("ws://user@example.com/"), Err(UriError::UserInformation));
+    /// # Ok::<(), UriError>(())
+    /// ```
     pub fn parse(uri: &str) -> Result<Self, UriError> {
         if uri.contains('#') {
             return Err(UriError::Fragment);
@@ -91,8 +100,8 @@ impl Uri {
     }
 
     fn new(is_secure: bool, host: &str, port: u16, default: u16, resource: &str) -> Self {
-        // RFC 9110 §4.2.3: the scheme's own port may be left out, and many
-        // servers compare `Host` to their name alone.
+        // RFC 9110 §4.2.3: the default port may be omitted, and many servers
+        // compare `Host` with their name only.
         let authority = if port == default {
             host.into()
         } else {
@@ -108,27 +117,28 @@ impl Uri {
         }
     }
 
-    /// Whether the connection is to be made over TLS: `wss`.
+    /// Returns `true` for `wss`: the connection uses TLS.
     pub const fn is_secure(&self) -> bool {
         self.is_secure
     }
 
-    /// The host, an IPv6 address without brackets.
+    /// Returns the host. An IPv6 address has no brackets.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The port: 80 or 443 by default.
+    /// Returns the port, which defaults to 80 for `ws` and 443 for `wss`.
     pub const fn port(&self) -> u16 {
         self.port
     }
 
-    /// The host and port, as in `Host`.
+    /// Returns host and port in the form of the field `Host`: the default port is
+    /// omitted.
     pub fn authority(&self) -> &str {
         &self.authority
     }
 
-    /// The path and query (§3).
+    /// Returns the path and query (§3).
     pub fn resource_name(&self) -> &str {
         &self.resource_name
     }
@@ -156,10 +166,10 @@ fn check_characters(uri: &str) -> Result<(), UriError> {
     Ok(())
 }
 
-/// The longest URI that the `http` crate takes.
+/// The longest URI that the `http` crate accepts.
 const MAX_LEN: usize = 65_534;
 
-/// An IPv6 address without the brackets around it.
+/// Removes the brackets around an IPv6 address.
 fn without_brackets(host: &str) -> &str {
     let inner = host
         .strip_prefix('[')
