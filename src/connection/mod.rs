@@ -26,6 +26,8 @@ mod receive;
 
 mod send;
 
+mod prepared;
+
 mod closing;
 
 #[cfg(feature = "deflate")]

@@ -1,9 +1,6 @@
 //! Sending: takes messages and commands, and appends bytes.
 
-use alloc::borrow::Cow;
 use alloc::vec::Vec;
-
-use bytes::Bytes;
 
 use super::lifecycle::Stage;
 use super::{Connection, PartialMessage};
@@ -14,7 +11,7 @@ use crate::error::SendError;
 use crate::frame::encoder::{self, Start};
 use crate::frame::{Header, MaskingKey, Opcode, Role};
 use crate::handshake::Answer;
-use crate::message::{Fragment, Framed, MessageKind, MessageRef, Prepared};
+use crate::message::{Fragment, MessageKind, MessageRef};
 
 impl Connection {
     /// Answers the request of [`Event::Request`](crate::Event::Request).
@@ -193,79 +190,6 @@ impl Connection {
         self.role == Role::Server && len <= self.config.settings().max_sent_frame_len
     }
 
-    /// Sends a message that was framed in advance, for many connections. A server
-    /// copies the finished frame; a client masks it.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    ///
-    /// ```
-    /// use sansocket::{Agreement, Config, Connection, Prepared, Role};
-    ///
-    /// let config = Config::new();
-    /// let news = Prepared::new("to all");
-    /// for _ in 0..3 {
-    ///     let mut ws = Connection::upgraded(Role::Server, Agreement::default(), &config);
-    ///     let mut out = Vec::new();
-    ///     ws.send_prepared(&news, &mut out)?;
-    ///     assert_eq!(out, b"\x81\x06to all");
-    /// }
-    /// # Ok::<(), sansocket::SendError>(())
-    /// ```
-    pub fn send_prepared(
-        &mut self,
-        prepared: &Prepared,
-        out: &mut Vec<u8>,
-    ) -> Result<(), SendError> {
-        self.check_between_messages()?;
-        let Framed {
-            start,
-            payload,
-            frame,
-        } = &*self.prepared_frame(prepared);
-        match self.role {
-            Role::Server => {
-                out.extend_from_slice(frame);
-                self.count_frame(frame.len());
-            }
-            Role::Client => self.write_frames(*start, payload, out)?,
-        }
-        Ok(())
-    }
-
-    /// Returns the frame of a prepared message, which the caller writes after the
-    /// contents of `out`. All server connections share the memory of the frame,
-    /// so that nothing is copied.
-    ///
-    /// # Errors
-    ///
-    /// As [`send`](Self::send).
-    ///
-    /// ```
-    /// use sansocket::{Agreement, Config, Connection, Prepared, Role};
-    ///
-    /// let config = Config::new();
-    /// let news = Prepared::new("to all");
-    /// let mut ws = Connection::upgraded(Role::Server, Agreement::default(), &config);
-    /// let mut other = Connection::upgraded(Role::Server, Agreement::default(), &config);
-    /// let (frame, same) = (ws.share_prepared(&news)?, other.share_prepared(&news)?);
-    /// assert_eq!(frame, b"\x81\x06to all"[..]);
-    /// assert_eq!(frame.as_ptr(), same.as_ptr());
-    /// # Ok::<(), sansocket::SendError>(())
-    /// ```
-    pub fn share_prepared(&mut self, prepared: &Prepared) -> Result<Bytes, SendError> {
-        self.check_between_messages()?;
-        let form = self.prepared_frame(prepared);
-        if self.role == Role::Server {
-            self.count_frame(form.frame.len());
-            return Ok(form.frame.clone());
-        }
-        let mut frame = Vec::new();
-        self.write_frames(form.start, &form.payload, &mut frame)?;
-        Ok(frame.into())
-    }
-
     /// Sends a ping (§5.5.2) with a payload of at most 125 bytes. The peer's pong
     /// is an [`Event::Pong`](crate::Event::Pong) with the same payload.
     ///
@@ -360,16 +284,6 @@ impl Connection {
     ) {
         let len = encoder::write(start, payload, key, out);
         self.count_frame(len);
-    }
-
-    /// The form of a prepared message that this connection sends.
-    #[cfg_attr(not(feature = "deflate"), allow(clippy::needless_pass_by_ref_mut))]
-    fn prepared_frame<'p>(&mut self, prepared: &'p Prepared) -> Cow<'p, Framed> {
-        #[cfg(feature = "deflate")]
-        if let Some(compressed) = self.compressed_form(prepared) {
-            return Cow::Owned(compressed);
-        }
-        Cow::Borrowed(prepared.plain())
     }
 
     #[inline]
