@@ -8,3 +8,4 @@ mod interop;
 mod leaks;
 mod peers;
 mod server;
+mod wscat;

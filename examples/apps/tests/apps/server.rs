@@ -24,8 +24,7 @@ impl Server {
         let mut child = Command::new(example(name))
             .arg("127.0.0.1:0")
             .args(args)
-            // Where one of TLS writes its certificate.
-            .arg(env::temp_dir().join(format!("sansocket-{name}-{}.pem", std::process::id())))
+            .arg(certificate(name))
             .stdout(Stdio::piped())
             .spawn()
             .expect("it starts");
@@ -65,6 +64,11 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
+}
+
+/// Where a server of TLS, of this name, writes its certificate.
+pub(crate) fn certificate(name: &str) -> PathBuf {
+    env::temp_dir().join(format!("sansocket-{name}-{}.pem", std::process::id()))
 }
 
 /// `cargo test --workspace` builds the examples beside the tests; what is not
