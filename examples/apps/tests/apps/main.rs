@@ -8,4 +8,5 @@ mod interop;
 mod leaks;
 mod peers;
 mod server;
+mod socketio;
 mod wscat;
