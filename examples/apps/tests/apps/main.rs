@@ -7,6 +7,7 @@ mod interop;
 #[cfg(target_os = "linux")]
 mod leaks;
 mod peers;
+mod proxy;
 mod server;
 mod socketio;
 mod wscat;

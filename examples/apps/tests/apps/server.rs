@@ -9,7 +9,7 @@ use std::process::{Child, ChildStdout, Command, Stdio};
 pub(crate) struct Server {
     child: Child,
     /// Open, so that it can go on printing.
-    _stdout: BufReader<ChildStdout>,
+    stdout: Option<BufReader<ChildStdout>>,
     /// Where it listens.
     pub(crate) url: String,
 }
@@ -35,7 +35,7 @@ impl Server {
         let url = format!("{url}/");
         Self {
             child,
-            _stdout: stdout,
+            stdout: Some(stdout),
             url,
         }
     }
@@ -43,6 +43,11 @@ impl Server {
     /// Of its process.
     pub(crate) fn id(&self) -> u32 {
         self.child.id()
+    }
+
+    /// What it prints, after its first line.
+    pub(crate) fn take_stdout(&mut self) -> BufReader<ChildStdout> {
+        self.stdout.take().expect("taken once")
     }
 
     /// As Ctrl-C does, and waits for its end.
