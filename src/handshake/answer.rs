@@ -182,6 +182,27 @@ impl Answer {
         self
     }
 
+    /// Declines permessage-deflate for this connection, although
+    /// [`Config::with_deflate`](crate::Config::with_deflate) enables it: for
+    /// paths whose messages contain secrets or are compressed already. Without
+    /// effect on an answer that does not open the connection.
+    ///
+    /// ```
+    /// use sansocket::{Answer, Request};
+    ///
+    /// fn answer(request: &Request) -> Answer {
+    ///     match request.path() {
+    ///         "/images" => request.accept().without_deflate(),
+    ///         _ => request.accept(),
+    ///     }
+    /// }
+    /// ```
+    #[cfg(feature = "deflate")]
+    #[must_use]
+    pub fn without_deflate(self) -> Self {
+        self.with_deflate(None)
+    }
+
     /// An answer that opens the connection, for a request that offers these
     /// subprotocols.
     pub(super) fn opening(opening: Opening, offered: Box<[u8]>) -> Self {

@@ -5,7 +5,7 @@ use crate::drive::feed;
 use crate::wire::config;
 use sansocket::deflate::Options;
 use sansocket::{
-    ClientRequest, Config, Connection, ConnectionError, Event, HandshakeError, HeaderField,
+    ClientRequest, Config, Connection, ConnectionError, Event, HandshakeError, HeaderField, Input,
 };
 
 const NAME: &str = "permessage-deflate";
@@ -296,6 +296,26 @@ fn nothing_is_negotiated_unless_asked_for() {
     assert_eq!(offer(&config()), None);
     let unasked = Err(HandshakeError::ExtensionNotOffered);
     assert_eq!(check(&[NAME], &config()), unasked);
+}
+
+#[test]
+fn server_may_decline_for_one_connection() {
+    let config = config().with_deflate(Options::new());
+    let head = format!(
+        "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
+        Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n\
+        Sec-WebSocket-Extensions: {NAME}\r\n\r\n"
+    );
+    let (mut ws, mut out) = (Connection::server(&config), Vec::new());
+    let mut head = head.into_bytes();
+    let Some(Event::Request(request)) = ws.receive(&mut Input::new(&mut head), &mut out) else {
+        panic!("no request");
+    };
+    ws.respond(request.accept().without_deflate(), &mut out)
+        .unwrap();
+    assert!(ws.is_open());
+    assert_eq!(ws.deflate(), None);
+    assert!(!String::from_utf8(out).unwrap().contains("Extensions"));
 }
 
 #[test]
