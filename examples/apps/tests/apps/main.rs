@@ -11,3 +11,4 @@ mod proxy;
 mod server;
 mod socketio;
 mod wscat;
+mod ticker;

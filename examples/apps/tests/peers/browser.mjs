@@ -45,7 +45,7 @@ export async function until(attempt) {
 
 // A tab that shows `url`. `evaluate(source)` runs JavaScript in it and returns the
 // (JSON) value, of a promise too; `text(id)` is an element's text.
-export async function open(url, { width = 1000, height = 700 } = {}) {
+export async function open(url, { width: wide = 1000, height = 700 } = {}) {
   const target = await (await fetch(`http://${host}/json/new?${url}`, { method: "PUT" })).json();
   const devtools = new WebSocket(target.webSocketDebuggerUrl, { maxPayload: 0 });
   await once(devtools, "open");
@@ -60,12 +60,17 @@ export async function open(url, { width = 1000, height = 700 } = {}) {
     waiting.set(++id, ({ result, error }) => error ? failed(new Error(error.message)) : done(result));
     devtools.send(JSON.stringify({ id, method, params }));
   });
-  await command("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false });
+  await command("Emulation.setDeviceMetricsOverride", { width: wide, height, deviceScaleFactor: 1, mobile: false });
   const evaluate = async (expression) => {
     const { result, exceptionDetails } =
       await command("Runtime.evaluate", { expression, awaitPromise: true, returnByValue: true });
     if (exceptionDetails) throw new Error(exceptionDetails.exception?.description ?? exceptionDetails.text);
     return result.value;
+  };
+  const screenshot = async (name) => {
+    if (!process.env.SCREENSHOTS) return;
+    const { data } = await command("Page.captureScreenshot", { format: "png" });
+    await writeFile(path.join(process.env.SCREENSHOTS, name), Buffer.from(data, "base64"));
   };
   return {
     command,
@@ -79,10 +84,16 @@ export async function open(url, { width = 1000, height = 700 } = {}) {
       input.dispatchEvent(new Event("input", { bubbles: true }));
     }`),
     until: (expression) => until(() => evaluate(expression)),
-    screenshot: async (name) => {
+    screenshot,
+    // Takes pictures in light and dark, and as on a phone.
+    portraits: async (name) => {
       if (!process.env.SCREENSHOTS) return;
-      const { data } = await command("Page.captureScreenshot", { format: "png" });
-      await writeFile(path.join(process.env.SCREENSHOTS, name), Buffer.from(data, "base64"));
+      for (const [kind, width, scheme] of [["light", wide, "light"], ["dark", wide, "dark"], ["phone", 390, "light"]]) {
+        await command("Emulation.setDeviceMetricsOverride", { width, height, deviceScaleFactor: 1, mobile: false });
+        await command("Emulation.setEmulatedMedia", { features: [{ name: "prefers-color-scheme", value: scheme }] });
+        await sleep(1500);
+        await screenshot(`${name}-${kind}.png`);
+      }
     },
     close: () => command("Page.close"),
   };
