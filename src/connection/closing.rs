@@ -74,7 +74,7 @@ impl Connection {
     /// # Errors
     ///
     /// - [`SendError::InvalidCloseCode`] if the code must not be sent, see
-    ///   [`CloseCode::may_be_sent`].
+    ///   [`CloseCode::is_sendable`].
     /// - [`SendError::NotOpen`] if the opening handshake is not complete.
     /// - [`SendError::NoEntropy`] if a client has no masking key.
     ///

@@ -1,5 +1,4 @@
-//! Commands that are needed less often, on the whole socket and on its sending
-//! half.
+//! Methods that are needed less often, of the WebSocket and of its halves.
 
 use std::future::poll_fn;
 use std::task::{Context, Poll};
@@ -15,7 +14,7 @@ use crate::connection::Connection;
 use crate::message::{Fragment, MessageRef, Prepared};
 
 impl<T: Transport> Driver<T> {
-    /// Takes a message if there is room for it, else gives it back.
+    /// Queues a message if there is room for it, and returns it otherwise.
     pub(super) fn try_take<'m>(
         &mut self,
         message: MessageRef<'m>,
@@ -40,7 +39,7 @@ impl<T: Transport> Driver<T> {
         })
     }
 
-    /// Lets the caller do what there is no other method for.
+    /// Calls `act` with the state machine and the output.
     pub(super) fn with<R>(&mut self, act: impl FnOnce(&mut Connection, &mut Vec<u8>) -> R) -> R {
         act(&mut self.ws, self.write_queue.out())
     }
@@ -48,8 +47,9 @@ impl<T: Transport> Driver<T> {
 
 /// Less often.
 impl<T: Transport> WebSocket<T> {
-    /// Queues a message without waiting, as [`feed`](Self::feed). If the unsent
-    /// bytes are at their bound, it is returned.
+    /// Queues a message like [`feed`](Self::feed), without waiting. If
+    /// [`max_unsent_len`](crate::Config::with_max_unsent_len) is reached, the
+    /// message is returned.
     ///
     /// # Errors
     ///
@@ -71,30 +71,73 @@ impl<T: Transport> WebSocket<T> {
         self.driver.try_take(message.into())
     }
 
-    /// Sends a prepared message: returns when the stream was flushed. Cancel
-    /// safe, as [`send`](Self::send).
+    /// Sends a message that was framed in advance for many connections, like
+    /// [`send`](Self::send). Cancel safe.
     ///
     /// # Errors
     ///
-    /// As `send`.
+    /// As [`send`](Self::send).
+    ///
+    /// ```
+    /// # #[cfg(feature = "tokio")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use sansocket::{Agreement, Config, Role, tokio::WebSocket};
+    /// # let (near, far) = tokio::io::duplex(4096);
+    /// # let (config, none) = (Config::new(), Agreement::default());
+    /// # let mut ws = WebSocket::upgraded(near, Role::Server, none.clone(), Vec::new(), &config);
+    /// # let mut peer = WebSocket::upgraded(far, Role::Client, none, Vec::new(), &config);
+    /// use sansocket::Prepared;
+    ///
+    /// let news = Prepared::new("to all");
+    /// for ws in [&mut ws] {
+    ///     ws.send_prepared(&news).await?;
+    /// }
+    /// assert_eq!(peer.next().await?, Some("to all".into()));
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
+    /// ```
     pub async fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
         self.feed_prepared(prepared).await?;
         self.flush().await
     }
 
-    /// Sends a piece of a message, see [`Connection::send_fragment`]: returns
-    /// when the stream was flushed. Cancel safe, as [`send`](Self::send).
+    /// Sends a fragment of a message, for messages that are produced piece by piece,
+    /// like [`send`](Self::send). Cancel safe. See [`Connection::send_fragment`].
     ///
     /// # Errors
     ///
-    /// As `send`, and [`SendError::UnfinishedMessage`](crate::SendError) if it
-    /// is of another kind than the pieces before.
+    /// As [`send`](Self::send), and
+    /// [`SendError::UnfinishedMessage`](crate::SendError) if the fragment has
+    /// another type than those before.
+    ///
+    /// ```
+    /// # #[cfg(feature = "tokio")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use sansocket::{Agreement, Config, Role, tokio::WebSocket};
+    /// # let (near, far) = tokio::io::duplex(4096);
+    /// # let (config, none) = (Config::new(), Agreement::default());
+    /// # let mut ws = WebSocket::upgraded(near, Role::Server, none.clone(), Vec::new(), &config);
+    /// # let mut peer = WebSocket::upgraded(far, Role::Client, none, Vec::new(), &config);
+    /// use sansocket::Fragment;
+    ///
+    /// for number in 1..=3 {
+    ///     ws.send_fragment(Fragment::more(number.to_string())).await?;
+    /// }
+    /// ws.send_fragment(Fragment::last("")).await?;
+    /// assert_eq!(peer.next().await?, Some("123".into()));
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
+    /// ```
     pub async fn send_fragment(&mut self, fragment: Fragment<'_>) -> Result<(), Error> {
         self.feed_fragment(fragment).await?;
         self.flush().await
     }
 
-    /// Queues a piece of a message, as [`feed`](Self::feed).
+    /// Queues a fragment of a message, like [`feed`](Self::feed).
     ///
     /// # Errors
     ///
@@ -108,8 +151,8 @@ impl<T: Transport> WebSocket<T> {
         .await
     }
 
-    /// Sends a pong that answers no ping (§5.5.3), with at most 125 bytes,
-    /// after the last one has left. Pings are answered automatically. Cancel
+    /// Sends an unsolicited pong (§5.5.3) with a payload of at most 125 bytes, once
+    /// the previous one has been written. Pings are answered automatically. Cancel
     /// safe.
     ///
     /// # Errors
@@ -125,9 +168,9 @@ impl<T: Transport> WebSocket<T> {
         self.flush().await
     }
 
-    /// Calls `act` with the state machine and the output to append to, for
-    /// what there is no other method for. What it appends leaves with the next
-    /// call that moves bytes, such as [`flush`](Self::flush).
+    /// Calls `act` with the state machine and its output, for what has no method
+    /// here. What it appends is sent by the next call that writes, such as
+    /// [`flush`](Self::flush).
     ///
     /// ```no_run
     /// # use sansocket::adapter::poll::{Transport, WebSocket};
@@ -146,19 +189,19 @@ impl<T: Transport> WebSocket<T> {
         result
     }
 
-    /// Closes the connection and waits until it is closed: begins the closing
-    /// handshake, unless it has begun, and discards the messages that still
-    /// come. Cancel safe: call it again, or [`next`](Self::next).
+    /// Closes the connection, and returns when the closing handshake is complete.
+    /// Messages received meanwhile are discarded. Cancel safe: call it again, or
+    /// [`next`](Self::next).
     ///
     /// # Errors
     ///
-    /// As [`close`](Self::close) and `next`.
+    /// As [`close`](Self::close) and [`next`](Self::next).
     ///
     /// ```no_run
     /// # async fn end(
     /// #     mut ws: sansocket::adapter::poll::WebSocket<impl sansocket::adapter::poll::Transport>,
     /// # ) -> Result<(), sansocket::Error> {
-    /// ws.close_and_drain(1001, "the server stops").await?;
+    /// ws.close_and_drain(1001, "shutting down").await?;
     /// assert!(ws.connection().is_closed());
     /// # Ok(())
     /// # }
@@ -176,8 +219,8 @@ impl<T: Transport> WebSocket<T> {
 
 /// Less often.
 impl<T: Transport> Reader<T> {
-    /// Closes the connection and waits until it is closed, as
-    /// [`WebSocket::close_and_drain`](super::WebSocket::close_and_drain).
+    /// Closes the connection, and returns when the closing handshake is complete:
+    /// see [`WebSocket::close_and_drain`](super::WebSocket::close_and_drain).
     ///
     /// # Errors
     ///
@@ -197,12 +240,25 @@ impl<T: Transport> Reader<T> {
 #[allow(clippy::needless_pass_by_ref_mut)]
 impl<T: Transport> Writer<T> {
     /// Queues a message without waiting, see
-    /// [`WebSocket::try_send`](super::WebSocket::try_send). It leaves by a
-    /// [`Reader`](super::Reader) that waits, too.
+    /// [`WebSocket::try_send`](super::WebSocket::try_send). If the
+    /// [`Reader`](super::Reader) is waiting in another task, it sends the message.
     ///
     /// # Errors
     ///
     /// As `WebSocket::try_send`.
+    ///
+    /// ```no_run
+    /// # use sansocket::adapter::poll::{Transport, WebSocket};
+    /// # async fn run(ws: WebSocket<impl Transport + Send + 'static>) -> Result<(), sansocket::Error> {
+    /// let (mut reader, mut writer) = ws.split();
+    /// tokio::spawn(async move { while let Ok(Some(_)) = reader.next().await {} });
+    /// // Can be called from code that is not async.
+    /// if writer.try_send("news")?.is_some() {
+    ///     println!("too slow: {} bytes unsent", writer.unsent_len());
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn try_send<'m>(
         &mut self,
         message: impl Into<MessageRef<'m>>,
@@ -221,9 +277,9 @@ impl<T: Transport> Writer<T> {
         self.flush().await
     }
 
-    /// Sends a piece of a message, see
-    /// [`WebSocket::send_fragment`](super::WebSocket::send_fragment). Until its
-    /// last piece, a clone that sends gets an error.
+    /// Sends a fragment of a message, see
+    /// [`WebSocket::send_fragment`](super::WebSocket::send_fragment). Until the last
+    /// fragment, clones of this writer cannot send messages.
     ///
     /// # Errors
     ///
@@ -233,7 +289,7 @@ impl<T: Transport> Writer<T> {
         self.flush().await
     }
 
-    /// Queues a piece of a message, see
+    /// Queues a fragment of a message, see
     /// [`WebSocket::feed_fragment`](super::WebSocket::feed_fragment).
     ///
     /// # Errors
@@ -258,8 +314,18 @@ impl<T: Transport> Writer<T> {
         self.flush().await
     }
 
-    /// Calls `act` with the state machine and the output, see
-    /// [`WebSocket::with`](super::WebSocket::with). A lock is held meanwhile.
+    /// Calls `act` with the state machine and its output, see
+    /// [`WebSocket::with`](super::WebSocket::with). The other half waits until `act`
+    /// returns.
+    ///
+    /// ```no_run
+    /// # use sansocket::adapter::poll::{Transport, WebSocket};
+    /// # async fn run(ws: WebSocket<impl Transport + Send + 'static>) -> Result<(), sansocket::Error> {
+    /// let (_reader, mut writer) = ws.split();
+    /// println!("{:?}", writer.with(|connection, _| connection.counters()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn with<R>(&mut self, act: impl FnOnce(&mut Connection, &mut Vec<u8>) -> R) -> R {
         self.change(|driver| driver.with(act))
     }

@@ -1,10 +1,11 @@
-//! What the adapters for async runtimes share: a WebSocket that is polled.
-//! Applications name these types as `tokio::WebSocket<S>` or
-//! `futures::WebSocket<S>`.
+//! The implementation that the adapters for async runtimes share.
+//!
+//! Applications use these types under the names `tokio::WebSocket<S>` or
+//! `futures::WebSocket<S>`. To support another runtime, implement [`Transport`].
 //!
 //! ```text
 //!  WebSocket   Reader   Writer   Tunnel     what applications hold
-//!  Tasks                                    who is woken
+//!  Wakers                                   which tasks are woken
 //!  ───────────────────────────────────
 //!  Driver                                   the loop, as polls
 //!  WriteQueue                                 bytes between two polls
@@ -20,12 +21,14 @@ mod send;
 
 mod commands;
 mod split;
+mod writer;
 
 mod buffers;
 pub(super) mod connect;
 mod driver;
 mod ending;
 mod sending;
+mod shared;
 mod tls;
 mod transport;
 mod tunnel;
@@ -40,12 +43,13 @@ use futures_core::Stream;
 use futures_sink::Sink;
 
 pub(super) use handshake::opened;
-pub use split::{Reader, ReuniteError, Writer};
+pub use split::{Reader, ReuniteError};
 pub use tls::MaybeTls;
 #[cfg(feature = "rustls")]
 pub use tls::TlsIo;
 pub use transport::Transport;
 pub use tunnel::Tunnel;
+pub use writer::Writer;
 
 use super::Error;
 use super::parts::Parts;
@@ -62,24 +66,62 @@ use wakers::{Half, SocketWakers};
 
 /// A WebSocket over an async stream.
 ///
-/// [`next`](Self::next) receives and [`send`](Self::send) sends; both are
-/// [`Stream`] and [`Sink`] too. Nothing is lost when a future is dropped: what
-/// was received comes out of the next call, a message that was taken leaves
-/// with it, and one that was not is not sent.
+/// [`next`](Self::next) receives a message and [`send`](Self::send) sends one. It is
+/// also a [`Stream`] and a [`Sink`] of messages.
 ///
-/// Pongs, close frames and refusals leave with whatever call is polled, and all
-/// deadlines of [`Config`] are kept by whatever waits.
+/// Pongs, close frames and refusals are sent by whichever call is being polled, and
+/// every call that waits enforces the deadlines of [`Config`]. A connection on
+/// which no call is polled does neither: keep a `next` pending to answer pings.
 ///
-/// An idle connection holds no buffers; what it holds, with the state machine,
-/// is less than 1 KiB of heap, and the timer that the runtime needs. A client
-/// also keeps the server's [`response`](Self::response) until it is taken.
+/// # Cancel safety
+///
+/// All methods that take `&mut self` are cancel safe: if a future is dropped before
+/// it completes, nothing is lost and nothing is sent twice. Received data is returned by the next call. A
+/// message is either queued completely, and then sent by the next call of any
+/// method, or not at all. So a call can be a branch of `tokio::select!` in a loop:
+///
+/// ```
+/// # #[cfg(feature = "tokio")]
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// # use sansocket::{Agreement, Config, Role, tokio::WebSocket};
+/// # let (near, far) = tokio::io::duplex(4096);
+/// # let (config, none) = (Config::new(), Agreement::default());
+/// # let mut ws = WebSocket::upgraded(near, Role::Server, none.clone(), Vec::new(), &config);
+/// # let mut peer = WebSocket::upgraded(far, Role::Client, none, Vec::new(), &config);
+/// # let (updates, mut queue) = tokio::sync::mpsc::channel(8);
+/// # updates.send("news").await?;
+/// # peer.send("hello").await?;
+/// # let mut received = false;
+/// let mut sent = 0;
+/// loop {
+///     tokio::select! {
+///         Some(update) = queue.recv() => { ws.send(update).await?; sent += 1 }
+///         message = ws.next() => match message? {
+///             Some(message) => println!("received {message}"),
+///             None => break,
+///         }
+///     }
+/// #   if sent == 1 { break }
+/// }
+/// # assert_eq!(peer.next().await?, Some("news".into()));
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "tokio"))] fn main() {}
+/// ```
+///
+/// # Memory
+///
+/// An idle connection holds no buffers. With the state machine, it takes less than
+/// 1 KiB of heap, in addition to the runtime's timer. A client also keeps the
+/// server's [`response`](Self::response) until it is taken.
 #[derive(Debug)]
 pub struct WebSocket<T> {
     driver: Driver<T>,
     wakers: SocketWakers,
 }
 
-/// Start.
+/// Constructors.
 impl<T: Transport> WebSocket<T> {
     pub(super) fn server_on(io: T, config: &Config) -> Self {
         Self::new(io, Connection::server(config), &[])
@@ -118,7 +160,7 @@ impl<T: Transport> WebSocket<T> {
         }
     }
 
-    /// One poll of a side. The other may wait in another task, which is woken
+    /// Polls one half. The other one may be waiting in another task, which is woken
     /// too when the connection closes or ends.
     fn poll<R>(
         &mut self,
@@ -141,14 +183,14 @@ impl<T: Transport> WebSocket<T> {
     }
 }
 
-/// Share.
+/// Splitting.
 impl<T: Transport> WebSocket<T> {
-    /// Splits into owned halves for two tasks. The opening handshake must be
-    /// over.
+    /// Splits into an owned [`Reader`] and an owned [`Writer`], for two tasks. The
+    /// opening handshake must be complete.
     ///
-    /// No lock is held while a half waits, and automatic replies leave through
-    /// whichever half is polled. `StreamExt::split` works too: a socket wakes
-    /// both tasks that use it.
+    /// No lock is held while a half waits, and automatic replies are sent by
+    /// whichever half is polled. `StreamExt::split` of the `futures` crate works
+    /// too.
     ///
     /// ```no_run
     /// # use sansocket::adapter::poll::{Transport, WebSocket};
@@ -165,42 +207,63 @@ impl<T: Transport> WebSocket<T> {
         split::split(self.driver)
     }
 
-    /// The binary messages as a stream of bytes, in both directions.
+    /// Converts into a stream of bytes, which are carried in binary messages.
+    ///
+    /// ```
+    /// # #[cfg(feature = "tokio")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use sansocket::{Agreement, Config, Role, tokio::WebSocket};
+    /// # let (near, far) = tokio::io::duplex(4096);
+    /// # let (config, none) = (Config::new(), Agreement::default());
+    /// # let mut ws = WebSocket::upgraded(near, Role::Server, none.clone(), Vec::new(), &config);
+    /// # let mut peer = WebSocket::upgraded(far, Role::Client, none, Vec::new(), &config);
+    /// use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    ///
+    /// let (mut near, mut far) = (ws.into_tunnel(), peer.into_tunnel());
+    /// near.write_all(b"bytes of another protocol").await?;
+    /// near.flush().await?;
+    /// let mut buf = [0; 5];
+    /// far.read_exact(&mut buf).await?;
+    /// assert_eq!(&buf, b"bytes");
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
+    /// ```
     pub fn into_tunnel(self) -> Tunnel<T> {
         Tunnel::new(self)
     }
 }
 
-/// Questions.
+/// State.
 impl<T: Transport> WebSocket<T> {
-    /// The state machine, with all that it can be asked.
+    /// Returns the state machine, for its state and counters.
     pub const fn connection(&self) -> &Connection {
         &self.driver.ws
     }
 
-    /// How the connection ended, once that is certain.
+    /// Returns how the connection ended, or `None` while it has not.
     pub fn outcome(&self) -> Option<&Outcome> {
         self.driver.ws.outcome()
     }
 
-    /// The subprotocol that the handshake settled.
+    /// Returns the negotiated subprotocol, if any.
     pub fn subprotocol(&self) -> Option<&str> {
         self.driver.ws.subprotocol()
     }
 
-    /// How many bytes wait to leave.
+    /// Returns the number of unsent bytes.
     pub const fn unsent_len(&self) -> usize {
         self.driver.write_queue.len()
     }
 
-    /// The heap bytes that this connection holds by itself: those of the state
-    /// machine and the buffers, without the stream, the timer and the shared
-    /// [`Config`].
+    /// Returns how many bytes of heap this connection holds: the state machine and
+    /// the buffers, excluding the stream, the timer and the shared [`Config`].
     pub fn memory_usage(&self) -> usize {
         self.driver.memory_usage()
     }
 
-    /// Gives back memory, see [`Connection::release`].
+    /// Frees the memory of the compressor, see [`Connection::release`].
     #[cfg(feature = "deflate")]
     pub fn release(&mut self) {
         self.driver.ws.release();
@@ -237,7 +300,7 @@ impl<T: Transport + Unpin> Sink<Message> for WebSocket<T> {
     type Error = Error;
 
     fn poll_ready(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        // That there is room for one byte more.
+        // Room for one more byte is enough.
         self.poll(Half::Writer, cx, |driver, cx| driver.poll_room(cx, 1))
     }
 
@@ -249,8 +312,8 @@ impl<T: Transport + Unpin> Sink<Message> for WebSocket<T> {
         self.poll(Half::Writer, cx, Driver::poll_flush)
     }
 
-    /// Sends a close frame with 1000. To see the closing through, take
-    /// messages until there are none.
+    /// Sends a close frame with code 1000. To complete the closing handshake,
+    /// receive messages until there are no more.
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.poll(Half::Writer, cx, |driver, cx| {
             driver.poll_close(cx, CloseCode::NORMAL, "")

@@ -1,4 +1,4 @@
-//! Receiving on a whole socket.
+//! Receiving on an unsplit WebSocket.
 
 use std::future::poll_fn;
 use std::vec::Vec;
@@ -13,19 +13,31 @@ use crate::error::SendError;
 use crate::event::Event;
 use crate::message::Message;
 
-/// Receive.
+/// Receiving.
 impl<T: Transport> WebSocket<T> {
-    /// The next message, or `None` once the connection is closed. Pings,
-    /// pongs and the close frame are skipped, an upgrade request is accepted,
-    /// and under [`Delivery::Fragments`](crate::Delivery::Fragments) the pieces
-    /// of a message are joined. What waits to leave is flushed meanwhile.
-    /// Cancel safe.
+    /// Returns the next message, or `None` once the connection is closed.
+    ///
+    /// Pings, pongs and the close frame are handled and skipped. If the handshake
+    /// is not complete, a server accepts the request. With
+    /// [`Delivery::Fragments`](crate::Delivery::Fragments), the pieces of a message
+    /// are joined. Unsent bytes are written meanwhile.
+    ///
+    /// [`outcome`](Self::outcome) returns how the connection ended.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe: if it is used in `select!` and another branch
+    /// completes first, no message is lost.
     ///
     /// # Errors
     ///
-    /// [`Error::Failed`] if the connection failed, [`Error::Io`] if the stream
-    /// did and [`Error::Refused`] if a server refused, once; then `None`
-    /// from then on.
+    /// - [`Error::Failed`] if the connection failed: the peer broke a rule, a
+    ///   limit or a deadline was exceeded, or the stream ended early.
+    /// - [`Error::Io`] if the stream failed.
+    /// - [`Error::Refused`] if the server refused a client's request.
+    ///
+    /// The error is returned once, after all messages received before it. Further
+    /// calls return `None`.
     ///
     /// ```no_run
     /// # use sansocket::adapter::poll::{Transport, WebSocket};
@@ -40,13 +52,19 @@ impl<T: Transport> WebSocket<T> {
         poll_fn(|cx| self.poll(Half::Reader, cx, Driver::poll_message)).await
     }
 
-    /// The next event, owned, or `None` once the connection is closed. A
-    /// failure is an error, not an event. Cancel safe.
+    /// Returns the next event, or `None` once the connection is closed: for servers
+    /// that answer requests themselves, and for applications that handle pings,
+    /// close frames or fragments. A failure is returned as an error, not as an
+    /// event.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe, as [`next`](Self::next).
     ///
     /// # Errors
     ///
-    /// As [`next`](Self::next), and [`SendError::NotOpen`] while a request
-    /// waits for its answer.
+    /// As [`next`](Self::next), and [`SendError::NotOpen`] if a request has not been
+    /// answered with [`respond`](Self::respond).
     ///
     /// ```no_run
     /// # use sansocket::adapter::poll::{Transport, WebSocket};
@@ -67,14 +85,20 @@ impl<T: Transport> WebSocket<T> {
         poll_fn(|cx| self.poll(Half::Reader, cx, Driver::poll_event)).await
     }
 
-    /// Reads once and passes each event to `handle`, borrowed: no message is
-    /// copied.
-    /// `false` once the connection is closed. What `handle` sends leaves
-    /// together with the next call. Cancel safe.
+    /// Reads once and passes each event to `handle`, without copying messages.
+    /// Returns `false` once the connection is closed.
+    ///
+    /// What `handle` sends is written together, with the next call. This is the
+    /// fastest way to process many small messages.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe: `handle` is called only for events that are then
+    /// consumed.
     ///
     /// # Errors
     ///
-    /// As [`next`](Self::next), and what `handle` returns.
+    /// As [`next`](Self::next), and any error that `handle` returns.
     ///
     /// ```no_run
     /// # use sansocket::adapter::poll::{Transport, WebSocket};

@@ -1,4 +1,4 @@
-//! Sending on a whole socket.
+//! Sending on an unsplit WebSocket.
 
 use std::future::poll_fn;
 
@@ -12,23 +12,30 @@ use crate::close::CloseCode;
 use crate::deflate::Compress;
 use crate::message::{MessageRef, Prepared};
 
-/// Send.
+/// Sending.
 impl<T: Transport> WebSocket<T> {
-    /// Sends a message: returns when the stream was flushed. At the bound of
-    /// unsent bytes it waits until there is room.
+    /// Sends a message, and returns when it has been written and the stream has been
+    /// flushed.
     ///
-    /// Cancel safe: dropped before there was room, nothing was sent; afterwards
-    /// the message leaves whole, with the next call of any method. A server
-    /// does not copy a large message that it is given as a `Vec` or `String`.
+    /// While [`max_unsent_len`](crate::Config::with_max_unsent_len) bytes are unsent, this
+    /// waits for room. A server does not copy a large message that is passed as a
+    /// `Vec`, `String` or [`Message`](crate::Message).
     ///
-    /// Two ends that send without receiving wait for each other once all
-    /// buffers between them are full, until the write deadline. To receive
-    /// meanwhile, [`split`](Self::split) the socket.
+    /// If both endpoints only send, they wait for each other once all buffers
+    /// between them are full, until the write deadline. To receive while sending,
+    /// [`split`](Self::split) the WebSocket.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe: if it is dropped while it waits for room, nothing
+    /// is sent. If it is dropped later, the message is sent completely, by the next
+    /// call of any method.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if the connection is not open, [`Error::Io`] if the
-    /// stream broke, and [`Error::Failed`] if a deadline passed.
+    /// - [`Error::Send`] if the connection is not open.
+    /// - [`Error::Io`] if the stream failed.
+    /// - [`Error::Failed`] if a deadline passed.
     ///
     /// ```no_run
     /// # use sansocket::adapter::poll::{Transport, WebSocket};
@@ -44,12 +51,23 @@ impl<T: Transport> WebSocket<T> {
         self.flush().await
     }
 
-    /// As [`send`](Self::send), choosing whether the message is
+    /// Sends a message like [`send`](Self::send), choosing whether it is
     /// compressed.
     ///
     /// # Errors
     ///
-    /// As `send`.
+    /// As [`send`](Self::send).
+    ///
+    /// ```no_run
+    /// # use sansocket::adapter::poll::{Transport, WebSocket};
+    /// # async fn run(mut ws: WebSocket<impl Transport>) -> Result<(), sansocket::Error> {
+    /// use sansocket::deflate::Compress;
+    ///
+    /// // An attacker could guess it from the length of a compressed message.
+    /// ws.send_with(r#"{"token":"secret"}"#, Compress::Never).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "deflate")]
     pub async fn send_with<'m>(
         &mut self,
@@ -66,9 +84,13 @@ impl<T: Transport> WebSocket<T> {
         self.flush().await
     }
 
-    /// Queues a message, to leave with others in one write: by
-    /// [`flush`](Self::flush), with the next call that receives, or when the
-    /// unsent bytes reach their bound, where it waits. Cancel safe.
+    /// Queues a message, so that several are sent in one write: by
+    /// [`flush`](Self::flush), by the next call that receives, or when
+    /// [`max_unsent_len`](crate::Config::with_max_unsent_len) is reached, where this waits.
+    ///
+    /// # Cancel safety
+    ///
+    /// This method is cancel safe: if it is dropped, the message is not queued.
     ///
     /// # Errors
     ///
@@ -94,12 +116,25 @@ impl<T: Transport> WebSocket<T> {
         .await
     }
 
-    /// Queues a prepared message, as [`feed`](Self::feed); a long one of a
-    /// server without copying it.
+    /// Queues a prepared message, like [`feed`](Self::feed). A server does not copy a
+    /// large one.
     ///
     /// # Errors
     ///
     /// As [`send`](Self::send).
+    ///
+    /// ```no_run
+    /// # use sansocket::adapter::poll::{Transport, WebSocket};
+    /// # async fn run(mut ws: WebSocket<impl Transport>) -> Result<(), sansocket::Error> {
+    /// use sansocket::Prepared;
+    ///
+    /// let (header, body) = (Prepared::new("header"), Prepared::new("body"));
+    /// ws.feed_prepared(&header).await?;
+    /// ws.feed_prepared(&body).await?;
+    /// ws.flush().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn feed_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
         poll_fn(|cx| {
             self.poll(Half::Writer, cx, |driver, cx| {
@@ -113,18 +148,41 @@ impl<T: Transport> WebSocket<T> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], and [`Error::Failed`] if a deadline passed.
+    /// [`Error::Io`] if the stream failed, and [`Error::Failed`] if a deadline
+    /// passed.
     pub async fn flush(&mut self) -> Result<(), Error> {
         poll_fn(|cx| self.poll(Half::Writer, cx, Driver::poll_flush)).await
     }
 
-    /// Sends a ping with at most 125 bytes, after the last one has left. Cancel
-    /// safe.
+    /// Sends a ping with a payload of at most 125 bytes, once the previous ping has
+    /// been written. Cancel safe.
+    ///
+    /// Not needed as a keepalive: see [`Config::with_ping_interval`](crate::Config::with_ping_interval).
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if it is longer or the connection is not open, and
-    /// those of [`flush`](Self::flush).
+    /// [`Error::Send`] if the payload is longer or the connection is not open, and
+    /// the errors of [`flush`](Self::flush).
+    ///
+    /// ```
+    /// # #[cfg(feature = "tokio")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use sansocket::{Agreement, Config, Role, tokio::WebSocket};
+    /// # let (near, far) = tokio::io::duplex(4096);
+    /// # let (config, none) = (Config::new(), Agreement::default());
+    /// # let mut ws = WebSocket::upgraded(near, Role::Server, none.clone(), Vec::new(), &config);
+    /// # let mut peer = WebSocket::upgraded(far, Role::Client, none, Vec::new(), &config);
+    /// use sansocket::Event;
+    ///
+    /// ws.ping(b"42").await?;
+    /// assert_eq!(peer.next_event().await?, Some(Event::Ping(b"42".into())));
+    /// # peer.flush().await?;
+    /// assert_eq!(ws.next_event().await?, Some(Event::Pong(b"42".into())));
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
+    /// ```
     pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         poll_fn(|cx| {
             self.poll(Half::Writer, cx, |driver, cx| {
@@ -135,13 +193,15 @@ impl<T: Transport> WebSocket<T> {
         self.flush().await
     }
 
-    /// Begins the closing handshake. Messages may still come: call
-    /// [`next`](Self::next) until it returns `None` to see it through. Cancel
-    /// safe.
+    /// Starts the closing handshake by sending a close frame. Cancel safe.
+    ///
+    /// Messages can still be received: call [`next`](Self::next) until it returns
+    /// `None` to complete the closing handshake, or use
+    /// [`close_and_drain`](Self::close_and_drain).
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if the code must not be sent, and those of
+    /// [`Error::Send`] if the code must not be sent, and the errors of
     /// [`flush`](Self::flush).
     ///
     /// ```no_run

@@ -1,60 +1,43 @@
-//! Two owned halves for two tasks.
-//!
-//! They share the driver in a mutex that is held for one poll, never while
-//! a task waits.
+//! Splitting a WebSocket into owned halves for two tasks, and the receiving half.
 
 use std::fmt;
 use std::future::poll_fn;
 use std::pin::Pin;
 use std::string::String;
-use std::sync::{Arc, PoisonError};
 #[cfg(not(sansocket_loom))]
-use std::sync::{Mutex, MutexGuard};
-use std::task::{Context, Poll, Waker};
+use std::sync::Mutex;
+use std::sync::{Arc, PoisonError};
+use std::task::{Context, Poll};
 
 use futures_core::Stream;
-use futures_sink::Sink;
 #[cfg(sansocket_loom)]
-use loom::sync::{Mutex, MutexGuard};
+use loom::sync::Mutex;
 
 use super::WebSocket;
 use super::driver::Driver;
+use super::shared::Shared;
 use super::transport::Transport;
 use super::wakers::Registration;
+use super::writer::Writer;
 use crate::adapter::Error;
-use crate::close::{CloseCode, Outcome};
-#[cfg(feature = "deflate")]
-use crate::deflate::Compress;
+use crate::close::Outcome;
 use crate::event::Event;
 use crate::handshake::Response;
-use crate::message::{Message, MessageRef, Prepared};
+use crate::message::Message;
 
 /// The receiving half of a [`WebSocket`](super::WebSocket), for one task.
+///
+/// Created with [`WebSocket::split`](super::WebSocket::split). It is also a
+/// [`Stream`] of messages.
 #[derive(Debug)]
 pub struct Reader<T> {
     shared: Arc<Shared<T>>,
     registration: Registration,
 }
 
-/// The sending half of a [`WebSocket`](super::WebSocket), for another task.
-/// Clones send on the same connection, each message in one piece. Dropping
-/// them closes nothing.
-#[derive(Debug)]
-pub struct Writer<T> {
-    shared: Arc<Shared<T>>,
-    registration: Registration,
-}
-
-#[derive(Debug)]
-struct Shared<T> {
-    driver: Mutex<Driver<T>>,
-    /// Wakes all tasks.
-    waker: Waker,
-}
-
-/// Error returned by [`Reader::reunite`], with the halves.
+/// Error returned by [`Reader::reunite`]: contains the halves.
 #[derive(thiserror::Error)]
-#[error("the halves are not of one connection, or the writer has clones")]
+#[error("the halves belong to different connections, or the writer has clones")]
 #[expect(clippy::exhaustive_structs, reason = "the halves that were given")]
 pub struct ReuniteError<T>(
     /// The receiving half.
@@ -88,50 +71,92 @@ pub(super) fn split<T: Transport>(driver: Driver<T>) -> (Reader<T>, Writer<T>) {
     )
 }
 
-// One task waits with each half: hence `&mut self`.
+// Only one task may wait with each half: hence `&mut self`.
 #[allow(clippy::needless_pass_by_ref_mut)]
 impl<T: Transport> Reader<T> {
-    /// As [`WebSocket::next`](super::WebSocket::next).
+    /// Returns the next message, or `None` once the connection is closed: see
+    /// [`WebSocket::next`](super::WebSocket::next). Cancel safe.
     ///
     /// # Errors
     ///
-    /// As `WebSocket::next`.
+    /// As [`WebSocket::next`](super::WebSocket::next).
+    ///
+    /// ```
+    /// # #[cfg(feature = "tokio")]
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    /// # use sansocket::{Agreement, Config, Role, tokio::WebSocket};
+    /// # let (near, far) = tokio::io::duplex(4096);
+    /// # let (config, none) = (Config::new(), Agreement::default());
+    /// # let mut ws = WebSocket::upgraded(near, Role::Server, none.clone(), Vec::new(), &config);
+    /// # let mut peer = WebSocket::upgraded(far, Role::Client, none, Vec::new(), &config);
+    /// # peer.send("one").await?;
+    /// # peer.send("two").await?;
+    /// let (mut reader, mut writer) = ws.split();
+    /// let receiving = tokio::spawn(async move {
+    ///     let mut messages = Vec::new();
+    ///     while let Some(message) = reader.next().await? {
+    ///         messages.push(message);
+    ///     }
+    ///     Ok::<_, sansocket::Error>(messages)
+    /// });
+    /// # let peer = tokio::spawn(async move { while peer.next().await?.is_some() {} Ok::<_, sansocket::Error>(()) });
+    /// writer.close(1000, "").await?;
+    /// assert_eq!(receiving.await??, ["one".into(), "two".into()]);
+    /// # Ok(())
+    /// # }
+    /// # #[cfg(not(feature = "tokio"))] fn main() {}
+    /// ```
     pub async fn next(&mut self) -> Result<Option<Message>, Error> {
         poll_fn(|cx| self.poll(cx, Driver::poll_message)).await
     }
 
-    /// As [`WebSocket::next_event`](super::WebSocket::next_event).
+    /// Returns the next event, or `None` once the connection is closed: see
+    /// [`WebSocket::next_event`](super::WebSocket::next_event). Cancel safe.
     ///
     /// # Errors
     ///
-    /// As `WebSocket::next_event`.
+    /// As [`WebSocket::next_event`](super::WebSocket::next_event).
     pub async fn next_event(&mut self) -> Result<Option<Event<'static>>, Error> {
         poll_fn(|cx| self.poll(cx, Driver::poll_event)).await
     }
 
-    /// How the connection ended, once that is certain.
+    /// Returns how the connection ended, or `None` while it has not.
     pub fn outcome(&self) -> Option<Outcome> {
         self.shared.lock().ws.outcome().cloned()
     }
 
-    /// The subprotocol that the handshake settled.
+    /// Returns the negotiated subprotocol, if any.
     pub fn subprotocol(&self) -> Option<String> {
         self.shared.subprotocol()
     }
 
-    /// Takes the response with which the server opened the connection, as
+    /// Takes the response with which the server opened the connection: see
     /// [`WebSocket::take_response`](super::WebSocket::take_response).
     pub fn take_response(&mut self) -> Option<Response> {
         self.shared.lock().response.take()
     }
 
-    /// Makes one socket of the two halves again. Other clones of the writer
-    /// must have been dropped.
+    /// Joins the two halves again. All other clones of the writer must have been
+    /// dropped.
     ///
     /// # Errors
     ///
-    /// [`ReuniteError`], with the halves, if there are other clones or if the
-    /// halves are not of the same connection.
+    /// [`ReuniteError`], which contains the halves, if the writer has other clones or
+    /// belongs to another connection.
+    ///
+    /// ```no_run
+    /// # use sansocket::adapter::poll::{Transport, WebSocket};
+    /// # async fn run(ws: WebSocket<impl Transport + Send + 'static>) -> Result<(), sansocket::Error> {
+    /// let (reader, writer) = ws.split();
+    /// let clone = writer.clone();
+    /// let Err(error) = reader.reunite(writer) else { panic!("there is a clone") };
+    /// drop(clone);
+    /// let mut ws = error.0.reunite(error.1).expect("the only writer");
+    /// ws.send("in one piece again").await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn reunite(self, writer: Writer<T>) -> Result<WebSocket<T>, ReuniteError<T>> {
         let is_pair = Arc::ptr_eq(&self.shared, &writer.shared);
         if !is_pair || Arc::strong_count(&self.shared) > 2 {
@@ -145,7 +170,7 @@ impl<T: Transport> Reader<T> {
                     driver.unwrap_or_else(PoisonError::into_inner),
                 ))
             }
-            // Nobody else can clone it.
+            // No other task can clone it.
             Err(shared) => {
                 let writer = Writer {
                     registration: self.registration.sibling(),
@@ -160,13 +185,13 @@ impl<T: Transport> Reader<T> {
         }
     }
 
-    /// Asks the stream.
+    /// Calls `ask` with the stream.
     #[cfg(feature = "tokio")]
     pub(in crate::adapter) fn with_io<R>(&self, ask: impl FnOnce(&T) -> R) -> R {
         ask(&self.shared.lock().io)
     }
 
-    /// Changes the connection: what is new to send leaves by whoever waits.
+    /// Changes the connection. New output is sent by whichever task waits.
     pub(super) fn change<R>(&self, change: impl FnOnce(&mut Driver<T>) -> R) -> R {
         let result = change(&mut self.shared.lock());
         self.registration.wake_others();
@@ -179,203 +204,6 @@ impl<T: Transport> Reader<T> {
         poll: impl FnOnce(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
     ) -> Poll<R> {
         self.shared.poll(&self.registration, cx, poll)
-    }
-}
-
-#[allow(clippy::needless_pass_by_ref_mut)]
-impl<T: Transport> Writer<T> {
-    /// Sends a message: returns when the stream was flushed, as
-    /// [`WebSocket::send`](super::WebSocket::send).
-    ///
-    /// # Errors
-    ///
-    /// As `WebSocket::send`.
-    pub async fn send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
-        self.feed(message).await?;
-        self.flush().await
-    }
-
-    /// As [`send`](Self::send), choosing whether the message is
-    /// compressed.
-    ///
-    /// # Errors
-    ///
-    /// As `send`.
-    #[cfg(feature = "deflate")]
-    pub async fn send_with<'m>(
-        &mut self,
-        message: impl Into<MessageRef<'m>>,
-        choice: Compress,
-    ) -> Result<(), Error> {
-        let message = message.into();
-        poll_fn(|cx| self.poll(cx, |driver, cx| driver.poll_take_with(cx, &message, choice)))
-            .await?;
-        self.flush().await
-    }
-
-    /// Queues a message, as [`WebSocket::feed`](super::WebSocket::feed).
-    ///
-    /// # Errors
-    ///
-    /// As `WebSocket::feed`.
-    pub async fn feed<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
-        let mut message = Some(message.into());
-        poll_fn(|cx| self.poll(cx, |driver, cx| driver.poll_take(cx, &mut message))).await
-    }
-
-    /// Queues a prepared message, as
-    /// [`WebSocket::feed_prepared`](super::WebSocket::feed_prepared).
-    ///
-    /// # Errors
-    ///
-    /// As `WebSocket::feed_prepared`.
-    pub async fn feed_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
-        poll_fn(|cx| self.poll(cx, |driver, cx| driver.poll_take_prepared(cx, prepared))).await
-    }
-
-    /// Writes all unsent bytes and flushes the stream. Cancel safe.
-    ///
-    /// # Errors
-    ///
-    /// As [`WebSocket::flush`](super::WebSocket::flush).
-    pub async fn flush(&mut self) -> Result<(), Error> {
-        poll_fn(|cx| self.poll(cx, Driver::poll_flush)).await
-    }
-
-    /// Sends a ping with at most 125 bytes, after the last one has left.
-    ///
-    /// # Errors
-    ///
-    /// As [`WebSocket::ping`](super::WebSocket::ping).
-    pub async fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
-        poll_fn(|cx| {
-            self.poll(cx, |driver, cx| {
-                driver.poll_control(cx, |ws, out| ws.ping(payload, out))
-            })
-        })
-        .await?;
-        self.flush().await
-    }
-
-    /// Begins the closing handshake, which the [`Reader`] sees through.
-    ///
-    /// # Errors
-    ///
-    /// As [`WebSocket::close`](super::WebSocket::close).
-    pub async fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), Error> {
-        let code = code.into();
-        poll_fn(|cx| self.poll(cx, |driver, cx| driver.poll_close(cx, code, reason))).await
-    }
-
-    /// How the connection ended, once that is certain.
-    pub fn outcome(&self) -> Option<Outcome> {
-        self.shared.lock().ws.outcome().cloned()
-    }
-
-    /// The subprotocol that the handshake settled.
-    pub fn subprotocol(&self) -> Option<String> {
-        self.shared.subprotocol()
-    }
-
-    /// Takes the response, as [`Reader::take_response`].
-    pub fn take_response(&mut self) -> Option<Response> {
-        self.shared.lock().response.take()
-    }
-
-    /// Whether nothing more can be sent: a close frame was sent or received, or
-    /// the connection ended.
-    pub fn is_closed(&self) -> bool {
-        !self.shared.lock().ws.is_open()
-    }
-
-    /// Waits until nothing more can be sent, see
-    /// [`is_closed`](Self::is_closed). The [`Reader`] must be polled meanwhile.
-    /// Cancel safe.
-    pub async fn closed(&mut self) {
-        poll_fn(|cx| {
-            // First: what happens meanwhile must not be missed.
-            self.registration.register_for_end(cx.waker());
-            if !self.is_closed() {
-                return Poll::Pending;
-            }
-            self.registration.unregister();
-            Poll::Ready(())
-        })
-        .await;
-    }
-
-    /// How many bytes wait to leave.
-    pub fn unsent_len(&self) -> usize {
-        self.shared.lock().write_queue.len()
-    }
-
-    /// Asks the stream.
-    #[cfg(feature = "tokio")]
-    pub(in crate::adapter) fn with_io<R>(&self, ask: impl FnOnce(&T) -> R) -> R {
-        ask(&self.shared.lock().io)
-    }
-
-    /// Changes the connection: what is new to send leaves by whoever waits.
-    pub(super) fn change<R>(&self, change: impl FnOnce(&mut Driver<T>) -> R) -> R {
-        let result = change(&mut self.shared.lock());
-        self.registration.wake_others();
-        result
-    }
-
-    // A context is what is polled with.
-    #[allow(clippy::needless_pass_by_ref_mut)]
-    pub(super) fn poll<R>(
-        &self,
-        cx: &mut Context<'_>,
-        poll: impl FnOnce(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
-    ) -> Poll<R> {
-        self.shared.poll(&self.registration, cx, poll)
-    }
-}
-
-impl<T> Clone for Writer<T> {
-    fn clone(&self) -> Self {
-        Self {
-            shared: self.shared.clone(),
-            registration: self.registration.sibling(),
-        }
-    }
-}
-
-impl<T> Shared<T> {
-    /// A panic within the stream leaves the state machine as it was.
-    fn lock(&self) -> MutexGuard<'_, Driver<T>> {
-        self.driver.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-#[allow(clippy::needless_pass_by_ref_mut)]
-impl<T: Transport> Shared<T> {
-    fn subprotocol(&self) -> Option<String> {
-        self.lock().ws.subprotocol().map(String::from)
-    }
-
-    /// One poll of a half. All others that wait are woken when the connection
-    /// closes or ends.
-    fn poll<R>(
-        &self,
-        registration: &Registration,
-        cx: &mut Context<'_>,
-        poll: impl FnOnce(&mut Driver<T>, &mut Context<'_>) -> Poll<R>,
-    ) -> Poll<R> {
-        registration.register(cx.waker());
-        let mut driver = self.lock();
-        let progress = driver.progress();
-        let polled = poll(&mut driver, &mut Context::from_waker(&self.waker));
-        let has_changed = driver.progress() != progress;
-        drop(driver);
-        if polled.is_ready() {
-            registration.unregister();
-        }
-        if has_changed {
-            registration.wake_others();
-        }
-        polled
     }
 }
 
@@ -384,28 +212,5 @@ impl<T: Transport> Stream for Reader<T> {
 
     fn poll_next(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Self::Item>> {
         self.poll(cx, Driver::poll_message).map(Result::transpose)
-    }
-}
-
-impl<T: Transport> Sink<Message> for Writer<T> {
-    type Error = Error;
-
-    fn poll_ready(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.poll(cx, |driver, cx| driver.poll_room(cx, 1))
-    }
-
-    fn start_send(self: Pin<&mut Self>, message: Message) -> Result<(), Error> {
-        self.shared.lock().take(None, message.into())
-    }
-
-    fn poll_flush(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.poll(cx, Driver::poll_flush)
-    }
-
-    /// Sends a close frame with 1000; the [`Reader`] sees the closing through.
-    fn poll_close(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        self.poll(cx, |driver, cx| {
-            driver.poll_close(cx, CloseCode::NORMAL, "")
-        })
     }
 }

@@ -1,5 +1,5 @@
-//! A transport that may be one of TLS: rustls holds the protocol, this moves
-//! its bytes.
+//! A transport with or without TLS: rustls implements the protocol, this moves its
+//! bytes.
 
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
@@ -18,33 +18,44 @@ use super::buffers;
 use super::transport::Transport;
 use crate::adapter::parts::Parts;
 
-/// A transport, in TLS or not.
+/// A transport with or without TLS: the stream of a client.
+///
+/// ```no_run
+/// # #[cfg(all(feature = "tokio", feature = "rustls"))]
+/// # async fn run() -> Result<(), sansocket::Error> {
+/// use sansocket::{Config, adapter::poll::MaybeTls, tokio};
+///
+/// let ws = tokio::connect("wss://example.com/", &Config::new()).await?;
+/// assert!(matches!(ws.stream(), MaybeTls::Tls(_)));
+/// # Ok(())
+/// # }
+/// ```
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum MaybeTls<T> {
-    /// As it is: `ws`.
+    /// Without TLS, for `ws`.
     Plain(T),
-    /// Within TLS: `wss`.
+    /// With TLS, for `wss`.
     #[cfg(feature = "rustls")]
     Tls(Box<TlsIo<T>>),
 }
 
-/// A transport in TLS.
+/// A transport with TLS.
 #[cfg(feature = "rustls")]
 #[derive(Debug)]
 pub struct TlsIo<T> {
     io: T,
     session: rustls::ClientConnection,
     received: Received,
-    /// How much of the last write may not have left.
+    /// How many bytes of the last write may be unsent.
     unsent_len: usize,
-    /// What went wrong after bytes that were read first.
+    /// An error to be returned after the bytes that were read before it.
     error: Option<io::Error>,
     is_closing: bool,
 }
 
-/// What was read and not decrypted. A session takes 4 KiB at a time: without
-/// this each would be a read of the stream.
+/// Bytes that were read and not decrypted yet. A session accepts 4 KiB at a time:
+/// without this, each of them would be a read of the stream.
 #[cfg(feature = "rustls")]
 #[derive(Debug, Default)]
 struct Received {
@@ -75,30 +86,31 @@ impl<T> MaybeTls<T> {
 
 /// The stream of a client.
 impl<T: Transport> WebSocket<MaybeTls<T>> {
-    /// The stream, in TLS or not.
+    /// Returns the stream, with or without TLS.
     pub const fn stream(&self) -> &MaybeTls<T> {
         self.io()
     }
 
-    /// As [`stream`](Self::stream), by the name that other libraries use.
+    /// Returns the stream, like [`stream`](Self::stream). Other libraries use this
+    /// name.
     pub const fn get_ref(&self) -> &MaybeTls<T> {
         self.io()
     }
 
-    /// The stream, to be configured: bytes that are read or written past the
-    /// WebSocket break the connection.
+    /// Returns the stream, to change its options. Reading or writing it breaks the
+    /// connection.
     pub const fn get_mut(&mut self) -> &mut MaybeTls<T> {
         self.io_mut()
     }
 
-    /// The stream, which can be read and written as any other, the bytes that
-    /// were read from it and not taken, and those that were not yet written.
+    /// Returns the stream, with the bytes that were read from it and not consumed, and
+    /// the unsent bytes.
     pub fn into_stream(self) -> Parts<MaybeTls<T>> {
         self.into_parts()
     }
 }
 
-/// Calls the same method of whichever it is.
+/// Calls the method of the variant.
 macro_rules! either {
     ($self:ident, $io:ident => $call:expr) => {
         match $self {
@@ -160,7 +172,7 @@ impl<T: Transport> TlsIo<T> {
         }
     }
 
-    /// The protocol that the server chose (RFC 7301).
+    /// The protocol that the server selected (ALPN, RFC 7301).
     pub(super) fn alpn(&self) -> Option<&[u8]> {
         self.session.alpn_protocol()
     }
@@ -191,7 +203,7 @@ impl<T: Transport> TlsIo<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// Receives some bytes of records; none are the end.
+    /// Receives some bytes of records; 0 is the end of the stream.
     fn poll_receive(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
         if self.received.is_empty() {
             ready!(self.received.poll_fill(cx, &mut self.io))?;
@@ -199,14 +211,14 @@ impl<T: Transport> TlsIo<T> {
         let len = self.received.feed_session(&mut self.session)?;
         let processed = self.session.process_new_packets();
         if let Err(error) = processed {
-            // The alert for the peer, if it still listens.
+            // The alert for the peer, if it still reads.
             let _ = self.poll_send(cx);
             return Poll::Ready(Err(io::Error::new(io::ErrorKind::InvalidData, error)));
         }
         Poll::Ready(Ok(len))
     }
 
-    /// Reads all that was decrypted, then waits for more unless there was some.
+    /// Reads all decrypted bytes, and waits for more if there were none.
     fn poll_plaintext(
         &mut self,
         cx: &mut Context<'_>,
@@ -216,7 +228,7 @@ impl<T: Transport> TlsIo<T> {
         loop {
             let room = buf.get_mut(*len..).unwrap_or_default();
             match self.session.reader().read(room) {
-                // The end, or there is no more room.
+                // The end of the stream, or the buffer is full.
                 Ok(0) => return Poll::Ready(Ok(())),
                 Ok(read) => *len += read,
                 Err(error) if error.kind() != io::ErrorKind::WouldBlock => {
@@ -224,8 +236,8 @@ impl<T: Transport> TlsIo<T> {
                 }
                 Err(_) if *len > 0 && self.received.is_empty() => return Poll::Ready(Ok(())),
                 Err(_) => {
-                    // An update of keys may have to be answered. That nothing
-                    // can be written is no reason to lose what was received.
+                    // A key update may have to be answered. If nothing can be
+                    // written, what was received must still be delivered.
                     let _ = self.poll_send(cx);
                     ready!(self.poll_receive(cx))?;
                 }
@@ -256,13 +268,13 @@ impl Received {
         }
     }
 
-    /// Hands some of it to a session: nothing is the end of the stream.
+    /// Passes some of it to a session; no bytes are the end of the stream.
     fn feed_session(&mut self, session: &mut rustls::ClientConnection) -> io::Result<usize> {
         let mut bytes = self.buf.get(self.start..self.end).unwrap_or_default();
         let taken = session.read_tls(&mut bytes);
         self.start = match taken {
             Ok(1..) => self.end - bytes.len(),
-            // Nothing is taken after the peer's close_notify.
+            // Nothing is accepted after the peer's close_notify.
             _ => self.end,
         };
         if self.is_empty() {
@@ -290,7 +302,7 @@ impl<T: Transport> Transport for TlsIo<T> {
         }
     }
 
-    /// Takes one write at a time, so that it is known how much has left.
+    /// Accepts one write at a time, so that it is known how much was sent.
     fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -299,14 +311,14 @@ impl<T: Transport> Transport for TlsIo<T> {
         ready!(self.poll_send(cx))?;
         let len = self.session.writer().write_vectored(slices)?;
         self.unsent_len = len;
-        // What does not leave now leaves with the flush.
+        // What cannot be sent now is sent by the flush.
         match self.poll_send(cx) {
             Poll::Ready(Err(error)) => Poll::Ready(Err(error)),
             _ => Poll::Ready(Ok(len)),
         }
     }
 
-    /// Records are made of copies anyway.
+    /// Records are copies anyway.
     fn is_vectored(&self) -> bool {
         true
     }
@@ -343,7 +355,7 @@ impl<T: Transport> Transport for TlsIo<T> {
     }
 }
 
-/// The transport below as rustls wants it: pending is `WouldBlock`.
+/// The inner transport in the form that rustls expects: pending is `WouldBlock`.
 #[cfg(feature = "rustls")]
 struct WouldBlockIo<'t, 'c, 'w, T> {
     io: &'t mut T,

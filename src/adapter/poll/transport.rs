@@ -1,41 +1,42 @@
-//! What an async runtime brings: a stream and a clock.
+//! The interface to an async runtime: a stream and a clock.
 
 use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-/// A stream and a clock. Knows how one runtime polls them; knows nothing of
-/// what passes.
+/// A stream and a clock of an async runtime.
+///
+/// Implemented for the streams of tokio and futures-io. Implement it to use the
+/// WebSockets of this module with another runtime.
 pub trait Transport {
-    /// Reads into the buffer. No bytes are the end of the stream.
+    /// Reads into the buffer. Returns 0 at the end of the stream.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Writes some of these bytes, at least of the first that are not empty.
+    /// Writes some bytes, at least of the first slice that is not empty.
     fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
         slices: &[IoSlice<'_>],
     ) -> Poll<io::Result<usize>>;
 
-    /// Whether one write takes more than the first slice.
+    /// Returns `true` if one write can take more than the first slice.
     fn is_vectored(&self) -> bool;
 
-    /// What was written is on its way.
+    /// Sends everything that was written.
     fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// How many of the bytes that were written it still holds, if it knows:
-    /// fewer from call to call while they leave, and none once they were
-    /// flushed.
+    /// Returns how many of the written bytes the transport has not sent yet, or 0 if
+    /// it does not know. The number falls as they are sent, and is 0 after a flush.
     fn buffered_len(&self) -> usize {
         0
     }
 
-    /// Nothing more will be written.
+    /// Shuts down the write direction: nothing more will be written.
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>>;
 
-    /// The time since any origin, if there is a clock.
+    /// Returns the time since an arbitrary origin, or `None` if there is no clock.
     fn now(&self) -> Option<Duration>;
 
-    /// Ready once it is that late.
+    /// Waits until this time.
     fn poll_deadline(&mut self, cx: &mut Context<'_>, at: Duration) -> Poll<()>;
 }
