@@ -43,6 +43,9 @@ pub(crate) async fn run<T: Transport>(ws: WebSocket<T>, mut args: Args) -> Resul
 fn source(messages: Vec<Message>) -> Source {
     let (sender, receiver) = mpsc::channel(messages.len().max(16));
     if messages.is_empty() {
+        if io::stdin().is_terminal() {
+            eprintln!("connected: each line is a message, Ctrl-D closes");
+        }
         // Of its own, and never joined: nothing interrupts a read of a terminal.
         thread::spawn(move || {
             for line in io::stdin().lines() {

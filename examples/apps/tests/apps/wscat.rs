@@ -3,6 +3,7 @@
 use std::io::{BufRead, BufReader, Read, Write, copy};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 use std::{env, fs, thread};
 
 use sansocket::{Config, blocking};
@@ -201,6 +202,11 @@ fn ctrl_c_closes_in_order() {
         .unwrap();
     let id = child.id().to_string();
     Command::new("kill").args(["-INT", &id]).status().unwrap();
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        assert!(start.elapsed() < Duration::from_secs(20), "it goes on");
+        thread::sleep(Duration::from_millis(20));
+    }
     let output = child.wait_with_output().unwrap();
     assert_eq!(stderr(&output), "closed by this client with 1000\n");
     assert_eq!(output.status.code(), Some(0));
