@@ -76,7 +76,7 @@
 //! # The code
 //!
 //! ```text
-//!  4  adapter     blocking   tokio   futures   http   hyper   h2   Read and Write, sockets, clocks, runtimes
+//!  4  adapter     blocking   tokio   futures   http   hyper   axum   h2   Read and Write, sockets, clocks, runtimes
 //! ──────────────────────────────────────────────  below: no I/O, no clock, no_std + alloc
 //!  3  connection  (with event, config, upgrade)   composes the machines; owns no rule itself
 //!  2  handshake   message   deflate   close   timer   one machine each; they do not know one another
@@ -227,6 +227,9 @@ pub use adapter::Error;
 #[cfg(feature = "std")]
 #[doc(inline)]
 pub use adapter::blocking;
+#[cfg(feature = "axum")]
+#[doc(inline)]
+pub use adapter::axum;
 #[cfg(feature = "futures")]
 #[doc(inline)]
 pub use adapter::futures;

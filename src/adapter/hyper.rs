@@ -1,14 +1,17 @@
 //! WebSockets in servers and clients of hyper 1, and in whatever is built on it:
-//! axum, warp, salvo, poem.
+//! warp, salvo, poem. `sansocket::axum` is for axum.
 //!
 //! | framework | how the request comes |
 //! |---|---|
-//! | axum | as it is: `axum::extract::Request` (example `axum`) |
+//! | hyper | as it is |
 //! | salvo | `request.strip_to_hyper()` |
 //! | warp | made of `headers_cloned()` and `ext::get::<OnUpgrade>()` |
 //! | poem | hands out a stream of its own: [`http`] and [`WebSocket::upgraded`](tokio::WebSocket::upgraded) |
 //!
 //! The code for the last three is in `tests/frameworks`.
+//!
+//! [`on_upgrade`] answers a request and runs a handler on its WebSocket;
+//! [`upgrade`] leaves the task to the caller.
 //!
 //! [`connect`] opens a WebSocket on a response of hyper's client, whose
 //! connections the application makes. To dial, with proxies, TLS and redirects,
@@ -17,25 +20,24 @@
 //! ```no_run
 //! # #[cfg(sansocket_docs)] // http_body_util is there
 //! # mod example {
+//! use std::convert::Infallible;
+//!
 //! use http_body_util::Full;
 //! use hyper::body::{Bytes, Incoming};
 //! use sansocket::{Config, Request, hyper as ws};
 //!
+//! /// A service for `hyper::service::service_fn`.
 //! async fn serve(
 //!     mut request: http::Request<Incoming>,
-//!     config: Config,
-//! ) -> Result<http::Response<Full<Bytes>>, std::convert::Infallible> {
-//!     let (response, upgrade) = ws::upgrade(&mut request, &config, Request::accept);
-//!     if let Some(upgrade) = upgrade {
-//!         tokio::spawn(async move {
-//!             let mut ws = upgrade.await?;
-//!             while let Some(message) = ws.next().await? {
-//!                 ws.send(message).await?;
-//!             }
-//!             Ok::<(), ws::Error>(())
-//!         });
+//! ) -> Result<http::Response<Full<Bytes>>, Infallible> {
+//!     Ok(ws::on_upgrade(&mut request, &Config::new(), Request::accept, echo))
+//! }
+//!
+//! async fn echo(mut ws: ws::WebSocket) -> Result<(), ws::Error> {
+//!     while let Some(message) = ws.next().await? {
+//!         ws.send(message).await?;
 //!     }
-//!     Ok(response)
+//!     Ok(())
 //! }
 //! # }
 //! ```
@@ -57,11 +59,17 @@ pub use super::Error;
 use super::{http, poll, tokio};
 use crate::config::Config;
 use crate::frame::Role;
-use crate::handshake::{Agreement, Answer, Request};
+use crate::handshake::{Agreement, Answer, Rejection, Request};
 use crate::upgrade::Offer;
 
 /// A WebSocket over a stream that hyper handed over.
 pub type WebSocket = poll::WebSocket<tokio::Io<TokioIo<Upgraded>>>;
+
+/// The receiving half of a [`WebSocket`], for one task.
+pub type Reader = tokio::Reader<TokioIo<Upgraded>>;
+
+/// The sending half of a [`WebSocket`], for another task.
+pub type Writer = tokio::Writer<TokioIo<Upgraded>>;
 
 /// Answers a request, an upgrade of HTTP/1.1 or an extended CONNECT of HTTP/2
 /// (RFC 8441), with what `answer` returns. Returns the response for hyper and,
@@ -69,7 +77,7 @@ pub type WebSocket = poll::WebSocket<tokio::Io<TokioIo<Upgraded>>>;
 ///
 /// A request that breaks a rule is refused without calling `answer`: the body of
 /// the response says why, and its extensions hold the
-/// [`Rejection`](crate::Rejection), for logs. Plain HTTP is passed to `answer`,
+/// [`Rejection`], for logs. Plain HTTP is passed to `answer`,
 /// with [`is_upgrade`](Request::is_upgrade) false. The future
 /// is ready when hyper has sent the response, so await it in a task of its own.
 /// Bytes that arrived after the head are kept.
@@ -80,30 +88,84 @@ pub fn upgrade<B, R: From<Vec<u8>>>(
     config: &Config,
     answer: impl FnOnce(&Request) -> Answer,
 ) -> (::http::Response<R>, Option<Upgrade>) {
-    let protocol = request.extensions().get::<Protocol>().cloned();
-    let received = match &protocol {
-        Some(protocol) => http::extended_connect(request, protocol.as_str(), config),
-        None => http::request(request, config),
-    };
+    let received = received(request, config);
     let answer = match &received {
         Ok(received) => answer(received),
         Err(rejection) => http::refusal(rejection),
     };
-    let upgrade = answer.is_upgrade().then(|| Upgrade {
-        stream: ::hyper::upgrade::on(&mut *request),
-        role: Role::Server,
-        agreement: answer.agreement().clone(),
-        config: config.clone(),
-    });
-    let mut response = if request.version() < Version::HTTP_2 {
-        http::response(&answer)
-    } else {
-        http::multiplexed_response(&answer)
-    };
+    let upgrade = answer
+        .is_upgrade()
+        .then(|| Upgrade::server(::hyper::upgrade::on(&mut *request), &answer, config));
+    let mut response = response(request.version(), &answer);
     if let Err(rejection) = received {
         response.extensions_mut().insert(rejection);
     }
     (response, upgrade)
+}
+
+/// As [`upgrade`], and runs `handler` on the WebSocket in a task of its own.
+/// Returns the response for hyper.
+///
+/// What `handler` returns is discarded. It is not called if the connection ends
+/// before hyper has sent the response.
+///
+/// # Panics
+///
+/// Outside of a tokio runtime.
+///
+/// ```no_run
+/// use sansocket::{Config, Request, hyper as ws};
+///
+/// async fn serve<B>(mut request: http::Request<B>) -> http::Response<Vec<u8>> {
+///     ws::on_upgrade(&mut request, &Config::new(), Request::accept, echo)
+/// }
+///
+/// async fn echo(mut ws: ws::WebSocket) -> Result<(), ws::Error> {
+///     while let Some(message) = ws.next().await? {
+///         ws.send(message).await?;
+///     }
+///     Ok(())
+/// }
+/// ```
+pub fn on_upgrade<B, R, F>(
+    request: &mut ::http::Request<B>,
+    config: &Config,
+    answer: impl FnOnce(&Request) -> Answer,
+    handler: impl FnOnce(WebSocket) -> F + Send + 'static,
+) -> ::http::Response<R>
+where
+    R: From<Vec<u8>>,
+    F: Future + Send + 'static,
+{
+    let (response, upgrade) = upgrade(request, config, answer);
+    if let Some(upgrade) = upgrade {
+        ::tokio::spawn(async move {
+            if let Ok(ws) = upgrade.await {
+                handler(ws).await;
+            }
+        });
+    }
+    response
+}
+
+/// The request by the rules: an extended CONNECT if hyper found `:protocol`.
+pub(super) fn received<B>(
+    request: &::http::Request<B>,
+    config: &Config,
+) -> Result<Request, Rejection> {
+    match request.extensions().get::<Protocol>() {
+        Some(protocol) => http::extended_connect(request, protocol.as_str(), config),
+        None => http::request(request, config),
+    }
+}
+
+/// The answer to a request of this version.
+pub(super) fn response<R: From<Vec<u8>>>(version: Version, answer: &Answer) -> ::http::Response<R> {
+    if version < Version::HTTP_2 {
+        http::response(answer)
+    } else {
+        http::multiplexed_response(answer)
+    }
 }
 
 /// The WebSocket that a response to hyper's client opens.
@@ -173,6 +235,18 @@ pub struct Upgrade {
     role: Role,
     agreement: Agreement,
     config: Config,
+}
+
+impl Upgrade {
+    /// Of a server, by the answer that opens it.
+    pub(super) fn server(stream: OnUpgrade, answer: &Answer, config: &Config) -> Self {
+        Self {
+            stream,
+            role: Role::Server,
+            agreement: answer.agreement().clone(),
+            config: config.clone(),
+        }
+    }
 }
 
 impl Future for Upgrade {

@@ -5,7 +5,8 @@
 //! | [`blocking`] | `std::io::{Read, Write}` | threads; non-blocking streams |
 //! | `tokio` | `tokio::io::{AsyncRead, AsyncWrite}` | tokio |
 //! | `futures` | `futures_io::{AsyncRead, AsyncWrite}` | smol, async-std, glib and others |
-//! | `hyper` | what hyper hands over | hyper, axum, warp, salvo, poem |
+//! | `hyper` | what hyper hands over | hyper, warp, salvo, poem |
+//! | `axum` | what hyper hands over | axum |
 //! | `h2` | streams of the `h2` crate | HTTP/2 without hyper |
 //! | `http` | none: heads of the `http` crate | other frameworks |
 //!
@@ -13,6 +14,8 @@
 //! protocol: what it needs to know it asks the core.
 
 mod auto_replies;
+#[cfg(feature = "axum")]
+pub mod axum;
 pub mod blocking;
 mod connect;
 #[cfg(feature = "futures")]

@@ -38,7 +38,8 @@ const ADAPTER_ROWS: [&[&str]; 5] = [
 const LOCKING: [&str; 2] = ["deflate/pool.rs", "message/prepared.rs"];
 
 /// What the library needs of others.
-const DEPENDENCIES: [&str; 22] = [
+const DEPENDENCIES: [&str; 23] = [
+    "axum-core",
     "base64",
     "bytes",
     "bytestring",

@@ -121,6 +121,15 @@ impl<T: Transport> Reader<T> {
         poll_fn(|cx| self.poll(cx, Driver::poll_event)).await
     }
 
+    /// One poll of [`next_event`](Self::next_event).
+    #[cfg(feature = "axum")]
+    pub(in crate::adapter) fn poll_event(
+        &mut self,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<Option<Event<'static>>, Error>> {
+        self.poll(cx, Driver::poll_event)
+    }
+
     /// Returns how the connection ended, or `None` while it has not.
     pub fn outcome(&self) -> Option<Outcome> {
         self.shared.lock().ws.outcome().cloned()

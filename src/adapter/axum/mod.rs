@@ -1,0 +1,183 @@
+//! WebSockets in axum 0.8: a drop-in for `axum::extract::ws`, with compression,
+//! deadlines, keepalive, an origin check, and an end that closes every WebSocket.
+//!
+//! ```no_run
+//! # #[cfg(sansocket_docs)] // axum is there
+//! # mod example {
+//! use axum::{Router, response::Response, routing::any};
+//! use sansocket::axum::{WebSocket, WebSocketUpgrade};
+//!
+//! async fn handler(ws: WebSocketUpgrade) -> Response {
+//!     ws.on_upgrade(echo)
+//! }
+//!
+//! async fn echo(mut socket: WebSocket) {
+//!     while let Some(Ok(message)) = socket.recv().await {
+//!         if socket.send(message).await.is_err() {
+//!             return;
+//!         }
+//!     }
+//! }
+//!
+//! # fn app() -> Router {
+//! Router::new().route("/ws", any(handler))
+//! # }
+//! # }
+//! ```
+//!
+//! # Configuration
+//!
+//! A [`Config`] and a [`Sockets`] reach the extractor as an `axum::Extension`,
+//! for the whole server or for one route. Handlers stay as they are.
+//!
+//! ```no_run
+//! # #[cfg(all(sansocket_docs, feature = "deflate"))]
+//! # mod example {
+//! use std::time::Duration;
+//!
+//! use axum::{Extension, Router};
+//! use sansocket::axum::Sockets;
+//! use sansocket::{Config, InvalidOrigin, OriginPolicy, deflate};
+//!
+//! fn configured(app: Router, sockets: &Sockets) -> Result<Router, InvalidOrigin> {
+//!     let config = Config::new()
+//!         .with_deflate(deflate::Options::new())
+//!         .with_origin(OriginPolicy::list(["https://example.com"])?)
+//!         .with_ping_interval(Duration::from_secs(30))
+//!         .with_idle_timeout(Duration::from_secs(300));
+//!     Ok(app.layer(Extension(config)).layer(Extension(sockets.clone())))
+//! }
+//! # }
+//! ```
+//!
+//! [`Sockets::close`] closes all of them with 1001 when the server stops.
+//!
+//! # What a handler receives
+//!
+//! Text, binary, ping, pong and close frames, as [`Message`]s, in the order in
+//! which they arrived. Pings and close frames have been answered by then. A
+//! connection that ends without a close frame ends with an error. After either,
+//! [`recv`](WebSocket::recv) returns `None`.
+//!
+//! A handler that must hear of a silent peer needs no ping of its own: after 20
+//! seconds of silence a ping is sent, and 20 seconds later `recv` returns an
+//! error (see [`Config::with_ping_interval`]). That works while the handler
+//! receives.
+//!
+//! # Migrating from `axum::extract::ws`
+//!
+//! Change the import; axum's feature `ws` can be switched off.
+//!
+//! | `axum::extract::ws` | here |
+//! |---|---|
+//! | `WebSocketUpgrade`, `WebSocket`, `Message`, `CloseFrame`, `CloseCode`, `Utf8Bytes`, `close_code`, `rejection`, `OnFailedUpgrade` | the same names, with the same methods |
+//! | `on_upgrade`, `on_failed_upgrade`, `protocols`, `requested_protocols`, `selected_protocol`, `set_selected_protocol` | the same |
+//! | `max_message_size`, `max_frame_size`, `max_write_buffer_size`, `accept_unmasked_frames` | the same, or [`Config::with_max_message_len`], [`with_max_frame_len`](Config::with_max_frame_len), [`with_max_unsent_len`](Config::with_max_unsent_len), [`allow_unmasked`](Config::allow_unmasked) |
+//! | `read_buffer_size`, `write_buffer_size` | do nothing |
+//! | `recv`, `send`, `protocol`, `Stream`, `Sink`, `StreamExt::split` | the same |
+//! | `axum::Error` of tungstenite's error | `axum::Error` of [`sansocket::Error`](crate::Error) |
+//! | a task that pings | [`Config::with_ping_interval`], on by default |
+//! | a `CancellationToken` in each handler, to stop | [`Sockets`] |
+//! | compression | [`Config::with_deflate`] |
+//!
+//! Differences:
+//!
+//! - A page of another origin is refused with status 403. To accept it, name it in
+//!   [`Config::with_origin`], or allow any with
+//!   [`OriginPolicy::Any`](crate::OriginPolicy::Any). Behind a proxy that changes
+//!   `Host`, pages of the same site look foreign.
+//! - A silent peer is pinged, and given up 20 seconds later. A peer that reads
+//!   nothing for 30 seconds is given up too.
+//! - The default limit of a message is 16 MiB, also in several frames, where axum
+//!   has 64 MiB and 16 MiB for a frame.
+//! - A full write buffer makes senders wait, where axum's `max_write_buffer_size`
+//!   returns an error.
+//! - The request is checked by all rules of RFC 6455: a key that is not 16 bytes, a
+//!   repeated field or a body is refused, as
+//!   [`Refused`](rejection::WebSocketUpgradeRejection::Refused). Plain HTTP and a
+//!   wrong version are answered with 426, not 400, and every refusal has a body
+//!   that says why.
+//! - `requested_protocols` are in the client's order. `set_selected_protocol`
+//!   chooses nothing that the client does not offer.
+//! - A close code that must not be sent, such as 1006 or 999, is an error, and the
+//!   answer to a close frame has its code and no reason.
+//! - A close frame is received when the answer to it has left, so a handler may
+//!   drop its WebSocket at once.
+//!
+//! Before, a server with names for rooms:
+//!
+//! ```no_run
+//! # #[cfg(sansocket_docs)]
+//! # mod example {
+//! use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+//! use axum::{Router, extract::Path, response::Response, routing::any};
+//!
+//! fn app() -> Router {
+//!     Router::new().route("/room/{name}", any(enter))
+//! }
+//!
+//! async fn enter(ws: WebSocketUpgrade, Path(name): Path<String>) -> Response {
+//!     ws.protocols(["room"]).max_message_size(4096).on_upgrade(|socket| greet(socket, name))
+//! }
+//!
+//! async fn greet(mut socket: WebSocket, name: String) {
+//!     let greeting = Message::text(format!("this is {name}"));
+//!     if socket.send(greeting).await.is_ok() {
+//!         let reason = "closed".into();
+//!         let frame = CloseFrame { code: close_code::NORMAL, reason };
+//!         let _ = socket.send(Message::Close(Some(frame))).await;
+//!     }
+//! }
+//! # }
+//! ```
+//!
+//! After, with compression and an orderly end besides:
+//!
+//! ```no_run
+//! # #[cfg(all(sansocket_docs, feature = "deflate"))]
+//! # mod example {
+//! use axum::{Extension, Router, extract::Path, response::Response, routing::any};
+//! use sansocket::axum::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+//! use sansocket::{Config, axum::Sockets, deflate};
+//!
+//! fn app(sockets: Sockets) -> Router {
+//!     let config = Config::new().with_deflate(deflate::Options::new());
+//!     Router::new()
+//!         .route("/room/{name}", any(enter))
+//!         .layer(Extension(config))
+//!         .layer(Extension(sockets)) // `sockets.close(1001, "")` at the end
+//! }
+//!
+//! async fn enter(ws: WebSocketUpgrade, Path(name): Path<String>) -> Response {
+//!     ws.protocols(["room"]).max_message_size(4096).on_upgrade(|socket| greet(socket, name))
+//! }
+//!
+//! async fn greet(mut socket: WebSocket, name: String) {
+//!     let greeting = Message::text(format!("this is {name}"));
+//!     if socket.send(greeting).await.is_ok() {
+//!         let reason = "closed".into();
+//!         let frame = CloseFrame { code: close_code::NORMAL, reason };
+//!         let _ = socket.send(Message::Close(Some(frame))).await;
+//!     }
+//! }
+//! # }
+//! ```
+
+// Only axum's shapes for what the adapter of hyper does.
+
+pub mod close_code;
+mod message;
+pub mod rejection;
+mod socket;
+mod sockets;
+mod upgrade;
+mod utf8_bytes;
+
+pub use message::{CloseCode, CloseFrame, Message};
+pub use socket::WebSocket;
+pub use sockets::Sockets;
+pub use upgrade::{DefaultOnFailedUpgrade, OnFailedUpgrade, WebSocketUpgrade};
+pub use utf8_bytes::Utf8Bytes;
+
+#[cfg(doc)]
+use crate::config::Config;

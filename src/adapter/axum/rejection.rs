@@ -1,0 +1,155 @@
+//! Why a request was refused.
+
+use std::string::String;
+
+use ::http::StatusCode;
+use axum_core::response::{IntoResponse, Response};
+
+use crate::adapter::http;
+use crate::error::{HandshakeError, HeaderField};
+use crate::handshake::{Answer, Rejection};
+
+/// Rejection of [`WebSocketUpgrade`](super::WebSocketUpgrade).
+///
+/// The variants are those of axum's own, and [`Refused`](Self::Refused) for what
+/// it does not check. As a response it is the library's answer, whose body says
+/// what is wrong with the request; the extensions of the response hold the
+/// [`Rejection`], for logs.
+///
+/// ```
+/// use sansocket::axum::rejection::WebSocketUpgradeRejection;
+/// use sansocket::{HandshakeError, HeaderField};
+///
+/// fn explain(rejection: &WebSocketUpgradeRejection) -> &'static str {
+///     match rejection.error() {
+///         Some(HandshakeError::OriginNotAllowed) => "a foreign page",
+///         Some(HandshakeError::Invalid(HeaderField::Key)) => "a broken client",
+///         Some(_) => "not a WebSocket request",
+///         None => "a proxy that speaks HTTP/1.0",
+///     }
+/// }
+/// ```
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum WebSocketUpgradeRejection {
+    /// An upgrade of HTTP/1.1 whose method is not GET. Status 405.
+    #[error("{0}")]
+    MethodNotGet(Rejection),
+    /// A request of HTTP/2 whose method is not CONNECT. Status 426.
+    #[error("{0}")]
+    MethodNotConnect(Rejection),
+    /// `Connection` is missing or does not list `upgrade`. Status 400.
+    #[error("{0}")]
+    InvalidConnectionHeader(Rejection),
+    /// `Upgrade` is missing or does not list `websocket`: plain HTTP. Status 426.
+    #[error("{0}")]
+    InvalidUpgradeHeader(Rejection),
+    /// An extended CONNECT whose `:protocol` is not `websocket`. Status 426.
+    #[error("{0}")]
+    InvalidProtocolPseudoheader(Rejection),
+    /// `Sec-WebSocket-Version` is missing (status 400) or not 13 (status 426).
+    #[error("{0}")]
+    InvalidWebSocketVersionHeader(Rejection),
+    /// `Sec-WebSocket-Key` is missing. Status 400.
+    #[error("{0}")]
+    WebSocketKeyHeaderMissing(Rejection),
+    /// There is no stream to be handed over: HTTP/1.0, or a request that no
+    /// server of hyper received. Status 426.
+    #[error("{0}")]
+    ConnectionNotUpgradable(ConnectionNotUpgradable),
+    /// Any other fault, such as an origin that is not allowed (status 403), a
+    /// host that is not (421), or an invalid key (400).
+    #[error("{0}")]
+    Refused(Rejection),
+}
+
+/// See [`WebSocketUpgradeRejection::ConnectionNotUpgradable`].
+#[derive(Clone, Copy, Debug, Default, thiserror::Error)]
+#[error("connection cannot be upgraded")]
+#[non_exhaustive]
+pub struct ConnectionNotUpgradable;
+
+impl WebSocketUpgradeRejection {
+    /// Sorts a rejection by its fault.
+    pub(super) fn new(rejection: Rejection, is_http2: bool) -> Self {
+        use HandshakeError::{Invalid, Missing};
+        match rejection.error() {
+            HandshakeError::MethodNotAllowed => Self::MethodNotGet(rejection),
+            Missing(HeaderField::Connection) | Invalid(HeaderField::Connection) => {
+                Self::InvalidConnectionHeader(rejection)
+            }
+            HandshakeError::NotAnUpgrade if rejection.method() == Some("CONNECT") => {
+                Self::InvalidProtocolPseudoheader(rejection)
+            }
+            HandshakeError::NotAnUpgrade if is_http2 => Self::MethodNotConnect(rejection),
+            HandshakeError::NotAnUpgrade => Self::InvalidUpgradeHeader(rejection),
+            HandshakeError::UnsupportedVersion | Missing(HeaderField::Version) => {
+                Self::InvalidWebSocketVersionHeader(rejection)
+            }
+            Missing(HeaderField::Key) => Self::WebSocketKeyHeaderMissing(rejection),
+            _ => Self::Refused(rejection),
+        }
+    }
+
+    /// What is wrong with the request, or `None` if it follows the rules and its
+    /// connection cannot be upgraded.
+    pub const fn error(&self) -> Option<HandshakeError> {
+        match self.rejection() {
+            Some(rejection) => Some(rejection.error()),
+            None => None,
+        }
+    }
+
+    /// The refusal, with the request.
+    pub const fn rejection(&self) -> Option<&Rejection> {
+        match self {
+            Self::MethodNotGet(rejection)
+            | Self::MethodNotConnect(rejection)
+            | Self::InvalidConnectionHeader(rejection)
+            | Self::InvalidUpgradeHeader(rejection)
+            | Self::InvalidProtocolPseudoheader(rejection)
+            | Self::InvalidWebSocketVersionHeader(rejection)
+            | Self::WebSocketKeyHeaderMissing(rejection)
+            | Self::Refused(rejection) => Some(rejection),
+            Self::ConnectionNotUpgradable(_) => None,
+        }
+    }
+
+    /// The status of the response.
+    pub fn status(&self) -> StatusCode {
+        // A fault has only statuses that exist.
+        StatusCode::from_u16(self.answer().status()).unwrap_or_default()
+    }
+
+    /// The body of the response.
+    pub fn body_text(&self) -> String {
+        String::from_utf8_lossy(self.answer().content()).into_owned()
+    }
+
+    fn answer(&self) -> Answer {
+        match self.rejection() {
+            Some(rejection) => http::refusal(rejection),
+            None => Answer::new(426).with_body("426 Upgrade Required: HTTP/1.1 is needed\n"),
+        }
+    }
+
+    /// Whether the request came by HTTP/2, which forbids `Upgrade`.
+    fn is_http2(&self) -> bool {
+        let is_connect = self.rejection().and_then(Rejection::method) == Some("CONNECT");
+        is_connect || matches!(self, Self::MethodNotConnect(_))
+    }
+}
+
+impl IntoResponse for WebSocketUpgradeRejection {
+    fn into_response(self) -> Response {
+        let mut response = if self.is_http2() {
+            http::multiplexed_response(&self.answer())
+        } else {
+            http::response(&self.answer())
+        };
+        if let Some(rejection) = self.rejection() {
+            response.extensions_mut().insert(rejection.clone());
+        }
+        response
+    }
+}

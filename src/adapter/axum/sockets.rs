@@ -1,0 +1,196 @@
+//! The open WebSockets of a server, to close them all when it stops.
+
+use core::fmt;
+use std::collections::HashMap;
+use std::future::poll_fn;
+use std::string::String;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::vec::Vec;
+
+use crate::adapter::hyper::Writer;
+use crate::close::CloseCode;
+use crate::error::SendError;
+
+/// The open WebSockets of a server, to be closed when it stops.
+///
+/// As an `axum::Extension`, every [`WebSocketUpgrade`](super::WebSocketUpgrade)
+/// below it puts its WebSocket in; handlers need not know. Clones are the same
+/// set.
+///
+/// ```no_run
+/// # #[cfg(sansocket_docs)] // axum is there
+/// # mod example {
+/// use std::time::Duration;
+///
+/// use axum::{Extension, Router};
+/// use sansocket::axum::Sockets;
+///
+/// async fn serve(app: Router, listener: tokio::net::TcpListener) -> std::io::Result<()> {
+///     let sockets = Sockets::new();
+///     let app = app.layer(Extension(sockets.clone()));
+///     axum::serve(listener, app)
+///         .with_graceful_shutdown(async move {
+///             let _ = tokio::signal::ctrl_c().await;
+///             let closing = sockets.close(1001, "the server stops");
+///             let _ = tokio::time::timeout(Duration::from_secs(10), closing).await;
+///         })
+///         .await
+/// }
+/// # }
+/// ```
+#[derive(Clone, Default)]
+pub struct Sockets(Arc<Mutex<State>>);
+
+#[derive(Default)]
+struct State {
+    /// By number; `None` until hyper has handed over the stream.
+    open: HashMap<u64, Option<Writer>>,
+    next_number: u64,
+    closing: Option<(CloseCode, String)>,
+    /// The tasks that wait until none is open.
+    waiting: Vec<Waker>,
+}
+
+/// A WebSocket's place among the open ones, given back when dropped.
+#[derive(Debug)]
+pub(super) struct Place {
+    sockets: Sockets,
+    number: u64,
+}
+
+impl Sockets {
+    /// An empty set.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Closes all WebSockets with this code and reason, and waits until their
+    /// handlers have dropped them. An upgrade that arrives meanwhile, or later,
+    /// is refused with status 503.
+    ///
+    /// The close frames leave at once, whatever the handlers do. A handler that
+    /// receives gets the peer's close frame, and then `None`, within
+    /// [`close_timeout`](crate::Config::with_close_timeout); one that sends gets
+    /// an error. One that does neither may keep its WebSocket for any time, so
+    /// bound the wait, as in the example above.
+    ///
+    /// With HTTP/2, `axum::serve` waits for their streams: close them before it
+    /// ends, as in the example above.
+    ///
+    /// # Errors
+    ///
+    /// [`SendError::InvalidCloseCode`] if the code must not be sent: none was
+    /// closed.
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime.
+    pub async fn close(&self, code: impl Into<CloseCode>, reason: &str) -> Result<(), SendError> {
+        let code = code.into();
+        if !code.is_sendable() {
+            return Err(SendError::InvalidCloseCode);
+        }
+        for writer in self.begin_close(code, reason) {
+            close(writer, code, reason.into());
+        }
+        poll_fn(|cx| self.poll_empty(cx)).await;
+        Ok(())
+    }
+
+    /// How many WebSockets are open, upgrades included whose response has not
+    /// left yet.
+    pub fn len(&self) -> usize {
+        self.lock().open.len()
+    }
+
+    /// Whether none is open.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// A place for one more, unless all are closed.
+    pub(super) fn enter(&self) -> Option<Place> {
+        let mut state = self.lock();
+        if state.closing.is_some() {
+            return None;
+        }
+        let number = state.next_number;
+        state.next_number += 1;
+        state.open.insert(number, None);
+        Some(Place {
+            sockets: self.clone(),
+            number,
+        })
+    }
+
+    /// Lets no more in, and returns those to be closed.
+    fn begin_close(&self, code: CloseCode, reason: &str) -> Vec<Writer> {
+        let mut state = self.lock();
+        state.closing.get_or_insert_with(|| (code, reason.into()));
+        state.open.values().flatten().cloned().collect()
+    }
+
+    fn poll_empty(&self, cx: &Context<'_>) -> Poll<()> {
+        let mut state = self.lock();
+        if state.open.is_empty() {
+            return Poll::Ready(());
+        }
+        let waker = cx.waker();
+        if !state.waiting.iter().any(|known| known.will_wake(waker)) {
+            state.waiting.push(waker.clone());
+        }
+        Poll::Pending
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl fmt::Debug for Sockets {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Sockets")
+            .field("len", &self.len())
+            .finish_non_exhaustive()
+    }
+}
+
+impl Place {
+    /// The stream is there.
+    pub(super) fn opened(&self, writer: &Writer) {
+        let mut state = self.sockets.lock();
+        let closing = state.closing.clone();
+        if let Some(place) = state.open.get_mut(&self.number) {
+            *place = Some(writer.clone());
+        }
+        drop(state);
+        if let Some((code, reason)) = closing {
+            close(writer.clone(), code, reason);
+        }
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        let mut state = self.sockets.lock();
+        let writer = state.open.remove(&self.number);
+        let waiting = if state.open.is_empty() {
+            core::mem::take(&mut state.waiting)
+        } else {
+            Vec::new()
+        };
+        // Not under the lock: what they run is not ours.
+        drop(state);
+        drop(writer);
+        waiting.into_iter().for_each(Waker::wake);
+    }
+}
+
+/// Closes in a task of its own: one slow peer delays no other.
+fn close(mut writer: Writer, code: CloseCode, reason: String) {
+    ::tokio::spawn(async move {
+        // One that has failed is closed too.
+        let _ = writer.close(code, &reason).await;
+    });
+}

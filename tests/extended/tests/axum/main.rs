@@ -1,0 +1,16 @@
+//! Within axum. The programs in `programs.rs` are compiled and tested twice: with
+//! axum's own WebSockets, and, the import changed, with the library's. What the
+//! library adds is tested below `ours`.
+
+#![cfg(feature = "axum")]
+
+#[path = "../../../common/mod.rs"]
+mod common;
+
+mod ours;
+mod server;
+mod theirs;
+
+mod configured;
+mod rejected;
+mod stopped;
