@@ -6,7 +6,8 @@
 //! | threads | [`blocking::connect`], [`blocking::accept`] |
 //! | tokio | [`tokio::connect`], [`tokio::accept`] (feature `tokio`) |
 //! | smol, async-std, glib and other runtimes | [`futures::connect_with`], [`futures::WebSocket`] (feature `futures`) |
-//! | axum, hyper, warp, salvo, poem | [`hyper::upgrade`] (feature `hyper`) |
+//! | axum | [`axum::WebSocketUpgrade`], a drop-in for axum's own (feature `axum`) |
+//! | hyper, warp, salvo, poem | [`hyper::on_upgrade`], [`hyper::upgrade`] (feature `hyper`) |
 //! | HTTP/2 with the `h2` crate | [`h2::accept`], [`h2::connect_with`] (feature `h2`) |
 //! | an event loop or HTTP stack of your own | [`Connection`], whose page explains the loop, closing, time and memory; [`upgrade`] |
 //! | relays and test tools | [`frame`], the layer below |
@@ -105,7 +106,8 @@
 //! | `rustls` | no | `wss://` for all of them |
 //! | `http` | no | requests and responses of the `http` crate |
 //! | `h2` | no | `h2`: many WebSockets over one connection of HTTP/2, with the `h2` crate alone |
-//! | `hyper` | no | `hyper`: WebSockets in servers and clients of hyper 1, axum and others |
+//! | `hyper` | no | `hyper`: WebSockets in servers and clients of hyper 1, and in what is built on it |
+//! | `axum` | no | `axum`: WebSockets in axum 0.8, in place of `axum::extract::ws` |
 //! | `tracing` | no | events of the `tracing` crate, see [below](#tracing) |
 //!
 //! Without `std` the crate is `no_std` + `alloc`; a client then names its
@@ -154,6 +156,22 @@
 #![cfg_attr(
     not(feature = "futures"),
     doc = "[`futures::WebSocket`]: https://docs.rs/sansocket/latest/sansocket/futures/type.WebSocket.html"
+)]
+#![cfg_attr(
+    feature = "axum",
+    doc = "[`axum::WebSocketUpgrade`]: crate::axum::WebSocketUpgrade\n[axum-migration]: crate::axum#migrating-from-axumextractws"
+)]
+#![cfg_attr(
+    not(feature = "axum"),
+    doc = "[`axum::WebSocketUpgrade`]: https://docs.rs/sansocket/latest/sansocket/axum/struct.WebSocketUpgrade.html\n[axum-migration]: https://docs.rs/sansocket/latest/sansocket/axum/index.html#migrating-from-axumextractws"
+)]
+#![cfg_attr(
+    feature = "hyper",
+    doc = "[`hyper::on_upgrade`]: crate::hyper::on_upgrade"
+)]
+#![cfg_attr(
+    not(feature = "hyper"),
+    doc = "[`hyper::on_upgrade`]: https://docs.rs/sansocket/latest/sansocket/hyper/fn.on_upgrade.html"
 )]
 #![cfg_attr(feature = "hyper", doc = "[`hyper::upgrade`]: crate::hyper::upgrade")]
 #![cfg_attr(
@@ -260,6 +278,6 @@ pub use input::Input;
 pub use message::{Delivery, Fragment, Message, MessageKind, MessageRef, Prepared};
 
 /// The code in the README is compiled by `.ci/run tests_docs`.
-#[cfg(all(doctest, sansocket_docs, feature = "hyper", feature = "rustls"))]
+#[cfg(all(doctest, sansocket_docs, feature = "axum", feature = "rustls"))]
 #[doc = include_str!("../README.md")]
 struct Readme;

@@ -7,12 +7,13 @@ use std::env;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Router;
-use axum::extract::{Request, State};
+use axum::extract::State;
 use axum::response::Response;
-use axum::routing::get;
-use sansocket::hyper::{Error, Upgrade, upgrade};
-use sansocket::{Config, Message, OriginPolicy};
+use axum::routing::any;
+use axum::{Error, Extension, Router};
+use futures_util::{SinkExt, StreamExt};
+use sansocket::axum::{CloseFrame, Message, WebSocket, WebSocketUpgrade, close_code};
+use sansocket::{Config, OriginPolicy};
 use tokio::net::TcpListener;
 use tokio::sync::broadcast;
 use tokio::time::sleep;
@@ -31,80 +32,78 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         names: Mutex::default(),
         said: broadcast::channel(100).0,
     });
-    let on_chat = async |State(room), request| open(request, |upgrade| chat(upgrade, room));
     let router = Router::new()
-        .route("/greet", get(async |request| open(request, greet)))
-        .route("/chat", get(on_chat))
-        .with_state(room);
+        .route("/greet", any(on_greet))
+        .route("/chat", any(on_chat))
+        .with_state(room)
+        .layer(Extension(Config::new().with_origin(OriginPolicy::Any)));
     axum::serve(listener, router).await?;
     Ok(())
 }
 
-/// Accepts the request, and runs what is to be done on the connection.
-fn open<F>(mut request: Request, run: impl FnOnce(Upgrade) -> F) -> Response
-where
-    F: Future<Output = Result<(), Error>> + Send + 'static,
-{
-    let config = Config::new().with_origin(OriginPolicy::Any);
-    let (response, upgrade) = upgrade(&mut request, &config, sansocket::Request::accept);
-    if let Some(running) = upgrade.map(run) {
-        tokio::spawn(async move {
-            if let Err(error) = running.await {
-                eprintln!("{error}");
-            }
-        });
-    }
-    response
+async fn on_greet(ws: WebSocketUpgrade) -> Response {
+    ws.on_upgrade(async |socket| log(greet(socket).await))
 }
 
-async fn greet(upgrade: Upgrade) -> Result<(), Error> {
-    let mut ws = upgrade.await?;
-    ws.ping(&[1, 2, 3]).await?;
-    println!("{:?}", ws.next_event().await?);
+async fn on_chat(ws: WebSocketUpgrade, State(room): State<Arc<Room>>) -> Response {
+    ws.on_upgrade(async |socket| log(chat(socket, room).await))
+}
+
+fn log(result: Result<(), Error>) {
+    if let Err(error) = result {
+        eprintln!("{error}");
+    }
+}
+
+async fn greet(mut socket: WebSocket) -> Result<(), Error> {
+    socket.send(Message::Ping(vec![1, 2, 3].into())).await?;
+    println!("{:?}", socket.recv().await);
     for count in 1..5 {
-        ws.send(format!("Hi {count} times!")).await?;
+        socket.send(format!("Hi {count} times!").into()).await?;
         sleep(Duration::from_millis(100)).await;
     }
-    let (mut reader, mut writer) = ws.split();
+    let (mut sink, mut stream) = socket.split();
     let sending = tokio::spawn(async move {
         for number in 0..20 {
-            writer.send(format!("Server message {number} ...")).await?;
+            sink.send(format!("Server message {number} ...").into())
+                .await?;
             sleep(Duration::from_millis(300)).await;
         }
-        writer.close(1000, "Goodbye").await
+        let (code, reason) = (close_code::NORMAL, "Goodbye".into());
+        sink.send(Message::Close(Some(CloseFrame { code, reason })))
+            .await
     });
-    while let Some(event) = reader.next_event().await? {
-        println!("{event:?}");
+    while let Some(message) = stream.next().await {
+        println!("{:?}", message?);
     }
     sending.abort();
     Ok(())
 }
 
 /// The first message is a name that nobody has; what follows, all hear.
-async fn chat(upgrade: Upgrade, room: Arc<Room>) -> Result<(), Error> {
-    let mut ws = upgrade.await?;
-    let Some(Message::Text(name)) = ws.next().await? else {
+async fn chat(mut socket: WebSocket, room: Arc<Room>) -> Result<(), Error> {
+    let Some(Message::Text(name)) = socket.recv().await.transpose()? else {
         return Ok(());
     };
     let names = || room.names.lock().unwrap_or_else(PoisonError::into_inner);
     if !names().insert(name.to_string()) {
-        ws.send("Username already taken.").await?;
-        return ws.close(1000, "").await;
+        socket.send("Username already taken.".into()).await?;
+        return socket.send(Message::Close(None)).await;
     }
     let mut heard = room.said.subscribe();
     let _ = room.said.send(format!("{name} joined."));
     let result = loop {
         let step = tokio::select! {
-            message = ws.next() => match message {
-                Ok(Some(Message::Text(text))) => {
+            message = socket.recv() => match message {
+                Some(Ok(Message::Text(text))) => {
                     let _ = room.said.send(format!("{name}: {text}"));
                     Ok(())
                 }
-                Ok(Some(_)) => Ok(()),
-                Ok(None) => break Ok(()),
-                Err(error) => Err(error),
+                Some(Ok(_)) => Ok(()),
+                Some(Err(error)) => Err(error),
+                None => break Ok(()),
             },
-            Ok(text) = heard.recv() => ws.send(text).await,
+            Ok(text) = heard.recv() => socket.send(text.into()).await,
         };
         if step.is_err() {
             break step;

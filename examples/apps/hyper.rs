@@ -11,6 +11,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use sansocket::hyper::{WebSocket, on_upgrade};
 use tokio::net::TcpListener;
 
 #[path = "../common/mod.rs"]
@@ -41,19 +42,15 @@ async fn serve(
     mut request: hyper::Request<Incoming>,
 ) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
     let config = common::config();
-    let (response, upgrade) = sansocket::hyper::upgrade(&mut request, &config, common::answer);
-    if let Some(upgrade) = upgrade {
-        tokio::spawn(async move {
-            if let Err(error) = echo(upgrade).await {
-                eprintln!("{error}");
-            }
-        });
-    }
-    Ok(response)
+    let log = async |ws| {
+        if let Err(error) = echo(ws).await {
+            eprintln!("{error}");
+        }
+    };
+    Ok(on_upgrade(&mut request, &config, common::answer, log))
 }
 
-async fn echo(upgrade: sansocket::hyper::Upgrade) -> Result<(), sansocket::hyper::Error> {
-    let mut ws = upgrade.await?;
+async fn echo(mut ws: WebSocket) -> Result<(), sansocket::hyper::Error> {
     while let Some(message) = ws.next().await? {
         ws.send(message).await?;
     }

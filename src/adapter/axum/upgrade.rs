@@ -190,7 +190,8 @@ impl Accepted {
         let request = check(parts, &config).map_err(|rejection| {
             WebSocketUpgradeRejection::new(rejection, version >= Version::HTTP_2)
         })?;
-        let not_upgradable = WebSocketUpgradeRejection::ConnectionNotUpgradable;
+        let not_upgradable =
+            || WebSocketUpgradeRejection::ConnectionNotUpgradable(ConnectionNotUpgradable);
         let stream = parts.extensions.remove::<OnUpgrade>();
         Ok(Self {
             version,
@@ -199,7 +200,7 @@ impl Accepted {
                 .filter_map(|name| name.parse().ok())
                 .collect(),
             selected: None,
-            stream: stream.ok_or(not_upgradable(ConnectionNotUpgradable))?,
+            stream: stream.ok_or_else(not_upgradable)?,
             // A message comes in one piece, whatever the rest of the server has.
             config: config.with_delivery(Delivery::Messages),
             sockets: parts.extensions.get().cloned(),
