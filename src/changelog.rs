@@ -12,5 +12,6 @@
 //!   permessage-deflate and limits, and without I/O (RFC 6455, RFC 7692);
 //! - adapters for std, tokio, futures, hyper 1, h2 and the `http` crate, with the
 //!   same methods, TLS, and HTTP and SOCKS proxies (RFC 8441 for HTTP/2);
+//! - a drop-in for the WebSockets of axum 0.8;
 //! - the layer of frames, [`frame`](crate::frame), and the handshake for use with
 //!   other HTTP libraries, [`upgrade`](crate::upgrade).

@@ -25,7 +25,7 @@ use crate::handshake::{Answer, Rejection};
 ///         Some(HandshakeError::OriginNotAllowed) => "a foreign page",
 ///         Some(HandshakeError::Invalid(HeaderField::Key)) => "a broken client",
 ///         Some(_) => "not a WebSocket request",
-///         None => "a proxy that speaks HTTP/1.0",
+///         None => "a request without a connection",
 ///     }
 /// }
 /// ```
@@ -53,8 +53,8 @@ pub enum WebSocketUpgradeRejection {
     /// `Sec-WebSocket-Key` is missing. Status 400.
     #[error("{0}")]
     WebSocketKeyHeaderMissing(Rejection),
-    /// There is no stream to be handed over: HTTP/1.0, or a request that no
-    /// server of hyper received. Status 426.
+    /// There is no stream to be handed over, as the request did not come from a
+    /// server of hyper, but from a test for example. Status 426.
     #[error("{0}")]
     ConnectionNotUpgradable(ConnectionNotUpgradable),
     /// Any other fault, such as an origin that is not allowed (status 403), a
@@ -65,7 +65,7 @@ pub enum WebSocketUpgradeRejection {
 
 /// See [`WebSocketUpgradeRejection::ConnectionNotUpgradable`].
 #[derive(Clone, Copy, Debug, Default, thiserror::Error)]
-#[error("connection cannot be upgraded")]
+#[error("426: no connection to upgrade")]
 #[non_exhaustive]
 pub struct ConnectionNotUpgradable;
 
@@ -129,7 +129,7 @@ impl WebSocketUpgradeRejection {
     fn answer(&self) -> Answer {
         match self.rejection() {
             Some(rejection) => http::refusal(rejection),
-            None => Answer::new(426).with_body("426 Upgrade Required: HTTP/1.1 is needed\n"),
+            None => Answer::new(426).with_body("426 Upgrade Required: no connection to upgrade\n"),
         }
     }
 

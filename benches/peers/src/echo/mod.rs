@@ -2,6 +2,7 @@
 //! and one load for all of them on the other.
 
 mod blocking;
+mod framework;
 mod load;
 mod polled;
 mod runtime;
@@ -30,6 +31,8 @@ pub enum Runtime {
     Std,
     Mio,
     Tokio,
+    /// On tokio, behind a server of HTTP.
+    Axum,
 }
 
 macro_rules! server {
@@ -45,7 +48,7 @@ macro_rules! server {
 }
 
 /// The limit of each runtime is an echo of raw bytes.
-pub const SERVERS: [Server; 18] = [
+pub const SERVERS: [Server; 20] = [
     server!("raw std", Std, false, false, blocking::raw),
     server!("sansocket std", Std, true, true, blocking::ours),
     server!("tungstenite", Std, false, true, blocking::tungstenite),
@@ -100,6 +103,8 @@ pub const SERVERS: [Server; 18] = [
         runtime::sockudo_deflate
     ),
     server!("yawc, deflate", Tokio, false, false, runtime::yawc_deflate),
+    server!("axum", Axum, false, true, framework::axum),
+    server!("sansocket axum", Axum, true, true, framework::ours),
 ];
 
 impl Server {

@@ -14,7 +14,7 @@ use hyper::ext::Protocol;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioExecutor, TokioIo};
 use sansocket::adapter::http;
-use sansocket::hyper::{Error, connect, upgrade};
+use sansocket::hyper::{Error, connect, on_upgrade, upgrade};
 use sansocket::{
     Answer, ClientRequest, Config, ConnectionError, Delivery, Event, Message, Rejection, Request,
     Role,
@@ -43,16 +43,12 @@ fn serve() -> DuplexStream {
     let (ours, theirs) = duplex(64 * 1024);
     tokio::spawn(async move {
         let echo = service_fn(|mut request: hyper::Request<Incoming>| async move {
-            let (response, upgrade) = upgrade(&mut request, &config(), answer);
-            if let Some(upgrade) = upgrade {
-                tokio::spawn(async move {
-                    let mut ws = upgrade.await?;
-                    while let Some(message) = ws.next().await? {
-                        ws.send(message).await?;
-                    }
-                    Ok::<(), Error>(())
-                });
-            }
+            let response = on_upgrade(&mut request, &config(), answer, async |mut ws| {
+                while let Some(message) = ws.next().await? {
+                    ws.send(message).await?;
+                }
+                Ok::<(), Error>(())
+            });
             Ok::<hyper::Response<Full<Bytes>>, Infallible>(response)
         });
         let mut server = hyper_util::server::conn::auto::Builder::new(TokioExecutor::new());
