@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod axum;
+mod collab;
 mod http_vs_websocket;
 mod interop;
 #[cfg(target_os = "linux")]
