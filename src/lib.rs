@@ -93,7 +93,7 @@
 //! The [guides](https://docs.rs/sansocket/latest/sansocket/guide/index.html) answer
 //! one question each: a driver of your own, limits, deadlines, compression, closing,
 //! security, scaling out, and moving from tungstenite, tokio-tungstenite,
-//! fastwebsockets or axum's `ws`.
+//! fastwebsockets or [axum's `ws`][axum-migration].
 //!
 //! # Features
 //!
@@ -242,12 +242,12 @@ pub mod upgrade;
 // The public interface:
 #[cfg(feature = "std")]
 pub use adapter::Error;
-#[cfg(feature = "std")]
-#[doc(inline)]
-pub use adapter::blocking;
 #[cfg(feature = "axum")]
 #[doc(inline)]
 pub use adapter::axum;
+#[cfg(feature = "std")]
+#[doc(inline)]
+pub use adapter::blocking;
 #[cfg(feature = "futures")]
 #[doc(inline)]
 pub use adapter::futures;

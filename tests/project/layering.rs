@@ -26,12 +26,13 @@ const SIDEWAYS: [(&str, &str); 2] = [("handshake", "deflate"), ("error", "deadli
 
 /// The modules of the adapters from the leaves up: a runtime uses what dials, and
 /// never the other way around.
-const ADAPTER_ROWS: [&[&str]; 5] = [
+const ADAPTER_ROWS: [&[&str]; 6] = [
     &["auto_replies", "http", "parts", "read_buffer"],
     &["connect"],
     &["blocking", "poll"],
     &["futures", "tokio"],
     &["h2", "hyper"],
+    &["axum"],
 ];
 
 /// What connections share needs a lock.

@@ -12,5 +12,5 @@ mod peers;
 mod proxy;
 mod server;
 mod socketio;
-mod wscat;
 mod ticker;
+mod wscat;

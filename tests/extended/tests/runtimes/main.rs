@@ -14,6 +14,8 @@ mod tcp;
 #[path = "../../../harness/wire.rs"]
 mod wire;
 
+#[cfg(feature = "axum")]
+mod axum;
 #[cfg(feature = "rustls")]
 mod blocking_tls;
 #[cfg(all(feature = "tokio", feature = "futures"))]

@@ -2,11 +2,6 @@
 //! axum's own WebSockets, and, the import changed, with the library's. What the
 //! library adds is tested below `ours`.
 
-#![cfg(feature = "axum")]
-
-#[path = "../../../common/mod.rs"]
-mod common;
-
 mod ours;
 mod server;
 mod theirs;

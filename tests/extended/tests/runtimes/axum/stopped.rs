@@ -13,7 +13,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
 use tokio::time::{sleep, timeout};
 
-use crate::server::{connect, connect_http2, open, serve, soon, to};
+use crate::axum::server::{connect, connect_http2, open, serve, soon, to};
 
 async fn receiving(ws: WebSocketUpgrade) -> Response {
     ws.on_upgrade(|mut socket| async move {

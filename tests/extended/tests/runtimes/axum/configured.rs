@@ -15,7 +15,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::sync::mpsc;
 
-use crate::server::{connect, connect_http2, open, serve, soon, to};
+use crate::axum::server::{connect, connect_http2, open, serve, soon, to};
 
 async fn echo(ws: WebSocketUpgrade) -> Response {
     ws.on_upgrade(echo_all)

@@ -24,8 +24,8 @@ use super::ws::{
     self, CloseFrame, Message, Utf8Bytes, WebSocket, WebSocketUpgrade, close_code,
     rejection::WebSocketUpgradeRejection,
 };
-use crate::common::wire;
-use crate::server::{connect, connect_http2, open, serve, soon, to};
+use crate::axum::server::{connect, connect_http2, open, serve, soon, to};
+use crate::wire::wire;
 
 // An echo: the smallest program.
 
@@ -163,7 +163,8 @@ async fn visited(mut socket: WebSocket, addr: SocketAddr, seen: mpsc::UnboundedS
         let _ = seen.send("end".into());
     });
     let (said, heard) = tokio::join!(&mut saying, &mut hearing);
-    (said.unwrap(), heard.unwrap());
+    said.unwrap();
+    heard.unwrap();
 }
 
 fn look_at(message: &Message, seen: &mpsc::UnboundedSender<String>) -> ControlFlow<()> {
