@@ -21,6 +21,7 @@ const SERVERS: &[&str] = &[
     // Not `axum`: `axum::serve` has no deadline for a request.
     "hyper",
     "h2_echo",
+    "socketio",
 ];
 
 const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\
