@@ -193,7 +193,7 @@ pub fn open_with(role: Role, parameters: Parameters, config: &Config) -> Connect
 
 /// Frames of one compressed message.
 pub fn compressed(from: Role, is_text: bool, pieces: &[&[u8]]) -> Vec<u8> {
-    let mut wire = common::wire(from);
+    let mut wire = wire::wire(from);
     let first = if is_text {
         Opcode::Text
     } else {
