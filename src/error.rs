@@ -71,6 +71,7 @@ pub enum ConnectionError {
 /// A fault in the opening handshake (§4.1, §4.2).
 ///
 /// ```
+/// # #[cfg(feature = "std")] {
 /// use sansocket::{Config, HandshakeError, HeaderField, upgrade};
 ///
 /// let fields: [(&str, &[u8]); 4] = [
@@ -79,7 +80,6 @@ pub enum ConnectionError {
 ///     ("connection", b"Upgrade"),
 ///     ("sec-websocket-version", b"13"),
 /// ];
-/// # #[cfg(feature = "std")] {
 /// let rejection = upgrade::request("GET", "/", fields, &Config::new()).unwrap_err();
 /// assert_eq!(rejection.error(), HandshakeError::Missing(HeaderField::Key));
 /// assert_eq!(rejection.error().to_string(), "Sec-WebSocket-Key is missing");

@@ -245,9 +245,9 @@ impl Config {
     /// are unaffected. A refused request is answered with 403 (Forbidden).
     ///
     /// ```
+    /// # #[cfg(feature = "std")] {
     /// use sansocket::{Config, OriginPolicy, Rejection, Request, upgrade};
     ///
-    /// # #[cfg(feature = "std")] {
     /// // The page is served from another host than the WebSocket.
     /// let policy = OriginPolicy::list(["https://www.example.com"])?;
     /// let config = Config::new().with_origin(policy);

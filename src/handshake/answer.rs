@@ -96,6 +96,7 @@ impl Answer {
     /// instead. A [truncated](Response::is_truncated) body is forwarded as it is.
     ///
     /// ```
+    /// # #[cfg(feature = "std")]
     /// use sansocket::{Answer, Request, blocking};
     ///
     /// # #[cfg(feature = "std")]

@@ -43,9 +43,9 @@ impl Hosts {
     /// [`InvalidHost`] with the first entry that is not a host.
     ///
     /// ```
+    /// # #[cfg(feature = "std")] {
     /// use sansocket::{Config, Hosts, Rejection, Request, upgrade};
     ///
-    /// # #[cfg(feature = "std")] {
     /// let config = Config::new().with_hosts(Hosts::list(["chat.example.com", "localhost:8080"])?);
     /// let to = |host: &str| -> Result<Request, Rejection> {
     ///     upgrade::request("GET", "/", [("host", host.as_bytes())], &config)

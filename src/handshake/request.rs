@@ -191,9 +191,9 @@ impl Request {
     /// a line of plain text with the status.
     ///
     /// ```
+    /// # #[cfg(feature = "std")] {
     /// use sansocket::{Config, upgrade};
     ///
-    /// # #[cfg(feature = "std")] {
     /// let request = upgrade::request("GET", "/admin", [("host", &b"example.com"[..])], &Config::new())?;
     /// let answer = request.reject(404);
     /// assert_eq!(answer.content(), b"404 Not Found\n");
