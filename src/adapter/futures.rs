@@ -1,8 +1,20 @@
 //! WebSockets over the `AsyncRead` and `AsyncWrite` of futures-io: smol,
 //! async-std, glib and any other runtime.
 //!
-//! Deadlines are kept with a timer of the caller's, see
+//! This works with every runtime, but needs two things from the caller: connected
+//! streams, and a timer, without which no deadlines are enforced: see
 //! [`WebSocket::with_timer`].
+//!
+//! | to | use |
+//! |---|---|
+//! | connect to a URI | [`connect_with`] |
+//! | connect over a stream of your own | [`connect_on`] |
+//! | accept on a stream | [`WebSocket::server`] and [`WebSocket::accept`] |
+//! | answer requests yourself | [`WebSocket::accept_with`] |
+//! | send and receive in two tasks | [`WebSocket::split`](poll::WebSocket::split) |
+//! | tunnel another protocol | [`WebSocket::into_tunnel`](poll::WebSocket::into_tunnel) |
+//!
+//! An echo server with smol:
 //!
 //! ```no_run
 //! use sansocket::{Config, futures};
@@ -46,10 +58,10 @@ use crate::frame::Role;
 use crate::handshake::{Agreement, Answer, ClientRequest, Request};
 pub use client::{Client, Stream, connect_on, connect_with};
 
-/// A WebSocket over a stream of futures-io.
+/// A WebSocket over a futures-io stream.
 ///
-/// Deadlines need a timer: [`with_timer`](WebSocket::with_timer). Without one
-/// none is kept.
+/// Call [`with_timer`](WebSocket::with_timer): without a timer, no deadlines are
+/// enforced. It is also a `Stream` and a `Sink` of messages.
 ///
 /// ```no_run
 /// # #[cfg(sansocket_docs)] // smol is there
@@ -65,9 +77,35 @@ pub use client::{Client, Stream, connect_on, connect_with};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Overview of the methods
+///
+/// - Constructors: [`server`](WebSocket::server) with
+///   [`accept`](WebSocket::accept) or [`accept_with`](WebSocket::accept_with),
+///   [`client`](WebSocket::client) with [`connect`](poll::WebSocket::connect),
+///   [`upgraded`](WebSocket::upgraded), [`with_timer`](WebSocket::with_timer).
+/// - Receiving: [`next`](poll::WebSocket::next),
+///   [`next_event`](poll::WebSocket::next_event), [`drive`](poll::WebSocket::drive).
+/// - Sending: [`send`](poll::WebSocket::send), [`feed`](poll::WebSocket::feed),
+///   [`flush`](poll::WebSocket::flush), [`try_send`](poll::WebSocket::try_send),
+///   [`send_prepared`](poll::WebSocket::send_prepared),
+///   [`send_fragment`](poll::WebSocket::send_fragment),
+///   [`ping`](poll::WebSocket::ping).
+/// - Closing: [`close`](poll::WebSocket::close),
+///   [`close_and_drain`](poll::WebSocket::close_and_drain).
+/// - Conversion: [`split`](poll::WebSocket::split),
+///   [`into_tunnel`](poll::WebSocket::into_tunnel), [`into_stream`](WebSocket::into_stream).
+/// - State: [`outcome`](poll::WebSocket::outcome),
+///   [`connection`](poll::WebSocket::connection),
+///   [`response`](poll::WebSocket::response),
+///   [`subprotocol`](poll::WebSocket::subprotocol),
+///   [`unsent_len`](poll::WebSocket::unsent_len).
+///
+/// Those that take `&mut self` are [cancel safe](poll::WebSocket#cancel-safety).
 pub type WebSocket<S> = poll::WebSocket<Io<S>>;
 
-/// The receiving half of a [`WebSocket`], for one task.
+/// The receiving half of a [`WebSocket`], for one task: see
+/// [`split`](poll::WebSocket::split).
 ///
 /// ```no_run
 /// # #[cfg(sansocket_docs)] // smol is there
@@ -82,9 +120,18 @@ pub type WebSocket<S> = poll::WebSocket<Io<S>>;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Overview of the methods
+///
+/// [`next`](poll::Reader::next), [`next_event`](poll::Reader::next_event),
+/// [`close_and_drain`](poll::Reader::close_and_drain),
+/// [`outcome`](poll::Reader::outcome), [`subprotocol`](poll::Reader::subprotocol),
+/// [`take_response`](poll::Reader::take_response),
+/// [`reunite`](poll::Reader::reunite). It is also a `Stream` of messages.
 pub type Reader<S> = poll::Reader<Io<S>>;
 
-/// The sending half of a [`WebSocket`], for another task.
+/// The sending half of a [`WebSocket`], for another task: see
+/// [`split`](poll::WebSocket::split).
 ///
 /// ```no_run
 /// # #[cfg(sansocket_docs)] // smol is there
@@ -98,9 +145,20 @@ pub type Reader<S> = poll::Reader<Io<S>>;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Overview of the methods
+///
+/// [`send`](poll::Writer::send), [`feed`](poll::Writer::feed),
+/// [`flush`](poll::Writer::flush), [`try_send`](poll::Writer::try_send),
+/// [`send_prepared`](poll::Writer::send_prepared),
+/// [`send_fragment`](poll::Writer::send_fragment), [`ping`](poll::Writer::ping),
+/// [`close`](poll::Writer::close), [`closed`](poll::Writer::closed),
+/// [`outcome`](poll::Writer::outcome). It is also a `Sink` of messages, and can be
+/// cloned.
 pub type Writer<S> = poll::Writer<Io<S>>;
 
-/// The binary messages of a [`WebSocket`] as a stream of bytes.
+/// A [`WebSocket`] as a stream of bytes, to tunnel another protocol through its binary
+/// messages.
 ///
 /// ```no_run
 /// # #[cfg(sansocket_docs)] // smol is there
@@ -113,16 +171,19 @@ pub type Writer<S> = poll::Writer<Io<S>>;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// See [`poll::Tunnel`] for how each direction is closed.
+/// [`into_inner`](poll::Tunnel::into_inner) returns the WebSocket.
 pub type Tunnel<S> = poll::Tunnel<Io<S>>;
 
-/// A stream of futures-io, and the caller's timer.
+/// A futures-io stream and the caller's timer: the transport of a [`WebSocket`].
 #[derive(Debug)]
 pub struct Io<S> {
     stream: S,
     timer: Option<Timer>,
 }
 
-/// What sleeps, and the sleep that was started.
+/// The caller's sleep function, and the sleep in progress.
 struct Timer {
     sleep: Box<dyn FnMut(Duration) -> Sleep + Send>,
     epoch: Instant,
@@ -132,25 +193,27 @@ struct Timer {
 type Sleep = Pin<Box<dyn Future<Output = ()> + Send>>;
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// A server on a stream, before the handshake: [`accept`](Self::accept)
-    /// does that, or [`next_event`](Self::next_event) brings the request, which
-    /// [`respond`](Self::respond) answers.
+    /// Creates a server over a stream, before the opening handshake: complete it with
+    /// [`accept`](Self::accept) or [`accept_with`](Self::accept_with), or answer the
+    /// request that [`next_event`](Self::next_event) returns with
+    /// [`respond`](Self::respond).
     pub fn server(stream: S, config: &Config) -> Self {
         Self::server_on(Io::new(stream), config)
     }
 
-    /// A client on a stream that is connected, by TLS or a proxy for example.
-    /// The request leaves with the first call of any method that moves bytes.
+    /// Creates a client over a stream that is already connected to the server, such as
+    /// a TLS stream of another library. Complete the handshake with
+    /// [`connect`](poll::WebSocket::connect).
     ///
     /// # Errors
     ///
-    /// [`SendError::NoEntropy`].
+    /// [`SendError::NoEntropy`] if no random nonce is available.
     pub fn client(stream: S, request: &ClientRequest, config: &Config) -> Result<Self, SendError> {
         Self::client_on(Io::new(stream), request, config)
     }
 
-    /// A stream on which somebody else did the handshake. `read_ahead` are the
-    /// bytes that were read after the head.
+    /// Creates a WebSocket over a stream on which another library did the opening
+    /// handshake. `read_ahead` contains the bytes that it read after the head.
     pub fn upgraded(
         stream: S,
         role: Role,
@@ -161,7 +224,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Self::upgraded_on(Io::new(stream), role, agreement, read_ahead, config)
     }
 
-    /// Lets deadlines work, with the runtime's own sleep.
+    /// Enables deadlines, with the runtime's sleep function.
+    ///
+    /// ```no_run
+    /// # #[cfg(sansocket_docs)] // async-io, tokio and glib have such a function too
+    /// # fn timed(ws: sansocket::futures::WebSocket<smol::net::TcpStream>) {
+    /// let ws = ws.with_timer(|duration| async move { smol::Timer::after(duration).await; });
+    /// # }
+    /// ```
     #[must_use]
     pub fn with_timer<F>(mut self, sleep: impl FnMut(Duration) -> F + Send + 'static) -> Self
     where
@@ -176,20 +246,41 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Rejected`] if the request breaks a rule, [`Error::Failed`] if it
-    /// is plain HTTP; it was answered. [`Error::Io`] if the stream broke.
+    /// - [`Error::Rejected`] if the request breaks a rule. It was answered.
+    /// - [`Error::Failed`] if the request is plain HTTP, which was answered with 426, or
+    ///   if the client is too slow.
+    /// - [`Error::Io`] if the stream failed.
     pub async fn accept(self) -> Result<Self, Error> {
         opened(self.accept_with(Request::accept).await?)
     }
 
-    /// As [`accept`](Self::accept), with the answer left to `answer`: to choose
-    /// a subprotocol, add headers, refuse, or serve a page on the same port.
-    /// `None` if the answer does not open a WebSocket.
+    /// Does the opening handshake as a server, with the answer that `answer` returns:
+    /// to check the path or cookies, select a subprotocol, add headers, refuse, or
+    /// serve a page on the same port. Returns `None` if the answer does not open a
+    /// WebSocket.
     ///
     /// # Errors
     ///
-    /// [`Error::Rejected`] if the request breaks a rule; it was answered without
-    /// calling `answer`. [`Error::Io`] if the stream broke.
+    /// - [`Error::Rejected`] if the request breaks a rule. It was answered without
+    ///   calling `answer`.
+    /// - [`Error::Failed`] if the client is too slow, or the stream ended early.
+    /// - [`Error::Io`] if the stream failed.
+    ///
+    /// ```no_run
+    /// # #[cfg(sansocket_docs)] // smol is there
+    /// # async fn serve(
+    /// #     ws: sansocket::futures::WebSocket<smol::net::TcpStream>,
+    /// # ) -> Result<(), sansocket::Error> {
+    /// let ws = ws.accept_with(|request| match request.path() {
+    ///     "/chat" => request.accept(),
+    ///     _ => request.reject(404),
+    /// });
+    /// if let Some(mut ws) = ws.await? {
+    ///     ws.send("welcome").await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub async fn accept_with(
         mut self,
         answer: impl FnOnce(&Request) -> Answer,
@@ -197,25 +288,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Ok(self.answer_request(answer).await?.then_some(self))
     }
 
-    /// The stream.
+    /// Returns the stream.
     pub const fn stream(&self) -> &S {
         &self.io().stream
     }
 
-    /// As [`stream`](Self::stream), by the name that other libraries use. The
-    /// address of the peer, for example, is `get_ref().peer_addr()`.
+    /// Returns the stream, like [`stream`](Self::stream). Other libraries use this
+    /// name. For example, the address of the peer is `get_ref().peer_addr()`.
     pub const fn get_ref(&self) -> &S {
         self.stream()
     }
 
-    /// The stream, to be configured: bytes that are read or written past the
-    /// WebSocket break the connection.
+    /// Returns the stream, to change its options. Reading or writing it breaks the
+    /// connection.
     pub const fn get_mut(&mut self) -> &mut S {
         &mut self.io_mut().stream
     }
 
-    /// The stream, the bytes that were read from it and not taken, as those
-    /// after a plain HTTP request, and those that were not yet written.
+    /// Returns the stream, with the bytes that were read from it and not consumed (for
+    /// example those after a plain HTTP request), and the unsent bytes.
     pub fn into_stream(self) -> Parts<S> {
         let parts = self.into_parts();
         Parts {
@@ -249,8 +340,8 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Io<S> {
         }
     }
 
-    // Such a stream does not report it: the default writes the first slice alone,
-    // which would be a header.
+    // The stream does not report whether it is. The default implementation writes
+    // only the first slice, which would be a header.
     fn is_vectored(&self) -> bool {
         false
     }
@@ -287,8 +378,8 @@ impl Timer {
         }
     }
 
-    /// One sleep at a time: it ends no later than the next deadline, and is
-    /// followed by another if that one moved.
+    /// There is one sleep at a time. It ends no later than the next deadline, and is
+    /// followed by another one if the deadline has moved.
     fn poll(&mut self, cx: &mut Context<'_>, at: Duration) -> Poll<()> {
         loop {
             let now = self.epoch.elapsed();

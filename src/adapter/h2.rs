@@ -1,5 +1,7 @@
-//! WebSockets over streams of HTTP/2 (RFC 8441), with the `h2` crate alone:
-//! many over one connection, each with the flow control of its stream.
+//! WebSockets over HTTP/2 (RFC 8441), with the `h2` crate: many over one connection,
+//! each with the flow control of its own stream.
+//!
+//! A server:
 //!
 //! ```no_run
 //! use sansocket::{Config, Request, h2};
@@ -39,9 +41,10 @@
 //! # }
 //! ```
 //!
-//! A stream that ends is closed in order; one whose [`WebSocket`] is dropped
-//! before is reset with `CANCEL` (RFC 8441 §5). One that the peer resets is
-//! [`Error::Io`] of kind `ConnectionReset`, with [`::h2::Error`] as its source.
+//! After the closing handshake, the stream is ended. If a [`WebSocket`] is dropped
+//! before, its stream is reset with `CANCEL` (RFC 8441 §5). If the peer resets the
+//! stream, the error is [`Error::Io`] of kind `ConnectionReset`, with an
+//! [`::h2::Error`] as its source.
 
 mod client;
 mod stream;
@@ -64,26 +67,63 @@ use crate::config::Config;
 use crate::frame::Role;
 use crate::handshake::{Agreement, Answer, Request};
 
-/// The widest window of a connection, in bytes (RFC 9113 §6.9.1). All streams
-/// share that: with the default of 65 535, one WebSocket that nobody reads
-/// would stall all others. Each holds no more than the window of its own stream.
+/// The largest flow-control window of a connection, in bytes (RFC 9113 §6.9.1).
+///
+/// All streams share this window. With the default of 65,535, a single WebSocket that
+/// the application does not read would stall all others. The memory that a peer can
+/// fill is still limited, by the window of each stream.
 pub const MAX_WINDOW: u32 = (1 << 31) - 1;
 
-/// A WebSocket over a stream of HTTP/2.
+/// A WebSocket over an HTTP/2 stream.
+///
+/// ```no_run
+/// # async fn run(mut ws: sansocket::h2::WebSocket) -> Result<(), sansocket::Error> {
+/// // As with tokio: receive and send, or split it for two tasks.
+/// let (mut reader, mut writer) = ws.split();
+/// tokio::spawn(async move { writer.send("hello").await });
+/// while let Some(message) = reader.next().await? {
+///     println!("{message}");
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It has the methods of [`tokio::WebSocket`], where they are listed.
 pub type WebSocket = poll::WebSocket<tokio::Io<Stream>>;
 
-/// Answers a request on a server's connection with what `answer` returns: an
-/// extended CONNECT, or plain HTTP, with [`is_upgrade`](Request::is_upgrade)
-/// false. Returns `None` if the answer does not open a WebSocket; it was sent
-/// with its body.
+/// Answers a request on a server's connection with the answer that `answer` returns.
 ///
-/// The connection must allow extended CONNECTs (`enable_connect_protocol`) and
-/// have a wide window, [`MAX_WINDOW`].
+/// The request is an extended CONNECT, or plain HTTP, for which
+/// [`is_upgrade`](Request::is_upgrade) is `false`. Returns `None` if the answer does
+/// not open a WebSocket; it was sent with its body.
+///
+/// The connection must allow extended CONNECTs (`enable_connect_protocol`) and should
+/// have the window [`MAX_WINDOW`].
 ///
 /// # Errors
 ///
-/// [`Error::Rejected`] if the request breaks a rule; it was refused without
-/// calling `answer`. [`Error::Io`] if the stream was reset already.
+/// - [`Error::Rejected`] if the request breaks a rule. It was answered without calling
+///   `answer`.
+/// - [`Error::Io`] if the stream was already reset.
+///
+/// ```no_run
+/// # use ::h2::{RecvStream, server::SendResponse};
+/// # async fn run(
+/// #     request: ::http::Request<RecvStream>,
+/// #     respond: SendResponse<bytes::Bytes>,
+/// # ) -> Result<(), sansocket::Error> {
+/// use sansocket::{Config, h2};
+///
+/// let ws = h2::accept(request, respond, &Config::new(), |request| match request.path() {
+///     "/chat" => request.accept(),
+///     _ => request.reject(404),
+/// })?;
+/// if let Some(mut ws) = ws {
+///     ws.send("welcome").await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
 pub fn accept(
     request: ::http::Request<RecvStream>,
     mut respond: SendResponse<Bytes>,

@@ -1,7 +1,7 @@
-//! Requests and responses of the `http` crate: conversions from and to those of
-//! the handshake, for web frameworks that read and write the heads.
+//! Conversions between the requests and responses of the `http` crate and those of this
+//! crate, for web frameworks that read and write the heads.
 
-// Only how the types of both crates correspond; the rules are in the core.
+// Only the correspondence of the types is here; the rules are in the core.
 
 use std::string::String;
 use std::vec::Vec;
@@ -19,12 +19,12 @@ use crate::handshake::{
 };
 use crate::upgrade::{self, ExtendedConnect, Offer};
 
-/// A request that a server received: an upgrade of HTTP/1.1, or plain HTTP of
-/// any version.
+/// Converts and checks a request that a server received: an HTTP/1.1 upgrade, or plain
+/// HTTP of any version.
 ///
 /// # Errors
 ///
-/// What is wrong with the request; [`refusal`] makes the response to it.
+/// A [`Rejection`] if the request breaks a rule. [`refusal`] creates the answer to it.
 ///
 /// ```
 /// use sansocket::{Config, adapter::http};
@@ -42,7 +42,7 @@ use crate::upgrade::{self, ExtendedConnect, Offer};
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 pub fn request<B>(request: &::http::Request<B>, config: &Config) -> Result<Request, Rejection> {
-    // RFC 9110 §9.3.6: it names a host, not a resource of this server.
+    // RFC 9110 §9.3.6: its target is a host, not a resource of this server.
     if request.method() == Method::CONNECT {
         return Err(Rejection::new(None, HandshakeError::InvalidTarget));
     }
@@ -59,12 +59,26 @@ pub fn request<B>(request: &::http::Request<B>, config: &Config) -> Result<Reque
     Request::received(line, field_pairs(request.headers()), settings)
 }
 
-/// An extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441 §5), with the value of
-/// `:protocol`, for which each library has a type of its own.
+/// Converts and checks an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441 §5) that a
+/// server received. `protocol` is the value of `:protocol`, for which each library has
+/// a type of its own.
 ///
 /// # Errors
 ///
 /// As [`upgrade::extended_connect`].
+///
+/// ```
+/// use sansocket::{Config, adapter::http};
+///
+/// let request = ::http::Request::connect("https://example.com/chat")
+///     .header("sec-websocket-version", "13")
+///     .body(())?;
+/// let request = http::extended_connect(&request, "websocket", &Config::new())?;
+/// assert_eq!(request.path(), "/chat");
+/// let response: ::http::Response<Vec<u8>> = http::multiplexed_response(&request.accept());
+/// assert_eq!(response.status(), 200);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
 pub fn extended_connect<B>(
     request: &::http::Request<B>,
     protocol: &str,
@@ -83,38 +97,59 @@ pub fn extended_connect<B>(
     upgrade::extended_connect(pseudo, field_pairs(request.headers()), config)
 }
 
-/// An answer as a response for HTTP/1.1, with all fields of the handshake and
-/// those that were added.
+/// Converts an answer into a response for HTTP/1.1, with the header fields of the
+/// handshake and those that were added.
+///
+/// ```
+/// use sansocket::{Answer, adapter::http};
+///
+/// let page = Answer::new(200).with_header("Content-Type", "text/plain")?.with_body("hello");
+/// let response: ::http::Response<Vec<u8>> = http::response(&page);
+/// assert_eq!(response.headers()["content-type"], "text/plain");
+/// assert_eq!(response.body(), b"hello");
+/// # Ok::<(), sansocket::RequestError>(())
+/// ```
 pub fn response<B: From<Vec<u8>>>(answer: &Answer) -> ::http::Response<B> {
     with_fields(answer, &answer.fields())
 }
 
-/// As [`response`], for HTTP/2 and HTTP/3, which forbid `Connection` and
-/// `Upgrade` (RFC 9113 §8.2.2).
+/// Converts an answer into a response for HTTP/2 and HTTP/3, which forbid `Connection`
+/// and `Upgrade` (RFC 9113 §8.2.2).
 pub fn multiplexed_response<B: From<Vec<u8>>>(answer: &Answer) -> ::http::Response<B> {
     with_fields(answer, &answer.multiplexed_fields())
 }
 
 fn with_fields<B: From<Vec<u8>>>(answer: &Answer, fields: &Headers) -> ::http::Response<B> {
     let mut made = ::http::Response::new(B::from(answer.content().to_vec()));
-    // An answer has only statuses that exist.
+    // The status of an answer is always valid.
     *made.status_mut() = ::http::StatusCode::from_u16(answer.status()).unwrap_or_default();
     *made.headers_mut() = header_map(fields);
     made
 }
 
-/// The answer to a request that breaks a rule, for [`response`] or
+/// Creates the answer to a request that breaks a rule, for [`response`] or
 /// [`multiplexed_response`].
+///
+/// ```
+/// use sansocket::{Config, adapter::http};
+///
+/// let request = ::http::Request::get("/chat").header("upgrade", "websocket").body(())?;
+/// let rejection = http::request(&request, &Config::new()).unwrap_err();
+/// let response: ::http::Response<Vec<u8>> = http::response(&http::refusal(&rejection));
+/// assert_eq!(response.status(), 400);
+/// assert_eq!(response.body(), b"400 Bad Request: Host is missing\n");
+/// # Ok::<(), ::http::Error>(())
+/// ```
 pub fn refusal(rejection: &Rejection) -> Answer {
     Answer::refusal(rejection.error())
 }
 
-/// A client's request of HTTP/1.1, for another library to send, and what the
-/// response must match: see [`check`].
+/// Creates a client's HTTP/1.1 request for another library to send, and the [`Offer`]
+/// with which to [`check`] the response.
 ///
 /// # Errors
 ///
-/// [`SendError::NoEntropy`].
+/// [`SendError::NoEntropy`] if no random nonce is available.
 ///
 /// ```
 /// use sansocket::{ClientRequest, Config, adapter::http};
@@ -134,15 +169,17 @@ pub fn offer(
 ) -> Result<(::http::Request<()>, Offer), SendError> {
     let offer = Offer::upgrade(request, config)?;
     let mut made = ::http::Request::new(());
-    // Every resource name of our `Uri` is one of the `http` crate's.
+    // Every resource name of `Uri` is valid in the `http` crate.
     *made.uri_mut() = request.uri().resource_name().parse().unwrap_or_default();
     *made.headers_mut() = header_map(offer.fields());
     Ok((made, offer))
 }
 
-/// As [`offer`], for an extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441 §5). The
-/// caller adds `:protocol`, `websocket`, in the type of the library that sends
-/// it: `Protocol`, an extension of the request in all of them.
+/// Creates a client's extended CONNECT for HTTP/2 or HTTP/3 (RFC 8441 §5), like
+/// [`offer`].
+///
+/// The caller adds the pseudo-header field `:protocol` with the value `websocket`. In
+/// all libraries it is an extension of the request with a type `Protocol`.
 pub fn offer_extended_connect(
     request: &ClientRequest,
     config: &Config,
@@ -150,7 +187,7 @@ pub fn offer_extended_connect(
     let offer = Offer::extended_connect(request, config);
     let mut made = ::http::Request::new(());
     *made.method_mut() = Method::CONNECT;
-    // Every URI of ours is one of the `http` crate's, but for the scheme.
+    // Every URI is valid in the `http` crate, except for the scheme.
     *made.uri_mut() = http_uri(request.uri()).unwrap_or_default();
     *made.headers_mut() = header_map(offer.fields());
     (made, offer)
@@ -163,7 +200,8 @@ fn http_uri(uri: &Uri) -> Option<::http::Uri> {
     builder.path_and_query(uri.resource_name()).build().ok()
 }
 
-/// Checks the response to an offer and returns what it agrees on.
+/// Checks the response to an offer, and returns the negotiated subprotocol and
+/// extensions.
 ///
 /// # Errors
 ///
@@ -175,8 +213,8 @@ pub fn check<B>(
     offer.check(response.status().as_u16(), field_pairs(response.headers()))
 }
 
-/// The error of a response that opens no WebSocket, with what came of its body
-/// and whether that is incomplete.
+/// The error for a response that does not open a WebSocket, with its body and whether
+/// that is truncated.
 #[cfg(any(feature = "h2", feature = "hyper"))]
 pub(super) fn refused(
     error: HandshakeError,
@@ -192,8 +230,8 @@ pub(super) fn refused(
     }
 }
 
-/// Appends data to the body of a refusal, as far as the limit leaves room.
-/// Returns whether that is all of it.
+/// Appends data to the body of a refusal, up to the limit. Returns whether all of it
+/// was appended.
 #[cfg(any(feature = "h2", feature = "hyper"))]
 pub(super) fn append_body(data: &[u8], config: &Config, body: &mut Vec<u8>) -> bool {
     let max_len = config.settings().handshake.limits.max_body_len;
@@ -225,7 +263,7 @@ fn field_pairs(headers: &HeaderMap) -> impl Iterator<Item = (&str, &[u8])> {
 
 fn header_map(headers: &Headers) -> HeaderMap {
     let field = |(name, value): (&str, &[u8])| {
-        // What was checked when it was added is valid there too.
+        // Checked when it was added, so it is valid here too.
         let name = HeaderName::try_from(String::from(name)).ok()?;
         Some((name, HeaderValue::from_bytes(value).ok()?))
     };

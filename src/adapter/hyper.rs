@@ -1,12 +1,19 @@
 //! WebSockets in servers and clients of hyper 1, and in whatever is built on it:
 //! warp, salvo, poem. `sansocket::axum` is for axum.
+//! WebSockets in servers and clients of hyper 1, and in frameworks that are based on
+//! it: axum, warp, salvo, poem.
 //!
-//! | framework | how the request comes |
+//! A server passes each request to [`upgrade`]. Where the request comes from depends on
+//! the framework:
+//!
+//! | framework | request |
 //! |---|---|
 //! | hyper | as it is |
+//! | hyper | the request of the service |
+//! | axum | `axum::extract::Request` (example `axum`) |
 //! | salvo | `request.strip_to_hyper()` |
-//! | warp | made of `headers_cloned()` and `ext::get::<OnUpgrade>()` |
-//! | poem | hands out a stream of its own: [`http`] and [`WebSocket::upgraded`](tokio::WebSocket::upgraded) |
+//! | warp | built from `headers_cloned()` and `ext::get::<OnUpgrade>()` |
+//! | poem | has a stream type of its own: use [`http`] and [`WebSocket::upgraded`](tokio::WebSocket::upgraded) |
 //!
 //! The code for the last three is in `tests/frameworks`.
 //!
@@ -16,6 +23,11 @@
 //! [`connect`] opens a WebSocket on a response of hyper's client, whose
 //! connections the application makes. To dial, with proxies, TLS and redirects,
 //! see [`tokio::connect_with`], and `h2::connect_with` for HTTP/2.
+//! A client that uses hyper's connections opens a WebSocket with [`connect`]. For
+//! proxies, TLS and redirects, see [`tokio::connect_with`], or `h2::connect_with` for
+//! HTTP/2.
+//!
+//! A server:
 //!
 //! ```no_run
 //! # #[cfg(sansocket_docs)] // http_body_util is there
@@ -62,7 +74,20 @@ use crate::frame::Role;
 use crate::handshake::{Agreement, Answer, Rejection, Request};
 use crate::upgrade::Offer;
 
-/// A WebSocket over a stream that hyper handed over.
+/// A WebSocket over an upgraded connection of hyper.
+///
+/// ```no_run
+/// # async fn run(upgrade: sansocket::hyper::Upgrade) -> Result<(), sansocket::Error> {
+/// // As with tokio: receive and send, or split it for two tasks.
+/// let mut ws = upgrade.await?;
+/// while let Some(message) = ws.next().await? {
+///     ws.send(message).await?;
+/// }
+/// # Ok(())
+/// # }
+/// ```
+///
+/// It has the methods of [`tokio::WebSocket`], where they are listed.
 pub type WebSocket = poll::WebSocket<tokio::Io<TokioIo<Upgraded>>>;
 
 /// The receiving half of a [`WebSocket`], for one task.
@@ -81,8 +106,34 @@ pub type Writer = tokio::Writer<TokioIo<Upgraded>>;
 /// with [`is_upgrade`](Request::is_upgrade) false. The future
 /// is ready when hyper has sent the response, so await it in a task of its own.
 /// Bytes that arrived after the head are kept.
+/// Answers a request with the answer that `answer` returns. Returns the response for
+/// hyper and, if it opens a WebSocket, a future of the [`WebSocket`].
 ///
-/// For HTTP/2 the server must allow it: `enable_connect_protocol`.
+/// The future completes when hyper has sent the response, so it must be awaited in
+/// another task. If the client sent bytes after its request, they are not lost.
+///
+/// The request can be an HTTP/1.1 upgrade, an extended CONNECT of HTTP/2 (RFC 8441), or
+/// plain HTTP, for which [`is_upgrade`](Request::is_upgrade) is `false`. A request that
+/// breaks a rule is refused without calling `answer`: the body of the response explains
+/// why, and its extensions contain the [`Rejection`](crate::Rejection), for logs.
+///
+/// For HTTP/2, the server must enable extended CONNECTs with `enable_connect_protocol`.
+///
+/// ```
+/// use sansocket::{Config, hyper::upgrade};
+///
+/// let mut request = ::http::Request::get("/chat").header("host", "example.com").body(())?;
+/// let (response, upgrade) = upgrade::<_, Vec<u8>>(&mut request, &Config::new(), |request| {
+///     match (request.is_upgrade(), request.path()) {
+///         (true, "/chat") => request.accept(),
+///         (false, "/chat") => request.reject(426),
+///         _ => request.reject(404),
+///     }
+/// });
+/// assert_eq!(response.status(), 426);
+/// assert!(upgrade.is_none());
+/// # Ok::<(), ::http::Error>(())
+/// ```
 pub fn upgrade<B, R: From<Vec<u8>>>(
     request: &mut ::http::Request<B>,
     config: &Config,
@@ -169,16 +220,34 @@ pub(super) fn response<R: From<Vec<u8>>>(version: Version, answer: &Answer) -> :
 }
 
 /// The WebSocket that a response to hyper's client opens.
+/// Opens a WebSocket on the connection of a response that hyper's client received.
 ///
-/// The request must come from [`http::offer`], and the connection that sent it
-/// must be driven `with_upgrades`.
+/// The request must come from [`http::offer`], and the connection that sent it must be
+/// driven `with_upgrades`.
 ///
 /// # Errors
 ///
-/// [`Error::Refused`] if the response does not open one, with its header fields
-/// and as much of its body as [`max_body_len`](Config::with_max_body_len) allows and
-/// arrives within [`handshake_timeout`](Config::with_handshake_timeout).
-/// [`Error::Failed`] if it breaks a rule.
+/// - [`Error::Refused`] if the response does not open a WebSocket. It contains the
+///   header fields and the body, of at most [`max_body_len`](Config::with_max_body_len)
+///   bytes and as far as it arrives within
+///   [`handshake_timeout`](Config::with_handshake_timeout).
+/// - [`Error::Failed`] if the response breaks a rule.
+///
+/// ```no_run
+/// # #[cfg(sansocket_docs)] // http_body_util is there
+/// # async fn run(
+/// #     mut sender: hyper::client::conn::http1::SendRequest<http_body_util::Empty<hyper::body::Bytes>>,
+/// # ) -> Result<(), Box<dyn std::error::Error>> {
+/// use sansocket::{ClientRequest, Config, adapter, hyper::connect};
+///
+/// // `sender` is of `hyper::client::conn::http1::handshake`.
+/// let (request, offer) = adapter::http::offer(&ClientRequest::to("ws://example.com/")?, &Config::new())?;
+/// let response = sender.send_request(request.map(|()| http_body_util::Empty::new())).await?;
+/// let mut ws = connect(response, &offer, &Config::new()).await?;
+/// ws.send("hello").await?;
+/// # Ok(())
+/// # }
+/// ```
 pub async fn connect<B>(
     response: ::http::Response<B>,
     offer: &Offer,
@@ -205,8 +274,8 @@ where
     Ok(upgrade.await?.with_response(response_head))
 }
 
-/// The body of a refusal, and whether it is incomplete: longer than the limit,
-/// broken off, or late.
+/// The body of a refusal, and whether it is truncated: longer than the limit,
+/// interrupted, or late.
 async fn read_body<B: Body<Data: AsRef<[u8]>> + Unpin>(
     mut body: B,
     config: &Config,
@@ -229,7 +298,8 @@ async fn read_body<B: Body<Data: AsRef<[u8]>> + Unpin>(
     (bytes, !is_whole.unwrap_or(false))
 }
 
-/// A WebSocket that will be there once hyper has handed over its stream.
+/// A future of a [`WebSocket`], which completes when hyper has sent the response.
+/// Returned by [`upgrade`].
 pub struct Upgrade {
     stream: OnUpgrade,
     role: Role,

@@ -1,4 +1,4 @@
-//! Adapters: the loop of [`Connection`] with some I/O.
+//! Adapters: ready-made drivers that run a [`Connection`] over a transport.
 //!
 //! | module | transport | for |
 //! |---|---|---|
@@ -7,11 +7,12 @@
 //! | `futures` | `futures_io::{AsyncRead, AsyncWrite}` | smol, async-std, glib and others |
 //! | `hyper` | what hyper hands over | hyper, warp, salvo, poem |
 //! | `axum` | what hyper hands over | axum |
+//! | `hyper` | upgraded connections of hyper | hyper, axum, warp, salvo, poem |
 //! | `h2` | streams of the `h2` crate | HTTP/2 without hyper |
 //! | `http` | none: heads of the `http` crate | other frameworks |
 //!
-//! An adapter moves bytes and time and owns the buffers. It has no rule of the
-//! protocol: what it needs to know it asks the core.
+//! An adapter reads and writes, measures time, and owns the buffers. The rules of the
+//! protocol are in [`Connection`].
 
 mod auto_replies;
 #[cfg(feature = "axum")]
@@ -45,7 +46,9 @@ use crate::error::{ConnectionError, SendError};
 use crate::event::Event;
 use crate::handshake::{RedirectError, Rejection, RequestError, Response};
 
-/// Error returned by the adapters' methods. At most 32 bytes.
+/// Error returned by the adapters.
+///
+/// A value takes at most 32 bytes.
 ///
 /// ```no_run
 /// use sansocket::{Config, ConnectionError, Error, adapter::ConnectStep, blocking};
@@ -61,32 +64,34 @@ use crate::handshake::{RedirectError, Rejection, RequestError, Response};
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum Error {
-    /// The transport. `WouldBlock` from a non-blocking stream: nothing was
-    /// lost, call again when the stream is ready.
+    /// The transport failed. `WouldBlock` from a non-blocking stream is not a failure:
+    /// nothing was lost, and the call can be repeated when the stream is ready.
     #[error("transport: {0}")]
     Io(#[from] io::Error),
-    /// The peer, a limit or a deadline ended the connection.
+    /// The connection failed: by a fault of the peer, a limit, a deadline, or the end
+    /// of the stream.
     #[error("{0}")]
     Failed(#[from] ConnectionError),
-    /// The call was a mistake; nothing was sent.
+    /// A mistake of the caller, such as sending on a closed connection. Nothing was
+    /// sent.
     #[error("{0}")]
     Send(#[from] SendError),
-    /// As a server: the request was refused, because it breaks a rule or a limit.
-    /// The answer has been sent.
+    /// As a server: the request was refused because it breaks a rule or exceeds a
+    /// limit. The answer was sent.
     #[error("rejected: {0}")]
     Rejected(Rejection),
-    /// As a client: the server refused the upgrade, with this response.
+    /// As a client: the server refused the upgrade with this response.
     #[error("refused with HTTP status {}", .0.status())]
     Refused(Response),
-    /// The request cannot be sent as it is.
+    /// As a client: the request is invalid.
     #[error("{0}")]
     Request(#[from] RequestError),
-    /// A connection could not be made: in this step.
+    /// As a client: this step of connecting failed.
     #[error("{step}: {error}")]
     Connect {
-        /// How far it came.
+        /// The step that failed.
         step: ConnectStep,
-        /// Why; `TimedOut` if the step took longer than
+        /// The cause, of kind `TimedOut` if the step took longer than
         /// [`handshake_timeout`](crate::Config::with_handshake_timeout).
         error: io::Error,
     },
@@ -99,47 +104,48 @@ pub enum Error {
     /// A redirect could not be followed.
     #[error("redirect: {0}")]
     Redirect(#[from] RedirectError),
-    /// More redirects than [`Connector::with_max_redirects`] allows, the last of
-    /// which is this response.
+    /// There were more redirects than [`Connector::with_max_redirects`] allows.
+    /// Contains the last one.
     #[error("more redirects than allowed")]
     TooManyRedirects(Response),
 }
 
-/// The steps before the opening handshake.
+/// The steps of connecting, before the opening handshake.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum ConnectStep {
-    /// The addresses of the host, or of the proxy.
+    /// Looking up the addresses of the host, or of the proxy.
     #[error("looking up the host")]
     Resolve,
-    /// A TCP connection to one of them.
+    /// Opening a TCP connection to one of them.
     #[error("connecting")]
     Tcp,
-    /// A tunnel through the proxy.
-    #[error("asking the proxy for a tunnel")]
+    /// Opening a tunnel through the proxy.
+    #[error("opening a tunnel through the proxy")]
     Proxy,
-    /// The TLS handshake: a certificate that does not match is found here.
+    /// The TLS handshake, in which an invalid certificate is found.
     #[error("TLS handshake")]
     Tls,
 }
 
-/// Whether no other event of the connection follows this one: what is owed
-/// leaves before it is returned.
+/// Whether this is the last event of the connection: unsent bytes are written before
+/// it is returned.
 fn is_last(ws: &Connection, event: Option<&Event<'_>>) -> bool {
     matches!(event, Some(Event::Failed(_))) || ws.is_closed() && !ws.has_event()
 }
 
 impl Error {
-    /// Whether this is `WouldBlock` from a non-blocking stream.
+    /// Returns `true` if this is `WouldBlock` from a non-blocking stream, or a timeout
+    /// that the caller has set.
     pub fn is_would_block(&self) -> bool {
         matches!(self, Self::Io(error) if error.kind() == io::ErrorKind::WouldBlock)
     }
 }
 
-/// For functions that return [`io::Error`]. The kind is that of the transport's
+/// For functions that return [`io::Error`]. The kind is the kind of the transport's
 /// error, `UnexpectedEof` for a stream that ended early, `TimedOut` for a deadline,
-/// `InvalidData` for any other fault of the peer, and `BrokenPipe` for a message
-/// that cannot be sent.
+/// `InvalidData` for any other fault of the peer, or `BrokenPipe` for a message that
+/// cannot be sent.
 impl From<Error> for io::Error {
     fn from(error: Error) -> Self {
         let kind = match &error {

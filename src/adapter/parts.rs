@@ -1,9 +1,9 @@
-//! What a WebSocket is taken apart into.
+//! The parts of a WebSocket.
 
 use std::vec::Vec;
 
-/// What `into_stream` returns: the stream of a WebSocket, and the bytes that
-/// are on neither side of it.
+/// The result of `into_stream`: the stream of a WebSocket, and the bytes that were
+/// buffered in both directions.
 ///
 /// ```no_run
 /// use sansocket::{Config, Event, blocking};
@@ -14,7 +14,7 @@ use std::vec::Vec;
 /// if let Some(Event::Request(request)) = ws.next_event()? {
 ///     if !request.is_upgrade() {
 ///         let mut parts = ws.into_stream();
-///         let body = parts.read_ahead; // and then what the stream brings
+///         let body = parts.read_ahead; // followed by the rest of the stream
 ///         parts.stream.write_all(b"HTTP/1.1 204 No Content\r\n\r\n")?;
 ///     }
 /// }
@@ -25,10 +25,10 @@ use std::vec::Vec;
 pub struct Parts<S> {
     /// The stream.
     pub stream: S,
-    /// The bytes that were read from it and not taken: those after a plain HTTP
-    /// request, for example. Whoever reads the stream reads these first.
+    /// The bytes that were read from the stream and not consumed, such as those after a
+    /// plain HTTP request. They come before what is read from the stream.
     pub read_ahead: Vec<u8>,
-    /// The bytes that were not yet written: whoever goes on with this connection
-    /// writes these first. They may begin within a frame.
+    /// The unsent bytes. To continue this connection, write them first. They can begin
+    /// in the middle of a frame.
     pub unsent: Vec<u8>,
 }

@@ -1,4 +1,4 @@
-//! What was read from a stream and not taken yet.
+//! The bytes that were read from a stream and not consumed.
 
 use std::mem;
 use std::vec::Vec;

@@ -1,6 +1,18 @@
 //! WebSockets over tokio's `AsyncRead` and `AsyncWrite`.
 //!
-//! All deadlines are kept with tokio's timer.
+//! | to | use |
+//! |---|---|
+//! | connect to a URI | [`connect`]; with a proxy, TLS options or redirects: [`connect_with`] |
+//! | connect over a stream of your own | [`connect_on`] |
+//! | accept on a TCP stream | [`accept`]; to answer requests yourself: [`accept_with`] |
+//! | accept on TLS or another stream | [`accept_on`] |
+//! | send and receive in two tasks | [`WebSocket::split`](poll::WebSocket::split) |
+//! | tunnel another protocol | [`WebSocket::into_tunnel`](poll::WebSocket::into_tunnel) |
+//!
+//! All deadlines of [`Config`] are enforced with tokio's timer, which the runtime must
+//! enable (`enable_time`).
+//!
+//! An echo server:
 //!
 //! ```no_run
 //! use sansocket::{Config, tokio};
@@ -44,10 +56,10 @@ use crate::frame::Role;
 use crate::handshake::{Agreement, Answer, ClientRequest, Request};
 pub use client::{Client, Stream, connect, connect_on, connect_with};
 
-/// A WebSocket over a stream of tokio's.
+/// A WebSocket over a tokio stream.
 ///
-/// Deadlines need the runtime's timer (`enable_time`); a connection that has
-/// any holds one timer in the heap, made when it first waits.
+/// [`accept`] returns it for a server and [`connect`] returns a [`Client`], which has
+/// the same methods. It is also a `Stream` and a `Sink` of messages.
 ///
 /// ```no_run
 /// # async fn serve(stream: tokio::net::TcpStream) -> Result<(), sansocket::Error> {
@@ -64,9 +76,35 @@ pub use client::{Client, Stream, connect, connect_on, connect_with};
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Overview of the methods
+///
+/// - Constructors: [`server`](WebSocket::server), [`client`](WebSocket::client) and
+///   [`upgraded`](WebSocket::upgraded), if [`accept`] and [`connect`] do not fit;
+///   [`connect`](poll::WebSocket::connect) and
+///   [`respond`](poll::WebSocket::respond) do the handshake.
+/// - Receiving: [`next`](poll::WebSocket::next),
+///   [`next_event`](poll::WebSocket::next_event), [`drive`](poll::WebSocket::drive).
+/// - Sending: [`send`](poll::WebSocket::send), [`feed`](poll::WebSocket::feed),
+///   [`flush`](poll::WebSocket::flush), [`try_send`](poll::WebSocket::try_send),
+///   [`send_prepared`](poll::WebSocket::send_prepared),
+///   [`send_fragment`](poll::WebSocket::send_fragment),
+///   [`ping`](poll::WebSocket::ping).
+/// - Closing: [`close`](poll::WebSocket::close),
+///   [`close_and_drain`](poll::WebSocket::close_and_drain).
+/// - Conversion: [`split`](poll::WebSocket::split),
+///   [`into_tunnel`](poll::WebSocket::into_tunnel), [`into_stream`](WebSocket::into_stream).
+/// - State: [`outcome`](poll::WebSocket::outcome),
+///   [`connection`](poll::WebSocket::connection),
+///   [`response`](poll::WebSocket::response),
+///   [`subprotocol`](poll::WebSocket::subprotocol),
+///   [`unsent_len`](poll::WebSocket::unsent_len).
+///
+/// Those that take `&mut self` are [cancel safe](poll::WebSocket#cancel-safety).
 pub type WebSocket<S> = poll::WebSocket<Io<S>>;
 
-/// The receiving half of a [`WebSocket`], for one task.
+/// The receiving half of a [`WebSocket`], for one task: see
+/// [`split`](poll::WebSocket::split).
 ///
 /// ```no_run
 /// # async fn receive(
@@ -83,9 +121,18 @@ pub type WebSocket<S> = poll::WebSocket<Io<S>>;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Overview of the methods
+///
+/// [`next`](poll::Reader::next), [`next_event`](poll::Reader::next_event),
+/// [`close_and_drain`](poll::Reader::close_and_drain),
+/// [`outcome`](poll::Reader::outcome), [`subprotocol`](poll::Reader::subprotocol),
+/// [`take_response`](poll::Reader::take_response),
+/// [`reunite`](poll::Reader::reunite). It is also a `Stream` of messages.
 pub type Reader<S> = poll::Reader<Io<S>>;
 
-/// The sending half of a [`WebSocket`], for another task.
+/// The sending half of a [`WebSocket`], for another task: see
+/// [`split`](poll::WebSocket::split).
 ///
 /// ```no_run
 /// # async fn send(
@@ -99,9 +146,20 @@ pub type Reader<S> = poll::Reader<Io<S>>;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// # Overview of the methods
+///
+/// [`send`](poll::Writer::send), [`feed`](poll::Writer::feed),
+/// [`flush`](poll::Writer::flush), [`try_send`](poll::Writer::try_send),
+/// [`send_prepared`](poll::Writer::send_prepared),
+/// [`send_fragment`](poll::Writer::send_fragment), [`ping`](poll::Writer::ping),
+/// [`close`](poll::Writer::close), [`closed`](poll::Writer::closed),
+/// [`outcome`](poll::Writer::outcome). It is also a `Sink` of messages, and can be
+/// cloned.
 pub type Writer<S> = poll::Writer<Io<S>>;
 
-/// The binary messages of a [`WebSocket`] as a stream of bytes.
+/// A [`WebSocket`] as a stream of bytes, to tunnel another protocol through its binary
+/// messages.
 ///
 /// ```no_run
 /// # async fn forward(
@@ -114,36 +172,79 @@ pub type Writer<S> = poll::Writer<Io<S>>;
 /// # Ok(())
 /// # }
 /// ```
+///
+/// See [`poll::Tunnel`] for how each direction is closed.
+/// [`into_inner`](poll::Tunnel::into_inner) returns the WebSocket.
 pub type Tunnel<S> = poll::Tunnel<Io<S>>;
 
-/// A stream of tokio's, and its timer.
+/// A tokio stream and a timer: the transport of a [`WebSocket`].
 #[derive(Debug)]
 pub struct Io<S> {
     stream: S,
     epoch: Instant,
-    /// Set to no later than the next deadline, and looked at when it comes.
+    /// Set to no later than the next deadline, which is checked when it fires.
     sleep: Option<Pin<Box<Sleep>>>,
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
-    /// A server on a stream, before the handshake: [`next_event`](Self::next_event)
-    /// brings the request, which [`respond`](Self::respond) answers.
+    /// Creates a server over a stream, before the opening handshake:
+    /// [`next_event`](Self::next_event) returns the request, which
+    /// [`respond`](Self::respond) answers.
+    ///
+    /// ```no_run
+    /// # async fn serve(stream: tokio::net::TcpStream) -> Result<(), sansocket::Error> {
+    /// use sansocket::{Config, Event, tokio::WebSocket};
+    ///
+    /// let mut ws = WebSocket::server(stream, &Config::new());
+    /// if let Some(Event::Request(request)) = ws.next_event().await? {
+    ///     // For example, look up the session in a database before answering.
+    ///     ws.respond(request.accept()).await?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn server(stream: S, config: &Config) -> Self {
         Self::server_on(Io::new(stream), config)
     }
 
-    /// A client on a stream that is connected, by TLS or a proxy for example.
-    /// The request leaves with the first call of any method that moves bytes.
+    /// Creates a client over a stream that is already connected to the server, such as
+    /// a TLS stream of another library. Complete the handshake with
+    /// [`connect`](poll::WebSocket::connect).
     ///
     /// # Errors
     ///
-    /// [`SendError::NoEntropy`].
+    /// [`SendError::NoEntropy`] if no random nonce is available.
+    ///
+    /// ```no_run
+    /// # async fn run(tls: tokio::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
+    /// use sansocket::{ClientRequest, Config, tokio::WebSocket};
+    ///
+    /// let request = ClientRequest::to("wss://example.com/")?;
+    /// let mut ws = WebSocket::client(tls, &request, &Config::new())?.connect().await?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn client(stream: S, request: &ClientRequest, config: &Config) -> Result<Self, SendError> {
         Self::client_on(Io::new(stream), request, config)
     }
 
-    /// A stream on which somebody else did the handshake. `read_ahead` are the
-    /// bytes that were read after the head.
+    /// Creates a WebSocket over a stream on which another library did the opening
+    /// handshake. `read_ahead` contains the bytes that it read after the head.
+    ///
+    /// ```
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() -> Result<(), sansocket::Error> {
+    /// use sansocket::{Agreement, Config, Role, tokio::WebSocket};
+    ///
+    /// let (near, far) = tokio::io::duplex(4096);
+    /// let (config, none) = (Config::new(), Agreement::default());
+    /// let mut client = WebSocket::upgraded(near, Role::Client, none.clone(), Vec::new(), &config);
+    /// let mut server = WebSocket::upgraded(far, Role::Server, none, Vec::new(), &config);
+    /// client.send("hello").await?;
+    /// assert_eq!(server.next().await?, Some("hello".into()));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn upgraded(
         stream: S,
         role: Role,
@@ -154,24 +255,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
         Self::upgraded_on(Io::new(stream), role, agreement, read_ahead, config)
     }
 
-    /// The stream.
+    /// Returns the stream.
     pub const fn stream(&self) -> &S {
         &self.io().stream
     }
 
-    /// As [`stream`](Self::stream), by the name that other libraries use.
+    /// Returns the stream, like [`stream`](Self::stream). Other libraries use this
+    /// name.
     pub const fn get_ref(&self) -> &S {
         self.stream()
     }
 
-    /// The stream, to be configured: bytes that are read or written past the
-    /// WebSocket break the connection.
+    /// Returns the stream, to change its options. Reading or writing it breaks the
+    /// connection.
     pub const fn get_mut(&mut self) -> &mut S {
         &mut self.io_mut().stream
     }
 
-    /// The stream, the bytes that were read from it and not taken, as those
-    /// after a plain HTTP request, and those that were not yet written.
+    /// Returns the stream, with the bytes that were read from it and not consumed (for
+    /// example those after a plain HTTP request), and the unsent bytes.
     pub fn into_stream(self) -> Parts<S> {
         let parts = self.into_parts();
         Parts {
@@ -183,25 +285,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> WebSocket<S> {
 }
 
 impl WebSocket<TcpStream> {
-    /// The address of the peer.
+    /// Returns the address of the peer.
     ///
     /// # Errors
     ///
-    /// If the socket is not connected any more.
+    /// If the socket is no longer connected.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.stream().peer_addr()
     }
 }
 
-/// Of the halves, of servers and clients.
+/// Implements `peer_addr` for the halves of servers and clients.
 macro_rules! peer_addr {
     ($half:ty, $io:ident => $tcp:expr) => {
         impl $half {
-            /// The address of the peer, or of a client's proxy.
+            /// Returns the address of the peer, or of a client's proxy.
             ///
             /// # Errors
             ///
-            /// If the socket is not connected any more.
+            /// If the socket is no longer connected.
             pub fn peer_addr(&self) -> io::Result<SocketAddr> {
                 self.with_io(|$io| $tcp.peer_addr())
             }
@@ -214,26 +316,45 @@ peer_addr!(Writer<TcpStream>, io => io.stream);
 peer_addr!(poll::Reader<Stream>, io => io.get_ref());
 peer_addr!(poll::Writer<Stream>, io => io.get_ref());
 
-/// Does the opening handshake as a server on a TCP connection, and accepts
-/// every upgrade that [`Config`] allows. The delay of small packets is
-/// switched off (`TCP_NODELAY`).
+/// Accepts a WebSocket on a TCP stream: does the opening handshake as a server, and
+/// accepts every upgrade that [`Config`] allows. Sets `TCP_NODELAY`.
+///
+/// To check the path or cookies, select a subprotocol or serve a page, see
+/// [`accept_with`].
 ///
 /// # Errors
 ///
-/// [`Error::Rejected`] if the request breaks a rule, [`Error::Failed`] if it is
-/// plain HTTP; it was answered. [`Error::Io`] if the stream broke.
+/// - [`Error::Rejected`] if the request breaks a rule. It was answered.
+/// - [`Error::Failed`] if the request is plain HTTP, which was answered with 426, or
+///   if the client is too slow.
+/// - [`Error::Io`] if the stream failed.
+///
+/// ```no_run
+/// # async fn serve() -> Result<(), Box<dyn std::error::Error>> {
+/// use sansocket::{Config, tokio::accept};
+///
+/// let listener = tokio::net::TcpListener::bind("127.0.0.1:9001").await?;
+/// let (stream, _) = listener.accept().await?;
+/// let mut ws = accept(stream, &Config::new()).await?;
+/// ws.send("welcome").await?;
+/// # Ok(())
+/// # }
+/// ```
 pub async fn accept(stream: TcpStream, config: &Config) -> Result<WebSocket<TcpStream>, Error> {
     opened(accept_with(stream, config, Request::accept).await?)
 }
 
-/// As [`accept`], with the answer left to `answer`: to choose a subprotocol,
-/// add headers, refuse, or serve a page on the same port. `None` if the answer
-/// does not open a WebSocket.
+/// Accepts a WebSocket on a TCP stream, like [`accept`], with the answer that `answer`
+/// returns: to check the path or cookies, select a subprotocol, add headers, refuse, or
+/// serve a page on the same port. Returns `None` if the answer does not open a
+/// WebSocket.
 ///
 /// # Errors
 ///
-/// [`Error::Rejected`] if the request breaks a rule; it was answered without
-/// calling `answer`. [`Error::Io`] if the stream broke.
+/// - [`Error::Rejected`] if the request breaks a rule. It was answered without calling
+///   `answer`.
+/// - [`Error::Failed`] if the client is too slow, or the stream ended early.
+/// - [`Error::Io`] if the stream failed.
 ///
 /// ```no_run
 /// # async fn serve(stream: tokio::net::TcpStream) -> Result<(), sansocket::Error> {
@@ -257,7 +378,8 @@ pub async fn accept_with(
     accept_on(stream, config, answer).await
 }
 
-/// As [`accept_with`], on any stream: one of TLS, a pipe, a Unix socket.
+/// Accepts a WebSocket on any stream, like [`accept_with`]: a TLS stream, a Unix socket,
+/// or a pipe in memory.
 ///
 /// # Errors
 ///
@@ -345,7 +467,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Io<S> {
         }
         ready!(sleep.as_mut().poll(cx));
         if sleep.deadline() < at {
-            // It was set for a deadline that moved.
+            // It was set for a deadline that has moved.
             sleep.as_mut().reset(at);
             return sleep.as_mut().poll(cx);
         }

@@ -75,18 +75,20 @@ where
     }
 }
 
-/// As [`connect_with`], over a stream of the caller's own: a Unix socket, a pipe
-/// in memory, one that was dialled before. It leads to the server or, if the
-/// connector has one, to the proxy; what follows is done here, each step within
-/// its deadline: the tunnel through the proxy, TLS for `wss://`, and the opening
-/// handshake. Redirects are not followed, as there is no other stream.
+/// Connects over a stream of the caller, such as a Unix socket, a pipe in memory, or a
+/// TCP connection with special options.
 ///
-/// To use TLS of another library, see [`WebSocket::client`](super::WebSocket::client) and
-/// [`connect`](poll::WebSocket::connect).
+/// It must lead to the server or, if the connector has a proxy, to the proxy.
+/// This function opens the tunnel through the proxy, does the TLS handshake for
+/// `wss://`, and does the opening handshake, each within its deadline. Redirects are
+/// not followed.
+///
+/// To use a TLS stream of another library, see
+/// [`WebSocket::client`](super::WebSocket::client).
 ///
 /// # Errors
 ///
-/// As `connect_with`; a redirect is [`Error::Refused`].
+/// As [`connect_with`]; a redirect is [`Error::Refused`].
 ///
 /// ```no_run
 /// # #[cfg(all(unix, sansocket_docs))] // smol is there
@@ -118,13 +120,13 @@ where
 }
 
 impl<S> Stream<S> {
-    /// The stream below TLS, if there is any: the address of the peer, for
-    /// example, is `ws.stream().get_ref().peer_addr()`.
+    /// Returns the stream, below TLS if there is any. For example, the address of the
+    /// peer is `ws.stream().get_ref().peer_addr()`.
     pub const fn get_ref(&self) -> &S {
         &self.io().stream
     }
 
-    /// As [`get_ref`](Self::get_ref), to be configured.
+    /// Returns the stream, like [`get_ref`](Self::get_ref), to change its options.
     pub const fn get_mut(&mut self) -> &mut S {
         &mut self.io_mut().stream
     }

@@ -1,5 +1,4 @@
-//! Clients: from a URI, a stream, or a connection of HTTP/2, to an open
-//! WebSocket.
+//! Clients: connect to a URI, over a stream, or on an HTTP/2 connection.
 
 use std::future::poll_fn;
 use std::io;
@@ -27,19 +26,34 @@ use crate::frame::Role;
 use crate::handshake::{ClientRequest, RequestError};
 use crate::upgrade::Offer;
 
-/// Connects to a `ws://` or `wss://` URI by a connection of HTTP/2 of its own:
-/// over TCP, through the proxy and in TLS as [`tokio::connect_with`], with
-/// `h2` by ALPN or, for `ws://`, with prior knowledge (RFC 9113 §3.3), and
-/// follows redirects alike. The connection is a future that must be polled, in
-/// a task of its own; it is over once the WebSocket is.
+/// Connects to a `ws://` or `wss://` URI over a new HTTP/2 connection.
+///
+/// Proxies, TLS and redirects work as with [`tokio::connect_with`]. HTTP/2 is
+/// negotiated with ALPN or, for `ws://`, used with prior knowledge (RFC 9113 §3.3).
+/// The returned connection is a future that must be polled in a task of its own; it
+/// completes after the WebSocket.
 ///
 /// For many WebSockets over one connection, see [`handshake`] and [`connect`].
 ///
 /// # Errors
 ///
-/// As `tokio::connect_with`, and [`Error::Connect`] of kind `Unsupported` in the
-/// step `Tls` if the server does not speak HTTP/2, [`Error::Io`] of kind
-/// `Unsupported` if it allows no extended CONNECT.
+/// As [`tokio::connect_with`], and:
+///
+/// - [`Error::Connect`] of kind `Unsupported` in the step `Tls` if the server does not
+///   support HTTP/2.
+/// - [`Error::Io`] of kind `Unsupported` if it does not allow extended CONNECTs.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), sansocket::Error> {
+/// use sansocket::{Config, adapter::Connector, h2};
+///
+/// let connector = Connector::new(&Config::new());
+/// let (mut ws, connection) = h2::connect_with("wss://example.com/chat", &connector).await?;
+/// tokio::spawn(connection);
+/// ws.send("hello").await?;
+/// # Ok(())
+/// # }
+/// ```
 pub async fn connect_with(
     request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
     connector: &Connector,
@@ -61,13 +75,12 @@ async fn open(
     connect_on(stream, request, connector).await
 }
 
-/// As [`connect_with`], over a stream of the caller's own, as
-/// [`tokio::connect_on`]: it leads to the server or, if the connector has one,
-/// to the proxy. Redirects are not followed, as there is no other stream.
+/// Connects like [`connect_with`], over a stream of the caller. It must lead to the
+/// server or, if the connector has a proxy, to the proxy. Redirects are not followed.
 ///
 /// # Errors
 ///
-/// As `connect_with`; a redirect is [`Error::Refused`].
+/// As [`connect_with`]; a redirect is [`Error::Refused`].
 pub async fn connect_on<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
@@ -95,14 +108,35 @@ async fn drive_until<S: AsyncRead + AsyncWrite + Unpin, R>(
     .await
 }
 
-/// As `h2::client::handshake`, with [`MAX_WINDOW`], and waits for the server's
-/// settings, which say whether it allows extended CONNECTs, within
-/// [`handshake_timeout`](Config::with_handshake_timeout). The connection is a future
-/// that must be polled, in a task of its own.
+/// Starts an HTTP/2 connection that can carry many WebSockets.
+///
+/// Like `h2::client::handshake`, with the window [`MAX_WINDOW`]. In addition, this
+/// waits for the server's settings, which contain whether it allows extended
+/// CONNECTs, for up to [`handshake_timeout`](Config::with_handshake_timeout). The
+/// returned connection is a future that must be polled in a task of its own.
 ///
 /// # Errors
 ///
-/// [`Error::Io`], and [`Error::Failed`] if the server is silent.
+/// [`Error::Io`] if the stream failed, and [`Error::Failed`] if the server does not
+/// answer in time.
+///
+/// ```no_run
+/// # async fn run() -> Result<(), Box<dyn std::error::Error>> {
+/// use sansocket::{ClientRequest, Config, h2};
+///
+/// let config = Config::new();
+/// let stream = tokio::net::TcpStream::connect("127.0.0.1:9001").await?;
+/// let (client, connection) = h2::handshake(stream, &config).await?;
+/// tokio::spawn(connection);
+/// // Two WebSockets over one connection.
+/// let request = ClientRequest::to("ws://127.0.0.1:9001/")?;
+/// let mut one = h2::connect(&client, &request, &config).await?;
+/// let mut two = h2::connect(&client, &request, &config).await?;
+/// # one.send("hello").await?;
+/// # two.send("hello").await?;
+/// # Ok(())
+/// # }
+/// ```
 pub async fn handshake<S: AsyncRead + AsyncWrite + Unpin>(
     stream: S,
     config: &Config,
@@ -149,15 +183,16 @@ async fn wait_for_settings<S: AsyncRead + AsyncWrite + Unpin>(
     .await
 }
 
-/// Opens a WebSocket by an extended CONNECT, on a connection that may carry
-/// many, within [`handshake_timeout`](Config::with_handshake_timeout).
+/// Opens a WebSocket on a connection that was started with [`handshake`], by an
+/// extended CONNECT, within [`handshake_timeout`](Config::with_handshake_timeout). See
+/// the example of `handshake`.
 ///
 /// # Errors
 ///
-/// [`Error::Refused`] with the response of a server that refuses,
-/// [`Error::Failed`] if it breaks a rule or is silent, [`Error::Io`] of kind
-/// `Unsupported` if it allows no extended CONNECT, and of others if the stream
-/// or the connection broke.
+/// - [`Error::Refused`] with the server's response, if it refuses.
+/// - [`Error::Failed`] if the server breaks a rule or does not answer in time.
+/// - [`Error::Io`] of kind `Unsupported` if the server does not allow extended
+///   CONNECTs, and of other kinds if the stream or the connection failed.
 pub async fn connect(
     client: &SendRequest<Bytes>,
     request: &ClientRequest,
@@ -179,8 +214,8 @@ pub async fn connect(
     }
 }
 
-/// The body of a refusal, and whether it is incomplete: longer than the limit,
-/// broken off, or late.
+/// The body of a refusal, and whether it is truncated: longer than the limit,
+/// interrupted, or late.
 async fn read_body(body: &mut RecvStream, config: &Config) -> (Vec<u8>, bool) {
     let mut bytes = Vec::new();
     let reading = async {

@@ -1,4 +1,4 @@
-//! A stream of HTTP/2 as one of bytes.
+//! An HTTP/2 stream as a stream of bytes.
 
 use std::io::{self, IoSlice};
 use std::pin::Pin;
@@ -10,18 +10,20 @@ use bytes::{Buf, Bytes, BytesMut};
 
 use super::io_error;
 
-/// A stream of HTTP/2 as one of bytes. What it takes to be written is no more
-/// than the peer's window has room for.
+/// An HTTP/2 stream as a stream of bytes: the stream of a
+/// [`WebSocket`](super::WebSocket).
+///
+/// A write accepts no more bytes than the peer's flow-control window allows.
 #[derive(Debug)]
 pub struct Stream {
     send: SendStream<Bytes>,
     receive: RecvStream,
-    /// What was not read yet of the last frame.
+    /// The unread part of the last frame.
     unread: Bytes,
 }
 
 impl Stream {
-    /// Of the two halves that `h2` hands out.
+    /// Creates a stream from the two halves that `h2` returns.
     pub const fn new(send: SendStream<Bytes>, receive: RecvStream) -> Self {
         Self {
             send,
@@ -71,7 +73,7 @@ impl AsyncRead for Stream {
         let len = self.unread.len().min(buf.remaining());
         buf.put_slice(self.unread.get(..len).unwrap_or_default());
         self.unread.advance(len);
-        // The peer may send as much again.
+        // The peer may send as many bytes again.
         let released = self.receive.flow_control().release_capacity(len);
         Poll::Ready(released.map_err(io_error))
     }
@@ -121,8 +123,8 @@ impl AsyncWrite for Stream {
     }
 }
 
-/// Whether the connection was at its end, without a reason, before the stream
-/// was: to the library that is a pipe that broke.
+/// Whether the connection ended before the stream, without a reason. h2 reports this
+/// as a broken pipe.
 pub(super) fn is_end_of_connection(error: &::h2::Error) -> bool {
     use io::ErrorKind::{BrokenPipe, UnexpectedEof};
     let error = error.get_io();

@@ -21,8 +21,10 @@ use crate::adapter::{ConnectStep, Connector, Error};
 use crate::config::Config;
 use crate::handshake::{ClientRequest, RequestError};
 
-/// A client's [`WebSocket`](super::WebSocket), in TLS or not, over TCP or another stream: what
+/// A client's WebSocket, with or without TLS, over TCP or another stream: the type that
 /// [`connect`] and [`connect_on`] return.
+///
+/// It has the methods of [`WebSocket`](super::WebSocket).
 ///
 /// ```no_run
 /// # async fn connect() -> Result<(), sansocket::Error> {
@@ -39,18 +41,31 @@ use crate::handshake::{ClientRequest, RequestError};
 /// ```
 pub type Client<S = TcpStream> = poll::WebSocket<MaybeTls<Io<S>>>;
 
-/// The stream of a [`Client`], in TLS or not.
+/// The stream of a [`Client`], with or without TLS. It implements `AsyncRead` and
+/// `AsyncWrite`, for use after
+/// [`into_stream`](poll::WebSocket::into_stream).
 pub type Stream<S = TcpStream> = MaybeTls<Io<S>>;
 
-/// Connects to a `ws://` or `wss://` URI and does the opening handshake. The
-/// delay of small packets is switched off (`TCP_NODELAY`), all deadlines work,
-/// and each step has [`handshake_timeout`](Config::with_handshake_timeout).
+/// Connects to a `ws://` or `wss://` URI and does the opening handshake.
+///
+/// The addresses of the host are tried one after the other, a new one every 250 ms,
+/// until one answers (RFC 8305). `TCP_NODELAY` is set. `wss` needs the feature
+/// `rustls`, and trusts the roots of the platform. Each step (DNS, TCP, TLS, opening
+/// handshake) may take [`handshake_timeout`](Config::with_handshake_timeout).
+///
+/// `request` is a URI, or a [`ClientRequest`] with headers, cookies and subprotocols.
+///
+/// # Cancel safety
+///
+/// If the future is dropped, the attempt is abandoned and the connection is closed.
 ///
 /// # Errors
 ///
-/// [`Error::Request`] if the URI is not valid, [`Error::Connect`] with the step that
-/// failed, [`Error::Refused`] with the response of a server that refuses or
-/// redirects, [`Error::Failed`] if it breaks a rule.
+/// - [`Error::Request`] if the URI is invalid.
+/// - [`Error::Connect`] if a connection could not be made; contains the step that
+///   failed.
+/// - [`Error::Refused`] with the server's response, if it refuses or redirects.
+/// - [`Error::Failed`] if the server breaks a rule or is too slow.
 ///
 /// ```no_run
 /// # async fn connect() -> Result<(), sansocket::tokio::Error> {
@@ -69,11 +84,16 @@ pub async fn connect(
     connect_with(request, &Connector::new(config)).await
 }
 
-/// As [`connect`], with a proxy, roots of trust, or redirects.
+/// Connects like [`connect`], with the options of a [`Connector`]: a proxy, trusted
+/// roots, redirects.
 ///
 /// # Errors
 ///
-/// As `connect`, [`Error::ProxyRefused`] and [`Error::Redirect`].
+/// As [`connect`], and:
+///
+/// - [`Error::ProxyRefused`] or [`Error::SocksRefused`] if the proxy refuses.
+/// - [`Error::Redirect`] or [`Error::TooManyRedirects`] if a redirect cannot be
+///   followed.
 ///
 /// ```no_run
 /// # async fn connect() -> Result<(), sansocket::Error> {
@@ -128,18 +148,20 @@ pub(in crate::adapter) async fn establish<S: AsyncRead + AsyncWrite + Unpin>(
     poll::connect::establish(Io::new(stream), request.uri(), HTTP_2, connector).await
 }
 
-/// As [`connect_with`], over a stream of the caller's own: one that was dialled
-/// in another way, a Unix socket, a pipe in memory. It leads to the server or,
-/// if the connector has one, to the proxy; what follows is done here, each step
-/// within its deadline: the tunnel through the proxy, TLS for `wss://`, and the
-/// opening handshake. Redirects are not followed, as there is no other stream.
+/// Connects over a stream of the caller, such as a Unix socket, a pipe in memory, or a
+/// TCP connection with special options.
 ///
-/// To use TLS of another library, see [`WebSocket::client`](super::WebSocket::client) and
-/// [`connect`](poll::WebSocket::connect).
+/// It must lead to the server or, if the connector has a proxy, to the proxy.
+/// This function opens the tunnel through the proxy, does the TLS handshake for
+/// `wss://`, and does the opening handshake, each within its deadline. Redirects are
+/// not followed.
+///
+/// To use a TLS stream of another library, see
+/// [`WebSocket::client`](super::WebSocket::client).
 ///
 /// # Errors
 ///
-/// As `connect_with`; a redirect is [`Error::Refused`].
+/// As [`connect_with`]; a redirect is [`Error::Refused`].
 ///
 /// ```no_run
 /// # #[cfg(unix)]
@@ -182,28 +204,28 @@ async fn connect_tcp(
 }
 
 impl Client {
-    /// The TCP stream, below TLS if there is any.
+    /// Returns the TCP stream, below TLS if there is any.
     pub const fn tcp(&self) -> &TcpStream {
         self.stream().get_ref()
     }
 
-    /// The address of the peer, or of its proxy.
+    /// Returns the address of the server, or of the proxy.
     ///
     /// # Errors
     ///
-    /// If the socket is not connected any more.
+    /// If the socket is no longer connected.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
         self.tcp().peer_addr()
     }
 }
 
 impl<S> Stream<S> {
-    /// The stream below TLS, if there is any.
+    /// Returns the stream, below TLS if there is any.
     pub const fn get_ref(&self) -> &S {
         &self.io().stream
     }
 
-    /// As [`get_ref`](Self::get_ref), to be configured.
+    /// Returns the stream, like [`get_ref`](Self::get_ref), to change its options.
     pub const fn get_mut(&mut self) -> &mut S {
         &mut self.io_mut().stream
     }
