@@ -20,24 +20,44 @@ use crate::error::HandshakeError;
 use crate::event::Event;
 use crate::handshake::{Answer, ClientRequest, Request, RequestError, Uri};
 
-/// A client's [`WebSocket`], in TLS or not, over TCP or another stream: what
-/// [`connect`] and [`connect_on`] return.
+/// A client's [`WebSocket`], with or without TLS, over TCP or another stream: the type
+/// that [`connect`] and [`connect_on`] return.
+///
+/// ```no_run
+/// use sansocket::{Config, blocking::{self, Client}};
+///
+/// struct Session {
+///     ws: Client,
+///     user: String,
+/// }
+///
+/// let ws = blocking::connect("ws://localhost:9001", &Config::new())?;
+/// let mut session = Session { ws, user: "ada".into() };
+/// session.ws.send(&session.user)?;
+/// # Ok::<(), sansocket::Error>(())
+/// ```
 pub type Client<S = TcpStream> = WebSocket<Stream<S>>;
 
-/// Connects to a `ws://` or `wss://` URI and does the opening handshake. The
-/// delay of small packets is switched off (`TCP_NODELAY`), all deadlines work.
+/// Connects to a `ws://` or `wss://` URI and does the opening handshake.
 ///
-/// The addresses of the host are tried as RFC 8305 says, a new one every 250 ms,
-/// until one answers. Each step takes at most
-/// [`handshake_timeout`](Config::with_handshake_timeout). That no more than one
-/// connection to a host is being opened at a time (§4.1) is up to the caller:
-/// connections share nothing.
+/// The addresses of the host are tried one after the other, a new one every 250 ms,
+/// until one answers (RFC 8305). `TCP_NODELAY` is set, and all deadlines of [`Config`]
+/// are enforced. `wss` needs the feature `rustls`, and trusts the roots of the
+/// platform. Each step (DNS, TCP, TLS, opening handshake) may take
+/// [`handshake_timeout`](Config::with_handshake_timeout).
+///
+/// `request` is a URI, or a [`ClientRequest`] with headers, cookies and subprotocols.
+///
+/// A client should not open several connections to one host at the same time (§4.1);
+/// this is up to the caller, because connections share no state.
 ///
 /// # Errors
 ///
-/// [`Error::Request`] if this is not such a URI, [`Error::Connect`] with the
-/// step that failed, [`Error::Refused`] with the response of a server that
-/// refuses or redirects, [`Error::Failed`] if it breaks a rule.
+/// - [`Error::Request`] if the URI is invalid.
+/// - [`Error::Connect`] if a connection could not be made; contains the step that
+///   failed.
+/// - [`Error::Refused`] with the server's response, if it refuses or redirects.
+/// - [`Error::Failed`] if the server breaks a rule or is too slow.
 ///
 /// ```no_run
 /// use sansocket::{ClientRequest, Config, blocking};
@@ -57,27 +77,51 @@ pub fn connect(
     connect_with(request, &Connector::new(config))
 }
 
-/// Does the opening handshake as a server on a TCP connection, and accepts
-/// every upgrade that [`Config`] allows. The delay of small packets is
-/// switched off (`TCP_NODELAY`), all deadlines work.
+/// Accepts a WebSocket on a TCP stream: does the opening handshake as a server, and
+/// accepts every upgrade that [`Config`] allows. Sets `TCP_NODELAY`, and enforces all
+/// deadlines of [`Config`].
+///
+/// To check the path or cookies, select a subprotocol or serve a page, see
+/// [`accept_with`].
 ///
 /// # Errors
 ///
-/// [`Error::Rejected`] if the request breaks a rule, [`Error::Failed`] if it is
-/// plain HTTP; it was answered. [`Error::Io`] if the stream broke.
+/// - [`Error::Rejected`] if the request breaks a rule. It was answered.
+/// - [`Error::Failed`] if the request is plain HTTP, which was answered with 426, or
+///   if the client is too slow.
+/// - [`Error::Io`] if the stream failed.
+///
+/// ```no_run
+/// use sansocket::{Config, blocking};
+///
+/// let config = Config::new();
+/// let listener = std::net::TcpListener::bind("127.0.0.1:9001")?;
+/// for stream in listener.incoming() {
+///     let (stream, config) = (stream?, config.clone());
+///     // In the thread: a slow client must not delay the others.
+///     std::thread::spawn(move || {
+///         let mut ws = blocking::accept(stream, &config)?;
+///         ws.send("welcome")
+///     });
+/// }
+/// # Ok::<(), std::io::Error>(())
+/// ```
 pub fn accept(stream: TcpStream, config: &Config) -> Result<WebSocket<TcpStream>, Error> {
     let ws = accept_with(stream, config, Request::accept)?;
     ws.ok_or_else(|| crate::ConnectionError::from(HandshakeError::NotAnUpgrade).into())
 }
 
-/// As [`accept`], with the answer left to `answer`: to choose a subprotocol,
-/// add headers, refuse, or serve a page on the same port. `None` if the answer
-/// does not open a WebSocket.
+/// Accepts a WebSocket on a TCP stream, like [`accept`], with the answer that `answer`
+/// returns: to check the path or cookies, select a subprotocol, add headers, refuse, or
+/// serve a page on the same port. Returns `None` if the answer does not open a
+/// WebSocket.
 ///
 /// # Errors
 ///
-/// [`Error::Rejected`] if the request breaks a rule; it was answered without
-/// calling `answer`. [`Error::Io`] if the stream broke.
+/// - [`Error::Rejected`] if the request breaks a rule. It was answered without calling
+///   `answer`.
+/// - [`Error::Failed`] if the client is too slow, or the stream ended early.
+/// - [`Error::Io`] if the stream failed.
 ///
 /// ```no_run
 /// # let stream = std::net::TcpStream::connect("127.0.0.1:9001")?;
@@ -102,7 +146,7 @@ pub fn accept_with(
     match ws.next_event()? {
         Some(Event::Request(request)) => ws.respond(answer(&request))?,
         Some(Event::Rejected(rejection)) => {
-            // The answer is on its way until the failure comes.
+            // The answer is sent before the failure is returned.
             while let Ok(Some(_)) = ws.next_event() {}
             return Err(Error::Rejected(rejection));
         }
@@ -111,11 +155,27 @@ pub fn accept_with(
     Ok(ws.connection().is_open().then_some(ws))
 }
 
-/// As [`connect`], with a proxy, roots of trust, or redirects.
+/// Connects like [`connect`], with the options of a [`Connector`]: a proxy, trusted
+/// roots, redirects.
 ///
 /// # Errors
 ///
-/// As `connect`, [`Error::ProxyRefused`] and [`Error::Redirect`].
+/// As [`connect`], and:
+///
+/// - [`Error::ProxyRefused`] or [`Error::SocksRefused`] if the proxy refuses.
+/// - [`Error::Redirect`] or [`Error::TooManyRedirects`] if a redirect cannot be
+///   followed.
+///
+/// ```no_run
+/// use sansocket::{Config, adapter::Connector, blocking};
+///
+/// let connector = Connector::new(&Config::new())
+///     .with_proxy("http://proxy.example.com:3128")?
+///     .with_max_redirects(3);
+/// let mut ws = blocking::connect_with("ws://example.com/chat", &connector)?;
+/// ws.send("hello")?;
+/// # Ok::<(), sansocket::Error>(())
+/// ```
 pub fn connect_with(
     request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
     connector: &Connector,
@@ -131,21 +191,22 @@ pub fn connect_with(
     }
 }
 
-/// As [`connect_with`], over a stream of the caller's own: one that was dialled
-/// in another way, a Unix socket, a pipe in memory. It leads to the server or,
-/// if the connector has one, to the proxy; what follows is done here: the tunnel
-/// through the proxy, TLS for `wss://`, and the opening handshake. Redirects are
-/// not followed, as there is no other stream.
+/// Connects over a stream of the caller, such as a Unix socket, a pipe in memory, or a
+/// TCP connection with special options.
 ///
-/// The stream must block. Each step ends at its deadline by the timeouts of
-/// `socket`; with `None` there are no deadlines.
+/// It must lead to the server or, if the connector has a proxy, to the proxy. This
+/// function opens the tunnel through the proxy, does the TLS handshake for `wss://`,
+/// and does the opening handshake. Redirects are not followed.
 ///
-/// To use TLS of another library, or any stream that is no more than `Read` and
-/// `Write`, see [`WebSocket::client`] and [`WebSocket::connect`].
+/// The stream must be blocking. Each step ends at its deadline by the timeouts of
+/// `socket`; with `None`, there are no deadlines.
+///
+/// To use a TLS stream of another library, or any other stream that only implements
+/// `Read` and `Write`, see [`WebSocket::client`].
 ///
 /// # Errors
 ///
-/// As `connect_with`; a redirect is [`Error::Refused`].
+/// As [`connect_with`]; a redirect is [`Error::Refused`].
 ///
 /// ```no_run
 /// # #[cfg(unix)] {
@@ -180,14 +241,14 @@ pub fn connect_on<S: Duplex>(
 }
 
 impl<S: Read + Write> WebSocket<S> {
-    /// Does the opening handshake as a client, on a blocking stream that leads
-    /// to the server: the one of [`client`](Self::client).
+    /// Completes the opening handshake of a client that was created with
+    /// [`client`](Self::client), on a blocking stream.
     ///
     /// # Errors
     ///
-    /// [`Error::Refused`] with the response of a server that refuses,
-    /// [`Error::Failed`] if it breaks a rule, [`Error::Io`] if the stream
-    /// broke.
+    /// - [`Error::Refused`] with the server's response, if it refuses.
+    /// - [`Error::Failed`] if the server breaks a rule or is too slow.
+    /// - [`Error::Io`] if the stream failed.
     pub fn connect(mut self) -> Result<Self, Error> {
         match self.next_event()? {
             Some(Event::Refused(response)) => Err(Error::Refused(response)),

@@ -1,5 +1,15 @@
-//! WebSockets over `std::io::{Read, Write}`: one thread for a connection, or
-//! two with [`split`](WebSocket::split).
+//! WebSockets over `std::io::{Read, Write}`: with one thread for each connection, with
+//! two after [`split`](WebSocket::split), or over non-blocking streams.
+//!
+//! | to | use |
+//! |---|---|
+//! | connect to a URI | [`connect`]; with a proxy, TLS options or redirects: [`connect_with`] |
+//! | connect over a stream of your own | [`connect_on`] |
+//! | accept on a TCP stream | [`accept`]; to answer requests yourself: [`accept_with`] |
+//! | accept on TLS or another stream | [`WebSocket::server`] |
+//! | send and receive in two threads | [`WebSocket::split`] |
+//!
+//! An echo server for one client at a time:
 //!
 //! ```no_run
 //! use std::net::TcpListener;
@@ -15,7 +25,7 @@
 //! # Ok::<(), sansocket::Error>(())
 //! ```
 
-// Knows how to move bytes and time; knows no rule of the protocol.
+// This moves bytes and measures time; the rules of the protocol are in the core.
 
 // In the order in which the documentation lists their methods.
 mod start;
@@ -25,6 +35,8 @@ mod connect;
 mod receive;
 
 mod send;
+
+mod split;
 
 mod reader;
 mod writer;
@@ -64,24 +76,28 @@ use write_queue::WriteQueue;
 
 /// A WebSocket over a stream.
 ///
-/// [`next`](Self::next) receives and [`send`](Self::send) sends. With a
-/// blocking stream both wait; with a non-blocking one they return
-/// [`WouldBlock`](Error::is_would_block) and can be called again at any time,
-/// in the middle of the handshake too: all state is kept here.
+/// [`next`](Self::next) receives a message and [`send`](Self::send) sends one. With a
+/// blocking stream, both wait. With a non-blocking stream, they return
+/// [`WouldBlock`](Error::is_would_block) and can be called again at any time, also
+/// during the handshake: all state is kept here.
 ///
-/// Pongs, close frames and refusals leave before the next read. One thread
-/// cannot send and receive at once: two ends that both send large messages and
-/// do not receive meanwhile wait for each other until the write deadline, and
-/// [`split`](Self::split) avoids that.
+/// Pongs, close frames and refusals are sent before the next read. A single thread
+/// cannot send and receive at once: if both endpoints send large messages and do not
+/// receive meanwhile, they wait for each other until the write deadline. To avoid that,
+/// [`split`](Self::split) the WebSocket.
 ///
-/// Deadlines need a stream whose reads and writes can time out: [`accept`] and
-/// [`connect`] see to that for TCP, [`with_socket`](Self::with_socket) for
-/// others. A read timeout of the caller's own on the stream is respected:
-/// [`next`](Self::next) then returns [`WouldBlock`](Error::is_would_block),
-/// and nothing is lost.
+/// # Deadlines
 ///
-/// Holds a read buffer of 16 KiB, of up to 128 KiB once large frames came, and
-/// unsent bytes up to [`max_unsent_len`](crate::Config::with_max_unsent_len) and one
+/// Deadlines need a stream whose reads and writes can time out. [`accept`] and
+/// [`connect`] arrange that for TCP, [`with_socket`](Self::with_socket) for other
+/// streams. If the caller sets a read timeout on the stream, it is respected:
+/// [`next`](Self::next) then returns [`WouldBlock`](Error::is_would_block), and nothing
+/// is lost.
+///
+/// # Memory
+///
+/// Holds a read buffer of 16 KiB, which grows up to 128 KiB for large frames, and
+/// unsent bytes of up to [`max_unsent_len`](crate::Config::with_max_unsent_len) and one
 /// message.
 ///
 /// ```no_run
@@ -107,86 +123,88 @@ pub struct WebSocket<S> {
     write_queue: WriteQueue,
     auto_replies: AutoReplies,
     max_unsent_len: usize,
-    /// As a client: what opened the connection, until it is taken.
+    /// As a client: the response that opened the connection, until it is taken.
     response: Option<Response>,
     socket: Option<Socket<S>>,
     reads: SocketTimeout<S>,
     writes: SocketTimeout<S>,
     epoch: Instant,
-    /// The pieces of a message that came so far, where they are to be joined.
+    /// The pieces of an incomplete message, if they are to be joined.
     partial: Option<Box<Assembler>>,
-    /// The event that ended the connection, to be returned once what is owed
-    /// has left.
+    /// The event that ended the connection, to be returned once the unsent bytes are
+    /// written.
     last_event: Option<Event<'static>>,
     /// The outgoing direction was ended.
     is_shut_down: bool,
     /// Nothing is read or written any more.
+    /// Whether reading and writing have ended.
     is_finished: bool,
 }
 
-/// Questions.
+/// State.
 impl<S> WebSocket<S> {
-    /// The state machine, with all that it can be asked.
+    /// Returns the state machine, for its state and counters.
     pub const fn connection(&self) -> &Connection {
         &self.ws
     }
 
-    /// Gives back memory, see [`Connection::release`].
+    /// Frees the memory of the compressor, see [`Connection::release`].
     #[cfg(feature = "deflate")]
     pub fn release(&mut self) {
         self.ws.release();
     }
 
-    /// How the connection ended, once that is certain.
+    /// Returns how the connection ended, or `None` while it has not.
     pub fn outcome(&self) -> Option<&Outcome> {
         self.ws.outcome()
     }
 
-    /// The subprotocol that the handshake settled.
+    /// Returns the negotiated subprotocol, if any.
     pub fn subprotocol(&self) -> Option<&str> {
         self.ws.subprotocol()
     }
 
-    /// The response with which the server opened the connection, with its
-    /// header fields. `None` for a server, before the handshake is over, and
-    /// after [`take_response`](Self::take_response).
+    /// Returns the response with which the server opened the connection. `None` for a
+    /// server, before the handshake is complete, and after
+    /// [`take_response`](Self::take_response).
     ///
-    /// If `next_event` or `drive` returned [`Event::Open`], the response is in
-    /// that event instead.
+    /// If [`next_event`](Self::next_event) or [`drive`](Self::drive) returned
+    /// [`Event::Open`], the response is in that event instead.
     pub const fn response(&self) -> Option<&Response> {
         self.response.as_ref()
     }
 
-    /// Takes the [`response`](Self::response). A client keeps it on the heap
-    /// until then.
+    /// Takes the [`response`](Self::response), which otherwise stays in memory for as
+    /// long as the connection.
     pub const fn take_response(&mut self) -> Option<Response> {
         self.response.take()
     }
 
-    /// How many bytes wait to leave.
+    /// Returns the number of unsent bytes.
     pub const fn unsent_len(&self) -> usize {
         self.write_queue.len()
     }
 
-    /// The stream.
+    /// Returns the stream.
     pub const fn stream(&self) -> &S {
         &self.stream
     }
 
-    /// The stream, as other wrappers call it.
+    /// Returns the stream, like [`stream`](Self::stream). Other libraries use this
+    /// name.
     pub const fn get_ref(&self) -> &S {
         &self.stream
     }
 
-    /// The stream, to change its options. Reading or writing it breaks the
+    /// Returns the stream, to change its options. Reading or writing it breaks the
     /// connection.
     pub const fn get_mut(&mut self) -> &mut S {
         &mut self.stream
     }
 
-    /// The stream, with the timeouts that it had, the bytes that were read from
-    /// it and not taken, as those after a plain HTTP request, and those that were
-    /// not yet written.
+    /// Returns the stream, with its original timeouts, the bytes that were read from it
+    /// and not consumed (for example those after a plain HTTP request), and the unsent
+    /// bytes. See the example of [`Parts`].
     pub fn into_stream(self) -> Parts<S> {
         self.reads.restore(&self.stream);
         self.writes.restore(&self.stream);
@@ -198,15 +216,15 @@ impl<S> WebSocket<S> {
     }
 }
 
-/// Of a socket, a client, and their halves.
+/// Implements `peer_addr` for servers, clients, and their halves.
 macro_rules! peer_addr {
     ($handle:ty, $this:ident => $tcp:expr) => {
         impl $handle {
-            /// The address of the peer, or of a client's proxy.
+            /// Returns the address of the peer, or of a client's proxy.
             ///
             /// # Errors
             ///
-            /// If the socket is not connected any more.
+            /// If the socket is no longer connected.
             pub fn peer_addr(&self) -> io::Result<SocketAddr> {
                 let $this = self;
                 $tcp.peer_addr()

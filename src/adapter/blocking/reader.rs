@@ -1,20 +1,22 @@
-//! Two owned halves for two threads, and the receiving one.
+//! The receiving half of a split WebSocket.
 //!
-//! They share the state machine and the unsent bytes in a mutex that is
-//! held for as long as a message takes to frame or parse, never while a thread
-//! waits for the stream. Automatic replies leave with the writer if it is at
-//! work, and otherwise with the reader, which never waits for the peer to take
-//! them unless it provokes more of them than it reads.
+//! The halves share the state machine and the unsent bytes in a mutex, which is held
+//! while a message is framed or parsed, never while a thread waits for the stream.
+//! Automatic replies are sent by the writer if it is writing, and otherwise by the
+//! reader. The reader does not wait for the peer to read them, unless the peer
+//! provokes more replies than it reads.
 
 use std::boxed::Box;
 use std::io::{self, Read, Write};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::Error;
 use super::driver::read;
 use super::shared::{Guard, Shared, State};
 use super::socket::SocketTimeout;
-use super::{Error, WebSocket, Writer};
+#[cfg(doc)]
+use super::{WebSocket, Writer};
 use crate::adapter::is_last;
 use crate::adapter::read_buffer::ReadBuffer;
 use crate::close::{CloseCode, Outcome};
@@ -23,7 +25,8 @@ use crate::handshake::Response;
 use crate::input::Input;
 use crate::message::{Assembler, Message};
 
-/// The receiving half of a [`WebSocket`], for one thread.
+/// The receiving half of a [`WebSocket`], for one thread: see
+/// [`split`](WebSocket::split).
 ///
 /// ```no_run
 /// # fn receive(
@@ -39,13 +42,13 @@ use crate::message::{Assembler, Message};
 /// ```
 #[derive(Debug)]
 pub struct Reader<S> {
-    shared: Arc<Shared<S>>,
-    read_buffer: ReadBuffer,
-    reads: SocketTimeout<S>,
+    pub(super) shared: Arc<Shared<S>>,
+    pub(super) read_buffer: ReadBuffer,
+    pub(super) reads: SocketTimeout<S>,
     /// As those of [`WebSocket`].
-    partial: Option<Box<Assembler>>,
-    last_event: Option<Event<'static>>,
-    is_finished: bool,
+    pub(super) partial: Option<Box<Assembler>>,
+    pub(super) last_event: Option<Event<'static>>,
+    pub(super) is_finished: bool,
 }
 
 /// A reader wakes up this often, as the writer may have begun something that
@@ -55,51 +58,12 @@ const MAX_READ_WAIT: Duration = Duration::from_secs(1);
 /// The same while bytes are unsent, which may leave by now.
 const MIN_READ_WAIT: Duration = Duration::from_millis(20);
 
-impl<S> WebSocket<S>
-where
-    for<'a> &'a S: Read + Write,
-{
-    /// Splits into owned halves for two threads, over one stream that both may
-    /// use, as `TcpStream`, `UnixStream` and [`Stream`](super::Stream) allow.
-    /// The stream must block, and the opening handshake must be over.
-    ///
-    /// No lock is held while a half waits for the stream, and automatic
-    /// replies leave with whichever half is at work. With a
-    /// [`Socket`](super::Socket) the halves are fully duplex: the reader
-    /// receives while the writer waits for the peer to read.
-    ///
-    /// ```no_run
-    /// # fn run(
-    /// #     mut ws: sansocket::blocking::WebSocket<std::net::TcpStream>,
-    /// # ) -> Result<(), sansocket::Error> {
-    /// let (mut reader, mut writer) = ws.split();
-    /// std::thread::spawn(move || writer.send("hello"));
-    /// println!("{:?}", reader.next()?);
-    /// # Ok(())
-    /// # }
-    /// ```
-    pub fn split(self) -> (Reader<S>, Writer<S>) {
-        let mut state = State::new(self.ws, self.write_queue, self.auto_replies, self.writes);
-        state.response = self.response;
-        let shared = Shared::new(self.stream, state, self.socket, self.epoch);
-        let shared = Arc::new(shared);
-        let reader = Reader {
-            shared: shared.clone(),
-            read_buffer: self.read_buffer,
-            reads: self.reads,
-            partial: self.partial,
-            last_event: self.last_event,
-            is_finished: self.is_finished,
-        };
-        (reader, Writer { shared })
-    }
-}
-
 impl<S> Reader<S>
 where
     for<'a> &'a S: Read + Write,
 {
-    /// The next message, as [`WebSocket::next`].
+    /// Returns the next message, or `None` once the connection is closed: see
+    /// [`WebSocket::next`].
     ///
     /// # Errors
     ///
@@ -116,12 +80,30 @@ where
         Ok(None)
     }
 
-    /// As [`next`](Self::next), waiting for at most this long: see
-    /// [`WebSocket::next_timeout`].
+    /// Returns the next message like [`next`](Self::next), waiting at most this long:
+    /// see [`WebSocket::next_timeout`].
     ///
     /// # Errors
     ///
     /// As [`WebSocket::next_timeout`].
+    ///
+    /// ```no_run
+    /// # fn run(
+    /// #     ws: sansocket::blocking::WebSocket<std::net::TcpStream>,
+    /// # ) -> Result<(), sansocket::Error> {
+    /// # use std::time::Duration;
+    /// let (mut reader, mut writer) = ws.split();
+    /// loop {
+    ///     match reader.next_timeout(Duration::from_secs(1)) {
+    ///         Ok(Some(message)) => println!("{message}"),
+    ///         Ok(None) => break,
+    ///         Err(error) if error.is_would_block() => writer.send("anybody there?")?,
+    ///         Err(error) => return Err(error),
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn next_timeout(&mut self, timeout: Duration) -> Result<Option<Message>, Error> {
         if self.shared.socket.is_none() {
             return Err(io::Error::from(io::ErrorKind::Unsupported).into());
@@ -132,7 +114,8 @@ where
         next
     }
 
-    /// The next event, as [`WebSocket::next_event`].
+    /// Returns the next event, or `None` once the connection is closed: see
+    /// [`WebSocket::next_event`].
     ///
     /// # Errors
     ///
@@ -161,12 +144,12 @@ where
         }
     }
 
-    /// Closes the connection and waits until it is closed, as
+    /// Closes the connection, and returns when the closing handshake is complete: see
     /// [`WebSocket::close_and_drain`].
     ///
     /// # Errors
     ///
-    /// As `WebSocket::close_and_drain`.
+    /// As [`WebSocket::close_and_drain`].
     pub fn close_and_drain(
         &mut self,
         code: impl Into<CloseCode>,
@@ -198,7 +181,7 @@ where
         (event, is_last)
     }
 
-    /// The last event; a failure is an error.
+    /// The last event. A failure is returned as an error.
     fn take_last_event(&mut self) -> Result<Option<Event<'static>>, Error> {
         match self.last_event.take() {
             Some(Event::Failed(failure)) => Err(failure.into()),
@@ -222,7 +205,7 @@ where
                 continue;
             }
             if state.ws.counters().sent.bytes != before {
-                // A ping was due.
+                // A keepalive ping was appended.
                 continue;
             }
             let remaining_len = state.ws.remaining_payload_len();
@@ -348,23 +331,23 @@ impl<S> Reader<S> {
         self.shared.lock().ws.is_half_closed()
     }
 
-    /// How the connection ended, once that is certain.
+    /// Returns how the connection ended, or `None` while it has not.
     pub fn outcome(&self) -> Option<Outcome> {
         self.shared.lock().ws.outcome().cloned()
     }
 
-    /// The subprotocol that the handshake settled.
+    /// Returns the negotiated subprotocol, if any.
     pub fn subprotocol(&self) -> Option<std::string::String> {
         self.shared.lock().ws.subprotocol().map(Into::into)
     }
 
-    /// Takes the response with which the server opened the connection, as
+    /// Takes the response with which the server opened the connection, see
     /// [`WebSocket::take_response`].
     pub fn take_response(&mut self) -> Option<Response> {
         self.shared.lock().response.take()
     }
 
-    /// The stream.
+    /// Returns the stream.
     pub fn get_ref(&self) -> &S {
         &self.shared.stream
     }

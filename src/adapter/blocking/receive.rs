@@ -1,4 +1,4 @@
-//! Receiving on a whole connection.
+//! Receiving on an unsplit WebSocket.
 
 use std::io::{self, Read, Write};
 use std::time::{Duration, Instant};
@@ -11,18 +11,27 @@ use crate::error::SendError;
 use crate::event::Event;
 use crate::message::Message;
 
-/// Receive.
+/// Receiving.
 impl<S: Read + Write> WebSocket<S> {
-    /// The next message, or `None` once the connection is closed. Pings,
-    /// pongs and the close frame are skipped, an upgrade request is accepted,
-    /// and under [`Delivery::Fragments`](crate::Delivery::Fragments) the pieces
-    /// of a message are joined.
+    /// Returns the next message, or `None` once the connection is closed.
+    ///
+    /// Pings, pongs and the close frame are handled and skipped. If the handshake
+    /// is not complete, a server accepts the request. With
+    /// [`Delivery::Fragments`](crate::Delivery::Fragments), the pieces of a message
+    /// are joined.
+    ///
+    /// [`outcome`](Self::outcome) returns how the connection ended.
     ///
     /// # Errors
     ///
-    /// [`Error::Failed`] if the connection failed and [`Error::Io`] if the
-    /// stream did, once; then `None`. A stream that does not block
-    /// has been sent all that is owed when `None` comes.
+    /// - [`Error::Failed`] if the connection failed: the peer broke a rule, a
+    ///   limit or a deadline was exceeded, or the stream ended early.
+    /// - [`Error::Io`] if the stream failed.
+    /// - [`WouldBlock`](Error::is_would_block) if a non-blocking stream has nothing to
+    ///   read; call this again when it is readable.
+    ///
+    /// A failure is returned once, after all messages received before it. Further calls
+    /// return `None`.
     ///
     /// ```no_run
     /// # fn run(
@@ -53,15 +62,15 @@ impl<S: Read + Write> WebSocket<S> {
         Ok(None)
     }
 
-    /// As [`next`](Self::next), waiting for at most this long. When the time is
-    /// over it returns `WouldBlock`, for which
-    /// [`is_would_block`](Error::is_would_block) asks; nothing is lost, and the
-    /// next call goes on. Needs a [`Socket`](super::Socket).
+    /// Returns the next message like [`next`](Self::next), waiting at most this long.
+    /// Needs a [`Socket`](super::Socket).
     ///
     /// # Errors
     ///
-    /// As `next`, `WouldBlock`, and [`Unsupported`](io::ErrorKind::Unsupported)
-    /// without a `Socket`.
+    /// As [`next`](Self::next), and:
+    ///
+    /// - [`WouldBlock`](Error::is_would_block) when the time is over. Nothing is lost.
+    /// - [`Unsupported`](io::ErrorKind::Unsupported) without a `Socket`.
     ///
     /// ```no_run
     /// # use std::time::Duration;
@@ -88,13 +97,15 @@ impl<S: Read + Write> WebSocket<S> {
         next
     }
 
-    /// The next event, owned, or `None` once the connection is closed. A
-    /// failure is an error, not an event.
+    /// Returns the next event, or `None` once the connection is closed: for servers
+    /// that answer requests themselves, and for applications that handle pings,
+    /// close frames or fragments. A failure is returned as an error, not as an
+    /// event.
     ///
     /// # Errors
     ///
-    /// As [`next`](Self::next), and [`SendError::NotOpen`] while a request
-    /// waits for its answer.
+    /// As [`next`](Self::next), and [`SendError::NotOpen`] if a request has not been
+    /// answered with [`respond`](Self::respond).
     ///
     /// ```no_run
     /// # fn run(
@@ -136,7 +147,7 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
-    /// The last event; a failure is an error.
+    /// The last event. A failure is returned as an error.
     fn take_last_event(&mut self) -> Result<Option<Event<'static>>, Error> {
         match self.last_event.take() {
             Some(Event::Failed(failure)) => Err(failure.into()),
@@ -144,14 +155,15 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
-    /// Reads once and passes each event to `handle`, borrowed: no message is
-    /// copied.
-    /// `false` once the connection is closed. What `handle` sends leaves
-    /// together before the next read.
+    /// Reads once and passes each event to `handle`, without copying messages.
+    /// Returns `false` once the connection is closed.
+    ///
+    /// What `handle` sends is written together, before the next read. This is the
+    /// fastest way to process many small messages.
     ///
     /// # Errors
     ///
-    /// As [`next`](Self::next), and what `handle` returns.
+    /// As [`next`](Self::next), and any error that `handle` returns.
     ///
     /// ```no_run
     /// # use sansocket::{Config, Event, blocking};
@@ -167,7 +179,7 @@ impl<S: Read + Write> WebSocket<S> {
         &mut self,
         mut handle: impl FnMut(&mut Connection, Event<'_>, &mut Vec<u8>) -> Result<(), SendError>,
     ) -> Result<bool, Error> {
-        // Frames may have come together with the head of the handshake.
+        // Frames can arrive together with the head of the handshake.
         let mut is_stuck = self.read_buffer.has_rest();
         if !self.is_over() && !is_stuck {
             self.fill()?;

@@ -1,4 +1,4 @@
-//! Sending on a whole connection.
+//! Sending on an unsplit WebSocket.
 
 use std::io::{Read, Write};
 use std::vec::Vec;
@@ -11,17 +11,23 @@ use crate::deflate::Compress;
 use crate::handshake::Answer;
 use crate::message::{Fragment, MessageRef, Prepared};
 
-/// Send.
+/// Sending.
 impl<S: Read + Write> WebSocket<S> {
-    /// Sends a message: returns when the stream was flushed. On a non-blocking
-    /// stream it returns once the message is taken, and what could not leave
-    /// is [`unsent_len`](Self::unsent_len).
+    /// Sends a message, and returns when it has been written and the stream has been
+    /// flushed.
+    ///
+    /// On a non-blocking stream, this returns once the message is queued; what could
+    /// not be written is counted by [`unsent_len`](Self::unsent_len) and written by
+    /// later calls.
     ///
     /// # Errors
     ///
-    /// [`WouldBlock`](Error::is_would_block) if the unsent bytes are at their
-    /// bound: the message was not taken; [`try_send`](Self::try_send) gives it
-    /// back. [`Error::Send`] if the connection is not open.
+    /// - [`Error::Send`] if the connection is not open.
+    /// - [`Error::Io`] if the stream failed.
+    /// - [`Error::Failed`] if the write deadline passed.
+    /// - [`WouldBlock`](Error::is_would_block) if
+    ///   [`max_unsent_len`](crate::Config::with_max_unsent_len) is reached: the message
+    ///   was not queued. [`try_send`](Self::try_send) returns it instead.
     ///
     /// ```no_run
     /// # fn run(
@@ -39,12 +45,24 @@ impl<S: Read + Write> WebSocket<S> {
         self.flush_taken()
     }
 
-    /// As [`send`](Self::send), choosing whether the message is
+    /// Sends a message like [`send`](Self::send), choosing whether it is
     /// compressed.
     ///
     /// # Errors
     ///
-    /// As `send`.
+    /// As [`send`](Self::send).
+    ///
+    /// ```no_run
+    /// # fn run(
+    /// #     mut ws: sansocket::blocking::WebSocket<std::net::TcpStream>,
+    /// # ) -> Result<(), sansocket::Error> {
+    /// use sansocket::deflate::Compress;
+    ///
+    /// // An attacker could guess it from the length of a compressed message.
+    /// ws.send_with(r#"{"token":"secret"}"#, Compress::Never)?;
+    /// # Ok(())
+    /// # }
+    /// ```
     #[cfg(feature = "deflate")]
     pub fn send_with<'m>(
         &mut self,
@@ -57,12 +75,25 @@ impl<S: Read + Write> WebSocket<S> {
         self.flush_taken()
     }
 
-    /// As [`send`](Self::send), for non-blocking streams: the message comes
-    /// back if the unsent bytes are at their bound.
+    /// Sends a message like [`send`](Self::send), for non-blocking streams: if
+    /// [`max_unsent_len`](crate::Config::with_max_unsent_len) is reached, the message is
+    /// returned.
     ///
     /// # Errors
     ///
-    /// As `send`, without `WouldBlock`.
+    /// As [`send`](Self::send), without `WouldBlock`.
+    ///
+    /// ```no_run
+    /// # fn run(
+    /// #     mut ws: sansocket::blocking::WebSocket<std::net::TcpStream>,
+    /// # ) -> Result<(), sansocket::Error> {
+    /// ws.get_ref().set_nonblocking(true)?;
+    /// if let Some(message) = ws.try_send("news")? {
+    ///     println!("the peer is too slow for {message}: wait until the socket is writable");
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn try_send<'m>(
         &mut self,
         message: impl Into<MessageRef<'m>>,
@@ -75,9 +106,9 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
-    /// Queues a message, to leave with others in one write: by
-    /// [`flush`](Self::flush), by the next read, or when the unsent bytes
-    /// reach their bound.
+    /// Queues a message, so that several are sent in one write: by
+    /// [`flush`](Self::flush), before the next read, or when
+    /// [`max_unsent_len`](crate::Config::with_max_unsent_len) is reached.
     ///
     /// # Errors
     ///
@@ -100,7 +131,7 @@ impl<S: Read + Write> WebSocket<S> {
         Ok(self.ws.send(message, self.write_queue.out())?)
     }
 
-    /// Queues a prepared message, as [`feed`](Self::feed).
+    /// Queues a prepared message, like [`feed`](Self::feed).
     ///
     /// # Errors
     ///
@@ -110,40 +141,77 @@ impl<S: Read + Write> WebSocket<S> {
         Ok(self.ws.send_prepared(prepared, self.write_queue.out())?)
     }
 
-    /// Sends a prepared message, as [`send`](Self::send).
+    /// Sends a message that was framed in advance for many connections, like
+    /// [`send`](Self::send).
     ///
     /// # Errors
     ///
-    /// As `send`.
+    /// As [`send`](Self::send).
+    ///
+    /// ```no_run
+    /// # fn run(
+    /// #     mut ws: sansocket::blocking::WebSocket<std::net::TcpStream>,
+    /// # ) -> Result<(), sansocket::Error> {
+    /// # let clients = [&mut ws];
+    /// use sansocket::Prepared;
+    ///
+    /// let news = Prepared::new("to all");
+    /// for client in clients {
+    ///     client.send_prepared(&news)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
         self.feed_prepared(prepared)?;
         self.flush_taken()
     }
 
-    /// Queues a fragment of a message, as [`feed`](Self::feed); see
+    /// Queues a fragment of a message, like [`feed`](Self::feed). See
     /// [`Connection::send_fragment`].
     ///
     /// # Errors
     ///
-    /// As `send`.
+    /// As [`send_fragment`](Self::send_fragment).
     pub fn feed_fragment(&mut self, fragment: Fragment<'_>) -> Result<(), Error> {
         self.make_room(fragment.payload.len())?;
         Ok(self.ws.send_fragment(fragment, self.write_queue.out())?)
     }
 
-    /// Sends a fragment of a message, as [`send`](Self::send); see
-    /// [`Connection::send_fragment`].
+    /// Sends a fragment of a message, for messages that are produced piece by piece,
+    /// like [`send`](Self::send). See [`Connection::send_fragment`].
     ///
     /// # Errors
     ///
-    /// As `send`.
+    /// As [`send`](Self::send), and
+    /// [`SendError::UnfinishedMessage`](crate::SendError) if the fragment has
+    /// another type than those before.
+    ///
+    /// ```no_run
+    /// # fn run(
+    /// #     mut ws: sansocket::blocking::WebSocket<std::net::TcpStream>,
+    /// # ) -> Result<(), sansocket::Error> {
+    /// use sansocket::Fragment;
+    /// use std::io::Read;
+    ///
+    /// let mut file = std::fs::File::open("video.mp4")?;
+    /// let mut buf = vec![0; 64 * 1024];
+    /// loop {
+    ///     match file.read(&mut buf)? {
+    ///         0 => break ws.send_fragment(Fragment::last(&[]))?,
+    ///         len => ws.send_fragment(Fragment::more(&buf[..len]))?,
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send_fragment(&mut self, fragment: Fragment<'_>) -> Result<(), Error> {
         self.feed_fragment(fragment)?;
         self.flush_taken()
     }
 
-    /// Calls `act` with the connection and its output, for everything that has
-    /// no method here. What it appends leaves as with [`feed`](Self::feed).
+    /// Calls `act` with the state machine and its output, for what has no method here.
+    /// What it appends is queued, as with [`feed`](Self::feed).
     ///
     /// ```no_run
     /// # use sansocket::{Config, blocking};
@@ -160,25 +228,28 @@ impl<S: Read + Write> WebSocket<S> {
     ///
     /// # Errors
     ///
-    /// [`Error::Io`], and [`Error::Failed`] if the stream took no byte until
-    /// the write deadline.
+    /// [`Error::Io`] if the stream failed, and [`Error::Failed`] if the write deadline
+    /// passed.
     pub fn flush(&mut self) -> Result<(), Error> {
         self.write_unsent()
     }
 
-    /// Sends a ping with at most 125 bytes.
+    /// Sends a ping with a payload of at most 125 bytes.
+    ///
+    /// Not needed as a keepalive: see
+    /// [`Config::with_ping_interval`](crate::Config::with_ping_interval).
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if it is longer or the connection is not open, and
-    /// those of [`flush`](Self::flush).
+    /// [`Error::Send`] if the payload is longer or the connection is not open, and
+    /// the errors of [`flush`](Self::flush).
     pub fn ping(&mut self, payload: &[u8]) -> Result<(), Error> {
         self.ws.ping(payload, self.write_queue.out())?;
         self.flush()
     }
 
-    /// Sends a pong that nobody asked for, with at most 125 bytes (§5.5.3).
-    /// Pings are answered without it.
+    /// Sends an unsolicited pong (§5.5.3) with a payload of at most 125 bytes. Pings are
+    /// answered automatically.
     ///
     /// # Errors
     ///
@@ -188,12 +259,15 @@ impl<S: Read + Write> WebSocket<S> {
         self.flush()
     }
 
-    /// Begins the closing handshake. Messages may still come: call
-    /// [`next`](Self::next) until it returns `None` to see it through.
+    /// Starts the closing handshake by sending a close frame.
+    ///
+    /// Messages can still be received: call [`next`](Self::next) until it returns
+    /// `None` to complete the closing handshake, or use
+    /// [`close_and_drain`](Self::close_and_drain).
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if the code must not be sent, and those of
+    /// [`Error::Send`] if the code must not be sent, and the errors of
     /// [`flush`](Self::flush).
     ///
     /// ```no_run
@@ -210,23 +284,51 @@ impl<S: Read + Write> WebSocket<S> {
         self.flush()
     }
 
-    /// Answers the request that [`next_event`](Self::next_event) brought.
+    /// Answers the request that [`next_event`](Self::next_event) returned.
     ///
     /// # Errors
     ///
-    /// [`Error::Send`] if there was none, and those of [`flush`](Self::flush).
+    /// [`Error::Send`] if there is no request to answer, and the errors of
+    /// [`flush`](Self::flush).
+    ///
+    /// ```no_run
+    /// # fn run(
+    /// #     mut ws: sansocket::blocking::WebSocket<std::net::TcpStream>,
+    /// # ) -> Result<(), sansocket::Error> {
+    /// use sansocket::Event;
+    ///
+    /// if let Some(Event::Request(request)) = ws.next_event()? {
+    ///     let answer = match request.path() {
+    ///         "/chat" => request.accept(),
+    ///         _ => request.reject(404),
+    ///     };
+    ///     ws.respond(answer)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn respond(&mut self, answer: Answer) -> Result<(), Error> {
         self.ws.respond(answer, self.write_queue.out())?;
         self.flush()
     }
 
-    /// Closes the connection and sees the closing handshake through: messages
-    /// that still come are dropped.
+    /// Closes the connection, and returns when the closing handshake is complete.
+    /// Messages received meanwhile are discarded.
     ///
     /// # Errors
     ///
-    /// Those of [`close`](Self::close) and [`next`](Self::next). A connection
-    /// that was closing already is no error.
+    /// As [`close`](Self::close) and [`next`](Self::next). If the connection is already
+    /// closing, this is not an error.
+    ///
+    /// ```no_run
+    /// # fn run(
+    /// #     mut ws: sansocket::blocking::WebSocket<std::net::TcpStream>,
+    /// # ) -> Result<(), sansocket::Error> {
+    /// ws.close_and_drain(1001, "shutting down")?;
+    /// assert!(ws.outcome().is_some_and(|outcome| outcome.clean));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn close_and_drain(
         &mut self,
         code: impl Into<CloseCode>,
@@ -237,7 +339,7 @@ impl<S: Read + Write> WebSocket<S> {
         Ok(())
     }
 
-    /// Writes what was taken; what cannot leave at once is unsent.
+    /// Writes what was queued. What cannot be written at once stays unsent.
     fn flush_taken(&mut self) -> Result<(), Error> {
         match self.flush() {
             Err(error) if error.is_would_block() => Ok(()),

@@ -1,18 +1,18 @@
 //! Deadlines through the timeouts of a stream.
 
-// Knows how to make a read or write return when a deadline comes; the core
-// decides which deadline that is.
+// This makes a read or write return when a deadline has come; the core decides
+// which deadline that is.
 
 use std::fmt;
 use std::io;
 use std::net::{Shutdown, TcpStream};
 use std::time::{Duration, Instant};
 
-/// The calls of a stream that deadlines and an orderly end need, besides
+/// The functions of a stream that are needed for deadlines and for closing, besides
 /// reading and writing.
 ///
-/// There is one for `TcpStream`, for [`Stream`](super::Stream) and, on Unix,
-/// for `UnixStream`; for a wrapper, use the calls of the socket below it.
+/// There are constructors for `TcpStream`, for [`Stream`](super::Stream) and, on Unix,
+/// for `UnixStream`. For a wrapper, use the functions of the inner socket:
 ///
 /// ```
 /// use std::net::{Shutdown, TcpStream};
@@ -35,24 +35,24 @@ use std::time::{Duration, Instant};
     reason = "applications describe their streams"
 )]
 pub struct Socket<S> {
-    /// The timeout of reads.
+    /// Returns the timeout of reads.
     pub read_timeout: fn(&S) -> io::Result<Option<Duration>>,
-    /// The timeout of writes.
+    /// Returns the timeout of writes.
     pub write_timeout: fn(&S) -> io::Result<Option<Duration>>,
     /// Makes reads fail with `WouldBlock` or `TimedOut` after this long.
     pub set_read_timeout: fn(&S, Option<Duration>) -> io::Result<()>,
     /// Makes writes fail with `WouldBlock` or `TimedOut` after this long.
     pub set_write_timeout: fn(&S, Option<Duration>) -> io::Result<()>,
-    /// Ends the stream in the outgoing direction. A TLS stream sends its
-    /// `close_notify` first.
+    /// Shuts down the write direction of the stream. A TLS stream sends `close_notify`
+    /// first.
     pub shutdown_write: fn(&S) -> io::Result<()>,
-    /// How many bytes the stream has taken and not sent; 0 if it does not
-    /// buffer.
+    /// Returns how many bytes the stream has accepted and not sent yet, or 0 if it does
+    /// not buffer.
     pub buffered_len: fn(&S) -> usize,
 }
 
 impl Socket<TcpStream> {
-    /// Of a TCP stream.
+    /// The functions of a TCP stream.
     pub const fn tcp() -> Self {
         Self {
             read_timeout: |stream| stream.read_timeout(),
@@ -67,7 +67,7 @@ impl Socket<TcpStream> {
 
 #[cfg(unix)]
 impl Socket<std::os::unix::net::UnixStream> {
-    /// Of a Unix stream.
+    /// The functions of a Unix stream.
     pub const fn unix() -> Self {
         Self {
             read_timeout: |stream| stream.read_timeout(),

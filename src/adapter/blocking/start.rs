@@ -15,28 +15,67 @@ use crate::error::SendError;
 use crate::frame::Role;
 use crate::handshake::{Agreement, ClientRequest};
 
-/// Start.
+/// Constructors.
 impl<S: Read + Write> WebSocket<S> {
-    /// A server on a stream, before the handshake: [`next_event`](Self::next_event)
-    /// brings the request, which [`respond`](Self::respond) answers.
+    /// Creates a server over a stream, before the opening handshake:
+    /// [`next_event`](Self::next_event) returns the request, which
+    /// [`respond`](Self::respond) answers. [`next`](Self::next) accepts it.
+    ///
+    /// ```no_run
+    /// # #[cfg(unix)]
+    /// # fn serve(stream: std::os::unix::net::UnixStream) -> Result<(), sansocket::Error> {
+    /// use sansocket::{Config, blocking::{Socket, WebSocket}};
+    ///
+    /// let mut ws = WebSocket::server(stream, &Config::new()).with_socket(Socket::unix());
+    /// while let Some(message) = ws.next()? {
+    ///     ws.send(message)?;
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn server(stream: S, config: &Config) -> Self {
         Self::new(stream, Connection::server(config), Vec::new())
     }
 
-    /// A client on a stream that is connected, by TLS or a proxy for example.
-    /// The request leaves with the first call of any method that moves bytes.
+    /// Creates a client over a stream that is already connected to the server, such as
+    /// a TLS stream of another library. Complete the handshake with
+    /// [`connect`](Self::connect).
     ///
     /// # Errors
     ///
-    /// [`SendError::NoEntropy`].
+    /// [`SendError::NoEntropy`] if no random nonce is available.
+    ///
+    /// ```no_run
+    /// # fn run(tls: std::net::TcpStream) -> Result<(), Box<dyn std::error::Error>> {
+    /// use sansocket::{ClientRequest, Config, blocking::WebSocket};
+    ///
+    /// // `tls` can be any type that implements `Read` and `Write`.
+    /// let request = ClientRequest::to("wss://example.com/")?;
+    /// let mut ws = WebSocket::client(tls, &request, &Config::new())?.connect()?;
+    /// ws.send("hello")?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn client(stream: S, request: &ClientRequest, config: &Config) -> Result<Self, SendError> {
         let mut out = Vec::new();
         let ws = Connection::client(request, config, &mut out)?;
         Ok(Self::new(stream, ws, out))
     }
 
-    /// A stream on which somebody else did the handshake. `read_ahead` are the
-    /// bytes that were read after the head.
+    /// Creates a WebSocket over a stream on which another library did the opening
+    /// handshake. `read_ahead` contains the bytes that it read after the head.
+    ///
+    /// ```
+    /// use sansocket::{Agreement, Config, Role, blocking::WebSocket};
+    ///
+    /// // A stream in memory, from which nothing can be read.
+    /// let stream = std::io::Cursor::new(Vec::new());
+    /// let read_ahead = b"\x81\x05hello".to_vec();
+    /// let (none, config) = (Agreement::default(), Config::new());
+    /// let mut ws = WebSocket::upgraded(stream, Role::Client, none, read_ahead, &config);
+    /// assert_eq!(ws.next()?, Some("hello".into()));
+    /// # Ok::<(), sansocket::Error>(())
+    /// ```
     pub fn upgraded(
         stream: S,
         role: Role,
@@ -53,7 +92,7 @@ impl<S: Read + Write> WebSocket<S> {
         this
     }
 
-    /// Lets deadlines work on this stream, through its timeouts.
+    /// Enables deadlines, by the timeouts of the stream.
     #[must_use]
     pub fn with_socket(mut self, socket: Socket<S>) -> Self {
         self.socket = Some(socket);

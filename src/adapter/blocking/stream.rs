@@ -1,4 +1,4 @@
-//! A stream that may be in TLS.
+//! A stream with or without TLS.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::net::TcpStream;
@@ -8,9 +8,11 @@ use super::Socket;
 #[cfg(feature = "rustls")]
 use {super::TlsStream, std::boxed::Box};
 
-/// A stream that one thread can read while another one writes it, as TCP and Unix
-/// streams allow: for streams of the caller's own in
-/// [`connect_on`](super::connect_on) and `TlsStream`.
+/// A stream that one thread can read while another thread writes it, like TCP and Unix
+/// streams.
+///
+/// Implement it to use a stream of your own with [`connect_on`](super::connect_on) or
+/// `TlsStream`.
 ///
 /// ```
 /// use std::io;
@@ -31,43 +33,43 @@ use {super::TlsStream, std::boxed::Box};
 ///     }
 /// }
 /// ```
-// Not `for<'a> &'a S: Read + Write`: `&Stream<S>` is such a type itself, and the
-// compiler would look for its implementations without end.
+// Not `for<'a> &'a S: Read + Write`: `&Stream<S>` is such a type itself, which would
+// make the compiler search for its implementations without end.
 pub trait Duplex {
-    /// As [`Read::read`].
+    /// Reads like [`Read::read`].
     ///
     /// # Errors
     ///
-    /// Those of the stream.
+    /// The errors of the stream.
     fn read(&self, buf: &mut [u8]) -> io::Result<usize>;
 
-    /// As [`Write::write`].
+    /// Writes like [`Write::write`].
     ///
     /// # Errors
     ///
-    /// Those of the stream.
+    /// The errors of the stream.
     fn write(&self, bytes: &[u8]) -> io::Result<usize>;
 
-    /// As [`Write::write_vectored`]; writes the first slice that is not empty
-    /// unless it is implemented.
+    /// Writes like [`Write::write_vectored`]. The default implementation writes the
+    /// first slice that is not empty.
     ///
     /// # Errors
     ///
-    /// Those of the stream.
+    /// The errors of the stream.
     fn write_vectored(&self, slices: &[IoSlice<'_>]) -> io::Result<usize> {
         let first = slices.iter().find(|slice| !slice.is_empty());
         self.write(first.map_or(&[], |slice| slice))
     }
 
-    /// As [`Write::flush`].
+    /// Flushes like [`Write::flush`].
     ///
     /// # Errors
     ///
-    /// Those of the stream.
+    /// The errors of the stream.
     fn flush(&self) -> io::Result<()>;
 }
 
-/// By the implementations of the reference.
+/// Implements `Duplex` by the implementations of `Read` and `Write` for references.
 macro_rules! duplex {
     ($stream:ty) => {
         impl Duplex for $stream {
@@ -98,7 +100,16 @@ duplex!(TcpStream);
 #[cfg(unix)]
 duplex!(std::os::unix::net::UnixStream);
 
-/// A stream of a client, in TLS or not. `&Stream` reads and writes too.
+/// The stream of a client, with or without TLS. `&Stream` implements `Read` and `Write`
+/// too.
+///
+/// ```no_run
+/// use sansocket::{Config, blocking};
+///
+/// let ws = blocking::connect("ws://localhost:9001", &Config::new())?;
+/// ws.stream().tcp().set_ttl(64)?;
+/// # Ok::<(), sansocket::Error>(())
+/// ```
 #[derive(Debug)]
 pub struct Stream<S = TcpStream>(Kind<S>);
 
@@ -114,7 +125,7 @@ impl<S> Stream<S> {
         Self(Kind::Plain(stream, socket))
     }
 
-    /// The stream below TLS, if there is any.
+    /// Returns the stream, below TLS if there is any.
     pub const fn get_ref(&self) -> &S {
         match &self.0 {
             Kind::Plain(stream, _) => stream,
@@ -123,7 +134,7 @@ impl<S> Stream<S> {
         }
     }
 
-    /// As [`get_ref`](Self::get_ref), to change its options.
+    /// Returns the stream, like [`get_ref`](Self::get_ref), to change its options.
     pub const fn get_mut(&mut self) -> &mut S {
         match &mut self.0 {
             Kind::Plain(stream, _) => stream,
@@ -132,7 +143,7 @@ impl<S> Stream<S> {
         }
     }
 
-    /// TLS, if the stream is in it.
+    /// Returns the TLS stream, or `None` without TLS.
     #[cfg(feature = "rustls")]
     pub const fn tls(&self) -> Option<&TlsStream<S>> {
         match &self.0 {
@@ -149,7 +160,7 @@ impl<S> Stream<S> {
         }
     }
 
-    /// Calls the socket below, if there is one.
+    /// Calls a function of the inner socket, if there is one.
     fn with_socket<R: Default>(
         &self,
         call: impl FnOnce(&Socket<S>, &S) -> io::Result<R>,
@@ -160,7 +171,7 @@ impl<S> Stream<S> {
 }
 
 impl Stream {
-    /// The TCP stream, below TLS if there is any.
+    /// Returns the TCP stream, below TLS if there is any.
     pub const fn tcp(&self) -> &TcpStream {
         self.get_ref()
     }
@@ -199,7 +210,7 @@ impl<S> From<TlsStream<S>> for Stream<S> {
 }
 
 impl<S: Duplex> Socket<Stream<S>> {
-    /// Of a stream in TLS or not: that of the stream below.
+    /// The functions of a stream with or without TLS: those of the inner stream.
     pub const fn stream() -> Self {
         Self {
             read_timeout: |stream| stream.with_socket(|socket, s| (socket.read_timeout)(s)),

@@ -1,5 +1,5 @@
-//! A stream in TLS that two threads can use at once: rustls holds the
-//! protocol in a mutex, which nobody holds while waiting for the socket.
+//! A TLS stream that two threads can use at once: the rustls session is in a mutex,
+//! which is never held while a thread waits for the socket.
 
 use std::io::{self, Read, Write};
 use std::net::TcpStream;
@@ -11,8 +11,8 @@ use std::vec::Vec;
 use super::connect::within;
 use super::{Duplex, Socket};
 
-/// A stream in TLS, of a client or a server. `&TlsStream` reads and writes
-/// too, so that one thread can receive while another sends.
+/// A TLS stream, of a client or a server. `&TlsStream` implements `Read` and `Write` too,
+/// so that one thread can receive while another one sends.
 ///
 /// A server:
 ///
@@ -38,12 +38,12 @@ pub struct TlsStream<S = TcpStream> {
     socket: Option<Socket<S>>,
     session: Mutex<rustls::Connection>,
     received: Mutex<Received>,
-    /// Records that are to be sent.
+    /// Unsent records.
     sending: Mutex<Sending>,
     sending_len: AtomicUsize,
 }
 
-/// Bytes of records that the session has not taken yet.
+/// Bytes of records that the session has not accepted yet.
 #[derive(Debug, Default)]
 struct Received {
     buf: Vec<u8>,
@@ -59,25 +59,25 @@ struct Sending {
 
 const READ_LEN: usize = 64 * 1024;
 
-/// As much is encrypted at once.
+/// How many bytes are encrypted at once.
 const WRITE_LEN: usize = 64 * 1024;
 
 impl TlsStream {
-    /// A TCP stream with a session that has sent and received nothing. The
-    /// first read or write does the TLS handshake.
+    /// Creates a TLS stream over TCP, with a new rustls session. The first read or write
+    /// does the TLS handshake.
     pub fn new(tcp: TcpStream, session: impl Into<rustls::Connection>) -> Self {
         Self::over(tcp, Socket::tcp(), session)
     }
 
-    /// The TCP stream below.
+    /// Returns the TCP stream.
     pub const fn tcp(&self) -> &TcpStream {
         self.get_ref()
     }
 }
 
 impl<S> TlsStream<S> {
-    /// As [`new`](TlsStream::new), over any stream; without a [`Socket`] it has
-    /// no deadlines.
+    /// Creates a TLS stream over any stream, like [`new`](TlsStream::new). Without a
+    /// [`Socket`], no deadlines are enforced.
     pub fn over(
         stream: S,
         socket: impl Into<Option<Socket<S>>>,
@@ -93,12 +93,12 @@ impl<S> TlsStream<S> {
         }
     }
 
-    /// The stream below.
+    /// Returns the inner stream.
     pub const fn get_ref(&self) -> &S {
         &self.stream
     }
 
-    /// The stream below, to change its options.
+    /// Returns the inner stream, to change its options.
     pub const fn get_mut(&mut self) -> &mut S {
         &mut self.stream
     }
@@ -107,8 +107,15 @@ impl<S> TlsStream<S> {
         self.socket.as_ref()
     }
 
-    /// Calls `ask` with the session, for the protocol that ALPN chose or the
+    /// Calls `ask` with the rustls session: for the negotiated ALPN protocol, or the
     /// certificates of the peer.
+    ///
+    /// ```no_run
+    /// # fn user(tls: &sansocket::blocking::TlsStream) -> bool {
+    /// // A server that requires client certificates.
+    /// let has_certificate = tls.with_session(|session| session.peer_certificates().is_some());
+    /// # has_certificate }
+    /// ```
     pub fn with_session<R>(&self, ask: impl FnOnce(&rustls::Connection) -> R) -> R {
         ask(&lock(&self.session))
     }
@@ -124,12 +131,12 @@ impl<S> TlsStream<S> {
 }
 
 impl<S: Duplex> TlsStream<S> {
-    /// Does the TLS handshake within this time.
+    /// Completes the TLS handshake within this time.
     ///
     /// # Errors
     ///
-    /// `TimedOut`, `InvalidData` if the peer breaks a rule or its certificate
-    /// is not trusted, and errors of the stream.
+    /// `TimedOut`, `InvalidData` if the peer breaks a rule or its certificate is not
+    /// trusted, and the errors of the stream.
     pub fn complete_handshake(&self, timeout: Option<Duration>) -> io::Result<()> {
         within(&self.stream, self.socket, timeout, |timed| {
             let mut received = lock(&self.received);

@@ -16,8 +16,12 @@ use crate::deflate::Compress;
 use crate::handshake::Response;
 use crate::message::{Fragment, MessageRef, Prepared};
 
-/// The sending half of a [`WebSocket`], for another thread. Clones send on the
-/// same connection, each message in one piece. Dropping them closes nothing.
+/// The sending half of a [`WebSocket`], for another thread: see
+/// [`split`](WebSocket::split).
+///
+/// Clones send on the same connection, and messages of different clones are not
+/// interleaved. Dropping a writer does not close the connection: call
+/// [`close`](Self::close).
 ///
 /// ```no_run
 /// # fn send(
@@ -48,29 +52,58 @@ impl<S> Writer<S>
 where
     for<'a> &'a S: Read + Write,
 {
-    /// Sends a message: returns when the stream was flushed.
+    /// Sends a message, and returns when it has been written and the stream has been
+    /// flushed.
     ///
     /// # Errors
     ///
     /// As [`WebSocket::send`].
+    ///
+    /// ```no_run
+    /// # fn run(
+    /// #     ws: sansocket::blocking::WebSocket<std::net::TcpStream>,
+    /// # ) -> Result<(), sansocket::Error> {
+    /// let (_reader, mut writer) = ws.split();
+    /// for name in ["a", "b"] {
+    ///     let mut writer = writer.clone();
+    ///     std::thread::spawn(move || writer.send(&format!("from thread {name}")));
+    /// }
+    /// writer.send("from this thread")?;
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
         self.feed(message)?;
         self.flush()
     }
 
-    /// Queues a message, as [`WebSocket::feed`]; waits when the unsent bytes
-    /// are at their bound.
+    /// Queues a message, so that several are sent in one write: see
+    /// [`WebSocket::feed`]. Waits while
+    /// [`max_unsent_len`](crate::Config::with_max_unsent_len) is reached.
     ///
     /// # Errors
     ///
     /// As [`WebSocket::feed`].
+    ///
+    /// ```no_run
+    /// # fn run(
+    /// #     ws: sansocket::blocking::WebSocket<std::net::TcpStream>,
+    /// # ) -> Result<(), sansocket::Error> {
+    /// let (_reader, mut writer) = ws.split();
+    /// for line in ["one", "two", "three"] {
+    ///     writer.feed(line)?;
+    /// }
+    /// writer.flush()?; // one write
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn feed<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
         let message = message.into();
         let mut state = self.shared.room_for(message.len())?;
         Ok(state.with(|ws, out| ws.send(message, out))?)
     }
 
-    /// As [`send`](Self::send), choosing whether the message is
+    /// Sends a message like [`send`](Self::send), choosing whether it is
     /// compressed.
     ///
     /// # Errors
@@ -89,7 +122,7 @@ where
         self.flush()
     }
 
-    /// Queues a prepared message, as [`feed`](Self::feed).
+    /// Queues a prepared message, like [`feed`](Self::feed).
     ///
     /// # Errors
     ///
@@ -108,7 +141,7 @@ where
         self.shared.write(self.shared.lock())
     }
 
-    /// Sends a ping with at most 125 bytes.
+    /// Sends a ping with a payload of at most 125 bytes.
     ///
     /// # Errors
     ///
@@ -118,24 +151,57 @@ where
         self.flush()
     }
 
-    /// Begins the closing handshake, which the [`Reader`](super::Reader) sees through.
+    /// Starts the closing handshake, which the [`Reader`](super::Reader) completes: it
+    /// must be called until it returns `None`.
     ///
     /// # Errors
     ///
     /// As [`WebSocket::close`].
+    ///
+    /// ```no_run
+    /// # fn run(
+    /// #     ws: sansocket::blocking::WebSocket<std::net::TcpStream>,
+    /// # ) -> Result<(), sansocket::Error> {
+    /// let (mut reader, mut writer) = ws.split();
+    /// let receiving = std::thread::spawn(move || {
+    ///     while let Ok(Some(message)) = reader.next() {
+    ///         println!("{message}");
+    ///     }
+    ///     reader.outcome()
+    /// });
+    /// writer.close(1000, "done")?;
+    /// println!("{:?}", receiving.join().expect("no panic"));
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn close(&mut self, code: impl Into<CloseCode>, reason: &str) -> Result<(), Error> {
         self.with(|ws, out| ws.close(code, reason, out))?;
         self.flush()
     }
 
-    /// As [`send`](Self::send), without waiting for the peer to read: the
-    /// message comes back if the unsent bytes are at their bound. What cannot
-    /// leave at once leaves with the reader or the next
-    /// [`flush`](Self::flush). Needs a [`Socket`](super::Socket).
+    /// Sends a message like [`send`](Self::send), without waiting for the peer to read:
+    /// if [`max_unsent_len`](crate::Config::with_max_unsent_len) is reached, the message
+    /// is returned. What cannot be written at once is written by the reader, or by the
+    /// next [`flush`](Self::flush). Needs a [`Socket`](super::Socket).
     ///
     /// # Errors
     ///
-    /// As `send`.
+    /// As [`send`](Self::send).
+    ///
+    /// ```no_run
+    /// # fn run(
+    /// #     ws: sansocket::blocking::WebSocket<std::net::TcpStream>,
+    /// # ) -> Result<(), sansocket::Error> {
+    /// let (_reader, writer) = ws.split();
+    /// // A broadcast must not wait for the slowest client.
+    /// for mut client in [writer] {
+    ///     if client.try_send("news")?.is_some() {
+    ///         client.close(1008, "too slow")?;
+    ///     }
+    /// }
+    /// # Ok(())
+    /// # }
+    /// ```
     pub fn try_send<'m>(
         &mut self,
         message: impl Into<MessageRef<'m>>,
@@ -151,18 +217,19 @@ where
         Ok(None)
     }
 
-    /// Sends a prepared message, as [`send`](Self::send).
+    /// Sends a message that was framed in advance, like [`send`](Self::send): see
+    /// [`WebSocket::send_prepared`].
     ///
     /// # Errors
     ///
-    /// As `send`.
+    /// As [`send`](Self::send).
     pub fn send_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
         self.feed_prepared(prepared)?;
         self.flush()
     }
 
-    /// Queues a fragment of a message, as [`WebSocket::feed_fragment`]. Clones
-    /// of this writer cannot send a message until the last fragment.
+    /// Queues a fragment of a message, see [`WebSocket::feed_fragment`]. Until the last
+    /// fragment, clones of this writer cannot send messages.
     ///
     /// # Errors
     ///
@@ -172,7 +239,8 @@ where
         Ok(state.with(|ws, out| ws.send_fragment(fragment, out))?)
     }
 
-    /// Sends a fragment of a message, as [`feed_fragment`](Self::feed_fragment).
+    /// Sends a fragment of a message, see [`WebSocket::send_fragment`]. Until the last
+    /// fragment, clones of this writer cannot send messages.
     ///
     /// # Errors
     ///
@@ -182,7 +250,7 @@ where
         self.flush()
     }
 
-    /// Sends a pong that nobody asked for, as [`WebSocket::pong`].
+    /// Sends an unsolicited pong, see [`WebSocket::pong`].
     ///
     /// # Errors
     ///
@@ -194,39 +262,39 @@ where
 }
 
 impl<S> Writer<S> {
-    /// Calls `act` with the connection and its output, as [`WebSocket::with`].
-    /// Both halves wait until it returns.
+    /// Calls `act` with the state machine and its output, see [`WebSocket::with`]. Both
+    /// halves wait until `act` returns.
     pub fn with<R>(&mut self, act: impl FnOnce(&mut Connection, &mut Vec<u8>) -> R) -> R {
         self.shared.lock().with(act)
     }
 
-    /// Whether no message can be sent any more: the connection is closing or
-    /// has ended.
+    /// Returns `true` if no more messages can be sent: a close frame was sent or
+    /// received, or the connection has ended.
     pub fn is_closed(&self) -> bool {
         !self.shared.lock().ws.is_open()
     }
 
-    /// How the connection ended, once that is certain.
+    /// Returns how the connection ended, or `None` while it has not.
     pub fn outcome(&self) -> Option<Outcome> {
         self.shared.lock().ws.outcome().cloned()
     }
 
-    /// The subprotocol that the handshake settled.
+    /// Returns the negotiated subprotocol, if any.
     pub fn subprotocol(&self) -> Option<String> {
         self.shared.lock().ws.subprotocol().map(Into::into)
     }
 
-    /// Takes the response, as [`WebSocket::take_response`].
+    /// Takes the response, see [`WebSocket::take_response`].
     pub fn take_response(&mut self) -> Option<Response> {
         self.shared.lock().response.take()
     }
 
-    /// The stream.
+    /// Returns the stream.
     pub fn get_ref(&self) -> &S {
         &self.shared.stream
     }
 
-    /// How many bytes wait to leave.
+    /// Returns the number of unsent bytes.
     pub fn unsent_len(&self) -> usize {
         self.shared.lock().write_queue.len()
     }
