@@ -4,6 +4,7 @@
 
 mod axum;
 mod collab;
+mod game;
 mod http_vs_websocket;
 mod interop;
 #[cfg(target_os = "linux")]
