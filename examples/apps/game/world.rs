@@ -5,11 +5,14 @@ use std::collections::BTreeMap;
 /// The length of a side.
 const SIDE: f32 = 1000.0;
 
+/// Of a player.
+const RADIUS: f32 = 24.0;
+
 /// How far a player moves within a tick.
 const SPEED: f32 = 5.0;
 
 /// From how far away a player takes a dot.
-const REACH: f32 = 28.0;
+const REACH: f32 = RADIUS + 8.0;
 
 const DOTS: usize = 40;
 
@@ -76,7 +79,7 @@ impl World {
         let mut taken = Vec::new();
         for player in self.players.values_mut() {
             for (place, direction) in player.place.iter_mut().zip(player.direction) {
-                *place = (*place + direction * SPEED).clamp(0.0, SIDE);
+                *place = (*place + direction * SPEED).clamp(RADIUS, SIDE - RADIUS);
             }
             for (index, dot) in self.dots.iter().enumerate() {
                 let [x, y] = player.place;

@@ -50,7 +50,7 @@ pub(crate) async fn serve(listener: TcpListener, server: Arc<Server>) {
         tokio::spawn(async move {
             let serving = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(Duration::from_secs(60))
+                .header_read_timeout(Duration::from_secs(10))
                 .serve_connection(stream, service)
                 .with_upgrades();
             // A page that goes away breaks its connections.

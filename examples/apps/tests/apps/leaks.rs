@@ -22,6 +22,10 @@ const SERVERS: &[&str] = &[
     "hyper",
     "h2_echo",
     "socketio",
+    "ticker",
+    "http_vs_websocket",
+    "collab",
+    "game",
 ];
 
 const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\

@@ -13,5 +13,6 @@ mod peers;
 mod proxy;
 mod server;
 mod socketio;
+mod stops;
 mod ticker;
 mod wscat;

@@ -18,8 +18,8 @@ const key = (page, type, code) => page.evaluate(`dispatchEvent(new KeyboardEvent
 // Each goes to a wall, which the other sees.
 await key(ada, "keydown", "ArrowLeft");
 await key(bob, "keydown", "KeyD");
-await bob.until(`state.players.find((player) => player.number === ${first}).x === 0`);
-await ada.until(`state.players.find((player) => player.number === ${second}).x === 1000`);
+await bob.until(`state.players.find((player) => player.number === ${first}).x === 24`);
+await ada.until(`state.players.find((player) => player.number === ${second}).x === 976`);
 await key(ada, "keyup", "ArrowLeft");
 await key(bob, "keyup", "KeyD");
 
