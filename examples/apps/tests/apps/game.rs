@@ -45,7 +45,8 @@ fn player_who_does_not_read_is_dropped_and_hurts_nobody() {
     let (start, mut states) = (Instant::now(), 0);
     while players(&next()) == 2 {
         states += 1;
-        assert!(start.elapsed() < Duration::from_secs(60), "it stays");
+        // Less than the write deadline, which would do it too.
+        assert!(start.elapsed() < Duration::from_secs(25), "it stays");
     }
     let rate = f64::from(states) / start.elapsed().as_secs_f64();
     println!("{rate:.1} states a second");
