@@ -1,16 +1,12 @@
-//! WebSockets in servers and clients of hyper 1, and in whatever is built on it:
-//! warp, salvo, poem. `sansocket::axum` is for axum.
 //! WebSockets in servers and clients of hyper 1, and in frameworks that are based on
-//! it: axum, warp, salvo, poem.
+//! it: warp, salvo, poem. For axum, see `sansocket::axum`.
 //!
 //! A server passes each request to [`upgrade`]. Where the request comes from depends on
 //! the framework:
 //!
 //! | framework | request |
 //! |---|---|
-//! | hyper | as it is |
 //! | hyper | the request of the service |
-//! | axum | `axum::extract::Request` (example `axum`) |
 //! | salvo | `request.strip_to_hyper()` |
 //! | warp | built from `headers_cloned()` and `ext::get::<OnUpgrade>()` |
 //! | poem | has a stream type of its own: use [`http`] and [`WebSocket::upgraded`](tokio::WebSocket::upgraded) |
@@ -20,9 +16,6 @@
 //! [`on_upgrade`] answers a request and runs a handler on its WebSocket;
 //! [`upgrade`] leaves the task to the caller.
 //!
-//! [`connect`] opens a WebSocket on a response of hyper's client, whose
-//! connections the application makes. To dial, with proxies, TLS and redirects,
-//! see [`tokio::connect_with`], and `h2::connect_with` for HTTP/2.
 //! A client that uses hyper's connections opens a WebSocket with [`connect`]. For
 //! proxies, TLS and redirects, see [`tokio::connect_with`], or `h2::connect_with` for
 //! HTTP/2.
@@ -96,16 +89,6 @@ pub type Reader = tokio::Reader<TokioIo<Upgraded>>;
 /// The sending half of a [`WebSocket`], for another task.
 pub type Writer = tokio::Writer<TokioIo<Upgraded>>;
 
-/// Answers a request, an upgrade of HTTP/1.1 or an extended CONNECT of HTTP/2
-/// (RFC 8441), with what `answer` returns. Returns the response for hyper and,
-/// if it opens a WebSocket, a future of that.
-///
-/// A request that breaks a rule is refused without calling `answer`: the body of
-/// the response says why, and its extensions hold the
-/// [`Rejection`], for logs. Plain HTTP is passed to `answer`,
-/// with [`is_upgrade`](Request::is_upgrade) false. The future
-/// is ready when hyper has sent the response, so await it in a task of its own.
-/// Bytes that arrived after the head are kept.
 /// Answers a request with the answer that `answer` returns. Returns the response for
 /// hyper and, if it opens a WebSocket, a future of the [`WebSocket`].
 ///
@@ -115,7 +98,7 @@ pub type Writer = tokio::Writer<TokioIo<Upgraded>>;
 /// The request can be an HTTP/1.1 upgrade, an extended CONNECT of HTTP/2 (RFC 8441), or
 /// plain HTTP, for which [`is_upgrade`](Request::is_upgrade) is `false`. A request that
 /// breaks a rule is refused without calling `answer`: the body of the response explains
-/// why, and its extensions contain the [`Rejection`](crate::Rejection), for logs.
+/// why, and its extensions contain the [`Rejection`], for logs.
 ///
 /// For HTTP/2, the server must enable extended CONNECTs with `enable_connect_protocol`.
 ///
@@ -219,7 +202,6 @@ pub(super) fn response<R: From<Vec<u8>>>(version: Version, answer: &Answer) -> :
     }
 }
 
-/// The WebSocket that a response to hyper's client opens.
 /// Opens a WebSocket on the connection of a response that hyper's client received.
 ///
 /// The request must come from [`http::offer`], and the connection that sent it must be

@@ -5,9 +5,8 @@
 //! | [`blocking`] | `std::io::{Read, Write}` | threads; non-blocking streams |
 //! | `tokio` | `tokio::io::{AsyncRead, AsyncWrite}` | tokio |
 //! | `futures` | `futures_io::{AsyncRead, AsyncWrite}` | smol, async-std, glib and others |
-//! | `hyper` | what hyper hands over | hyper, warp, salvo, poem |
-//! | `axum` | what hyper hands over | axum |
-//! | `hyper` | upgraded connections of hyper | hyper, axum, warp, salvo, poem |
+//! | `axum` | upgraded connections of hyper | axum |
+//! | `hyper` | upgraded connections of hyper | hyper, warp, salvo, poem |
 //! | `h2` | streams of the `h2` crate | HTTP/2 without hyper |
 //! | `http` | none: heads of the `http` crate | other frameworks |
 //!

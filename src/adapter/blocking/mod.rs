@@ -134,9 +134,8 @@ pub struct WebSocket<S> {
     /// The event that ended the connection, to be returned once the unsent bytes are
     /// written.
     last_event: Option<Event<'static>>,
-    /// The outgoing direction was ended.
+    /// Whether the outgoing direction was ended.
     is_shut_down: bool,
-    /// Nothing is read or written any more.
     /// Whether reading and writing have ended.
     is_finished: bool,
 }

@@ -351,47 +351,4 @@ impl<S> Reader<S> {
     pub fn get_ref(&self) -> &S {
         &self.shared.stream
     }
-
-    /// Joins both halves again.
-    ///
-    /// # Errors
-    ///
-    /// Both halves, if they are of different connections or if there are clones
-    /// of the writer.
-    #[allow(clippy::result_large_err)] // it hands both halves back
-    pub fn reunite(self, writer: Writer<S>) -> Result<WebSocket<S>, (Self, Writer<S>)> {
-        let is_same = Arc::ptr_eq(&self.shared, &writer.shared);
-        if !is_same || Arc::strong_count(&self.shared) != 2 {
-            return Err((self, writer));
-        }
-        drop(writer);
-        let (socket, epoch) = (self.shared.socket, self.shared.epoch);
-        let shared = match Arc::try_unwrap(self.shared) {
-            Ok(shared) => shared,
-            Err(shared) => {
-                let writer = Writer {
-                    shared: shared.clone(),
-                };
-                return Err((Self { shared, ..self }, writer));
-            }
-        };
-        let (stream, state) = shared.into_parts();
-        Ok(WebSocket {
-            stream,
-            read_buffer: self.read_buffer,
-            write_queue: state.write_queue,
-            auto_replies: state.auto_replies,
-            max_unsent_len: state.ws.config().settings().max_unsent_len,
-            ws: state.ws,
-            socket,
-            reads: self.reads,
-            writes: state.writes,
-            response: state.response,
-            epoch,
-            partial: self.partial,
-            last_event: self.last_event,
-            is_shut_down: self.is_finished,
-            is_finished: self.is_finished,
-        })
-    }
 }

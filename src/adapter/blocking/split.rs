@@ -100,6 +100,7 @@ impl<S> Reader<S> {
             epoch,
             partial: self.partial,
             last_event: self.last_event,
+            is_shut_down: self.is_finished,
             is_finished: self.is_finished,
         })
     }

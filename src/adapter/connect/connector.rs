@@ -99,8 +99,6 @@ impl Connector {
     /// [`Error::TooManyRedirects`]. Defaults to 0: a redirect is
     /// [`Error::Refused`] with a response for
     /// [`ClientRequest::redirected`](crate::ClientRequest::redirected).
-    /// [`Error::Refused`], whose response [`ClientRequest::redirected`](crate::ClientRequest::redirected)
-    /// understands.
     #[must_use]
     pub const fn with_max_redirects(mut self, redirects: u32) -> Self {
         self.max_redirects = redirects;
