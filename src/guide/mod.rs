@@ -13,6 +13,7 @@
 //! | [`from_tungstenite`] | How do I move from tungstenite? |
 //! | [`from_tokio_tungstenite`] | How do I move from tokio-tungstenite? |
 //! | [`from_fastwebsockets`] | How do I move from fastwebsockets? |
+//! | `sansocket::axum`, with its feature | How do I move from `axum::extract::ws`? |
 
 #[doc = include_str!("sans_io.md")]
 pub mod sans_io {}
