@@ -26,6 +26,7 @@ const SERVERS: &[&str] = &[
     "http_vs_websocket",
     "collab",
     "game",
+    "chat",
 ];
 
 const REQUEST: &[u8] = b"GET /chat HTTP/1.1\r\nHost: a\r\nUpgrade: websocket\r\n\

@@ -3,6 +3,7 @@
 #![cfg(unix)]
 
 mod axum;
+mod chat;
 mod collab;
 mod game;
 mod http_vs_websocket;

@@ -21,8 +21,13 @@ impl Server {
 
     /// With more arguments.
     pub(crate) fn start_with(name: &str, args: &[&str]) -> Self {
+        Self::start_at("127.0.0.1:0", name, args)
+    }
+
+    /// On this address.
+    pub(crate) fn start_at(addr: &str, name: &str, args: &[&str]) -> Self {
         let mut child = Command::new(example(name))
-            .arg("127.0.0.1:0")
+            .arg(addr)
             .args(args)
             .arg(certificate(name))
             .stdout(Stdio::piped())
