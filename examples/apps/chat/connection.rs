@@ -66,6 +66,11 @@ pub(crate) async fn serve(ws: WebSocket<TcpStream>, server: &Server) -> Result<(
     };
     match served {
         Ok(()) => Ok(()),
+        // The client is closing, which the reader sees through.
+        Err(End::Socket(Error::Send(_))) => {
+            while reader.next().await?.is_some() {}
+            Ok(())
+        }
         Err(End::Socket(error)) => Err(error),
         Err(end) => {
             if let End::Store(error) = &end {
