@@ -10,6 +10,11 @@ const SERVERS: &[(&str, &str, Option<&str>)] = &[
     ("http_vs_websocket", "websocket", None),
     ("collab", "room", Some(r#"{"hello":"Ada"}"#)),
     ("game", "arena", None),
+    (
+        "chat",
+        "",
+        Some(r#"{"type":"join","room":"a","name":"Ada"}"#),
+    ),
 ];
 
 #[test]

@@ -15,7 +15,7 @@ use crate::server::Server;
 const ROOMS: usize = 40;
 const MEMBERS: usize = 10;
 const DURATION: Duration = Duration::from_secs(5);
-/// Each says something so often; 500 posts a second of all.
+/// Each of the 400 says something so often: 500 posts a second.
 const PACE: Duration = Duration::from_millis(800);
 
 /// How many posts were acknowledged, and what each took to reach each other
@@ -58,7 +58,7 @@ async fn load(
         .await?;
     let mut figures = Figures::default();
     // Not all at once.
-    let start = origin + Duration::from_secs(1) + PACE / 400 * number as u32;
+    let start = origin + Duration::from_secs(1) + PACE / (ROOMS * MEMBERS) as u32 * number as u32;
     let mut ticks = interval_at(start.into(), pace.unwrap_or(DURATION * 2));
     let mut count = 0;
     loop {
