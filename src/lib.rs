@@ -1,5 +1,6 @@
-//! A WebSocket library: a state machine from bytes to events and from messages to
-//! bytes, without I/O (RFC 6455), and thin adapters.
+//! A WebSocket library (RFC 6455): a state machine without I/O, which turns received
+//! bytes into events and messages into bytes, and thin adapters for std, tokio and
+//! other runtimes.
 //!
 //! | for | start with |
 //! |---|---|
@@ -9,8 +10,8 @@
 //! | axum | [`axum::WebSocketUpgrade`], a drop-in for axum's own (feature `axum`) |
 //! | hyper, warp, salvo, poem | [`hyper::on_upgrade`], [`hyper::upgrade`] (feature `hyper`) |
 //! | HTTP/2 with the `h2` crate | [`h2::accept`], [`h2::connect_with`] (feature `h2`) |
-//! | an event loop or HTTP stack of your own | [`Connection`], whose page explains the loop, closing, time and memory; [`upgrade`] |
-//! | relays and test tools | [`frame`], the layer below |
+//! | an event loop or HTTP stack of your own | [`Connection`], which explains the loop, errors, closing, time and memory; [`upgrade`] |
+//! | relays and test tools | [`frame`], the layer of frames |
 //!
 //! ```no_run
 //! # #[cfg(feature = "std")]
@@ -26,8 +27,8 @@
 //!
 //! # The loop
 //!
-//! A server that echoes, over any blocking stream. Every adapter is this loop
-//! with other I/O.
+//! An echo server over any blocking stream. Every adapter runs this loop, with its own
+//! I/O:
 //!
 //! ```
 //! use sansocket::{Config, Connection, Event, Input};
@@ -53,40 +54,42 @@
 //! # }
 //! ```
 //!
-//! The client is the same loop after [`Connection::client`], with
-//! [`Event::Open`] where the server has [`Event::Request`].
+//! A client starts with [`Connection::client`] instead, and receives [`Event::Open`]
+//! instead of [`Event::Request`].
 //!
 //! # The driver's four rules
 //!
-//! 1. Hand over what one read returned; no bytes are the end of the stream.
-//! 2. Take events until there are none.
+//! 1. Pass the bytes of each read to [`Connection::receive`]. An empty [`Input`] is the
+//!    end of the stream.
+//! 2. Call `receive` until it returns `None`.
 //! 3. Write all of `out` before reading again.
-//! 4. Stop when [`Connection::is_closed`].
+//! 4. Stop when [`Connection::is_closed`] returns `true`.
 //!
 //! # What to expect
 //!
-//! - A message contained in one read is borrowed from the read buffer, without
-//!   an allocation or a copy. Nothing of the caller's memory is kept.
-//! - Any cut of the byte stream gives the same events, output and errors.
-//! - No panic on any input; `unsafe` is forbidden. A fault of the peer is
-//!   [`Event::Failed`], and the close frame or HTTP answer for it is in `out` by
-//!   then; a mistake of the caller is a [`SendError`].
-//! - Everything that a peer can make a connection hold has a limit in
-//!   [`Config`], and everything that it can keep one waiting for a deadline.
+//! - A message contained in one read is borrowed from the read buffer, without an
+//!   allocation or a copy.
+//! - The events, output and errors do not depend on how the byte stream is split into
+//!   reads.
+//! - No input causes a panic, and `unsafe` is forbidden. A fault of the peer is
+//!   reported as [`Event::Failed`], and the close frame or HTTP response for it is
+//!   already in `out`. A mistake of the caller is returned as a [`SendError`].
+//! - Everything that a peer can make a connection hold has a limit in [`Config`], and
+//!   everything that a connection waits for has a deadline.
 //!
 //! # The code
 //!
 //! ```text
 //!  4  adapter     blocking   tokio   futures   http   hyper   axum   h2   Read and Write, sockets, clocks, runtimes
 //! ──────────────────────────────────────────────  below: no I/O, no clock, no_std + alloc
-//!  3  connection  (with event, config, upgrade)   composes the machines; owns no rule itself
-//!  2  handshake   message   deflate   close   timer   one machine each; they do not know one another
+//!  3  connection  (with event, config, upgrade)   composes the machines; contains no rule itself
+//!  2  handshake   message   deflate   close   timer   one machine each, independent of one another
 //!  1  frame       (header, mask, decoder, encoder)
 //!  0  error   deadline   entropy   input          leaves
 //! ```
 //!
-//! Modules use only what is below them. `§` in these pages is a section of
-//! [RFC 6455](https://www.rfc-editor.org/rfc/rfc6455) unless another is named.
+//! Modules use only modules below them. In this documentation, `§` refers to a section
+//! of [RFC 6455](https://www.rfc-editor.org/rfc/rfc6455), unless another RFC is named.
 //!
 //! # Guides
 //!
@@ -100,23 +103,22 @@
 //! | feature | default | adds |
 //! |---|---|---|
 //! | `std` | yes | [`blocking`], randomness from the system, run-time SIMD detection |
-//! | `deflate` | no | permessage-deflate (RFC 7692), and with it `std` |
-//! | `tokio` | no | `tokio`: `AsyncRead` and `AsyncWrite` of tokio |
-//! | `futures` | no | `futures`: those of futures-io, for every other runtime |
-//! | `rustls` | no | `wss://` for all of them |
-//! | `http` | no | requests and responses of the `http` crate |
-//! | `h2` | no | `h2`: many WebSockets over one connection of HTTP/2, with the `h2` crate alone |
-//! | `hyper` | no | `hyper`: WebSockets in servers and clients of hyper 1, and in what is built on it |
-//! | `axum` | no | `axum`: WebSockets in axum 0.8, in place of `axum::extract::ws` |
+//! | `deflate` | no | permessage-deflate (RFC 7692); enables `std` |
+//! | `tokio` | no | `tokio`: WebSockets over tokio's `AsyncRead` and `AsyncWrite` |
+//! | `futures` | no | `futures`: the same for futures-io, which all other runtimes support |
+//! | `rustls` | no | `wss://` in all adapters |
+//! | `http` | no | `adapter::http`: requests and responses of the `http` crate |
+//! | `h2` | no | `h2`: many WebSockets over one HTTP/2 connection, with the `h2` crate |
+//! | `hyper` | no | `hyper`: WebSockets in servers and clients of hyper 1, axum and others |
 //! | `tracing` | no | events of the `tracing` crate, see [below](#tracing) |
 //!
-//! Without `std` the crate is `no_std` + `alloc`; a client then names its
-//! source of randomness in [`Config::with_entropy`].
+//! Without `std`, the crate is `no_std` + `alloc`, and a client needs a source of
+//! randomness: see [`Config::with_entropy`].
 //!
 //! # Tracing
 //!
-//! With the feature `tracing`, a connection emits events with the target
-//! `sansocket`, all at the level debug, as a peer can provoke them at will:
+//! With the feature `tracing`, a connection emits events with the target `sansocket`. All
+//! have the level debug, because a peer can cause any number of them:
 //!
 //! | message | fields |
 //! |---|---|
@@ -125,9 +127,9 @@
 //! | `connection closed` | `role`, `code`, `reason`, `initiator` |
 //! | `connection failed` | `role`, `code`, `initiator`, `error`: a broken rule, a limit, a deadline or the end of the stream |
 //!
-//! There is none for a message or a frame, and none contains a header value
-//! besides the agreed subprotocol, a query or a payload. Where another library
-//! does the handshake, as with hyper, its refusals and paths are not seen here.
+//! There are no events for messages or frames, and no event contains a payload, a query,
+//! or a header value other than the negotiated subprotocol. If another library does the
+//! handshake, as with hyper, there are no events for refusals, and no paths.
 
 // Items of a feature that is off are linked to the full documentation.
 #![doc = ""]

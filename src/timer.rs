@@ -1,9 +1,8 @@
-//! The deadlines: what must happen by when, and what ends the connection if it
-//! has not.
+//! The deadlines: what must happen by when, and when a connection fails.
 //!
-//! Time is an argument, a monotonic [`Duration`] since any origin of the
-//! caller's. Everything that concerns sending is a position in the output: how
-//! many bytes the connection has appended, and how many of them have left.
+//! Time is an argument: a monotonic [`Duration`] since an arbitrary origin. Everything
+//! that concerns sending is a position in the output: how many bytes the connection has
+//! appended, and how many of them have been sent.
 //!
 //! | deadline | runs | ends with | when it passes |
 //! |---|---|---|---|
@@ -14,10 +13,9 @@
 //! | close | from the moment the close frame has left | the peer's close frame, then the end of the stream; while draining, any received byte | the transport may be dropped |
 //! | write stall | while bytes are unsent, in every phase | bytes leaving, at the minimum rate if there is one | fails, unsent bytes are dropped |
 //!
-//! A deadline that fails the connection takes effect at a call that comes a
-//! little after another one at which it had passed already: what arrived, or
-//! could have left, while the driver was busy elsewhere is read and written in
-//! between.
+//! A deadline fails the connection not at the first call after it has passed, but at a
+//! call a little later: in between, a driver that was busy elsewhere reads and writes
+//! what was possible in time.
 
 use core::num::NonZeroU32;
 use core::time::Duration;
@@ -27,7 +25,7 @@ use crate::deadline::{Deadline, DeadlineReason};
 /// A time in nanoseconds on the caller's clock: half the size of a `Duration`.
 type Nanos = u64;
 
-/// Later than any clock can show: it never comes.
+/// Later than any clock can show.
 const NEVER: Nanos = Nanos::MAX;
 
 fn nanos(time: Duration) -> Nanos {
@@ -313,7 +311,7 @@ impl Timer {
             .map(|latency| Duration::from_micros(latency.get().into()))
     }
 
-    /// The time in which the driver did not read is no silence of the peer.
+    /// The time in which the driver did not read does not count as silence of the peer.
     fn skip_pause(&mut self, now: Nanos) {
         let pause = now.saturating_sub(self.called_at);
         self.called_at = now;
@@ -352,7 +350,7 @@ impl Timer {
             self.since = now;
         }
         match self.ping {
-            // When it had left nobody saw.
+            // The time at which it was sent is unknown.
             Ping::Queued if self.ping_is_answered => self.ping = Ping::None,
             Ping::Queued if observed.written_len() >= self.ping_mark => {
                 (self.ping, self.ping_mark) = (Ping::Written, now);
@@ -370,7 +368,7 @@ impl Timer {
     /// Whether a deadline had passed at a call before this one.
     const fn takes_effect(&self, reason: DeadlineReason, at: Nanos, now: Nanos) -> bool {
         match reason {
-            // An early ping does no harm.
+            // An early ping is harmless.
             DeadlineReason::Ping => at <= now,
             _ => at <= self.calls_for(reason).before,
         }

@@ -1,9 +1,10 @@
-//! Opening handshakes whose heads another library reads and writes: hyper, a web
-//! framework, an HTTP/2 or HTTP/3 library.
+//! The opening handshake for use with other HTTP libraries, which read and write the
+//! heads themselves: hyper, a web framework, an HTTP/2 or HTTP/3 library.
 //!
-//! Header fields go in and out as pairs of name and value. What was agreed on
-//! starts a [`Connection`](crate::Connection::upgraded) on the stream that the
-//! other library hands over.
+//! Header fields are passed as pairs of name and value. The resulting
+//! [`Agreement`] creates a connection with
+//! [`Connection::upgraded`](crate::Connection::upgraded), on the stream of the other
+//! library.
 //!
 //! A server, over HTTP/1.1:
 //!
@@ -56,14 +57,24 @@ use crate::handshake::{
     Agreement, ClientRequest, Expected, Headers, HttpVersion, Rejection, Request, RequestLine,
 };
 
-/// A request of HTTP/1.1 that another library read (§4.2.1).
+/// Checks an HTTP/1.1 request that a server received with another library (§4.2.1).
 ///
-/// A plain HTTP request is a [`Request`] too, with
-/// [`is_upgrade`](Request::is_upgrade) false.
+/// The request can be plain HTTP, for which [`is_upgrade`](Request::is_upgrade) is
+/// `false`.
 ///
 /// # Errors
 ///
-/// What is wrong with the request; answer with [`Rejection::status`].
+/// A [`Rejection`] if the request breaks a rule: answer with [`Rejection::status`].
+///
+/// ```
+/// use sansocket::{Config, upgrade};
+///
+/// let fields: [(&str, &[u8]); 2] = [("host", b"example.com"), ("accept", b"*/*")];
+/// let request = upgrade::request("GET", "/index.html", fields, &Config::new())?;
+/// assert!(!request.is_upgrade());
+/// assert_eq!(request.accept().status(), 426);
+/// # Ok::<(), sansocket::Rejection>(())
+/// ```
 pub fn request<'f>(
     method: &str,
     target: &str,
@@ -74,31 +85,31 @@ pub fn request<'f>(
     Request::received(line, fields.into_iter(), &config.settings().handshake)
 }
 
-/// The pseudo-header fields of an extended CONNECT (RFC 8441 §4). HTTP/2 itself
-/// demands that there be exactly one of each.
+/// The pseudo-header fields of an extended CONNECT (RFC 8441 §4). HTTP/2 requires exactly
+/// one of each.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(
     clippy::exhaustive_structs,
     reason = "applications fill it in (RFC 8441 section 4)"
 )]
 pub struct ExtendedConnect<'h> {
-    /// `:protocol`, `websocket`.
+    /// `:protocol`, which is `websocket`.
     pub protocol: &'h str,
-    /// `:scheme`, `https` or `http`.
+    /// `:scheme`: `https` or `http`.
     pub scheme: &'h str,
-    /// `:authority`, host and port.
+    /// `:authority`: host and port.
     pub authority: &'h str,
-    /// `:path`, of the resource.
+    /// `:path`: path and query.
     pub path: &'h str,
 }
 
-/// An extended CONNECT that another library read (RFC 8441 §5, RFC 9220 §3).
-/// [`Request::accept`] is a response with status 200.
+/// Checks an extended CONNECT that a server received with another library (RFC 8441 §5,
+/// RFC 9220 §3). [`Request::accept`] returns an answer with status 200.
 ///
 /// # Errors
 ///
-/// What is wrong with it; answer with [`Rejection::status`]. It is
-/// [`HandshakeError::NotAnUpgrade`] if `:protocol` is not `websocket`.
+/// A [`Rejection`] if the request breaks a rule: answer with [`Rejection::status`]. Its
+/// error is [`HandshakeError::NotAnUpgrade`] if `:protocol` is not `websocket`.
 pub fn extended_connect<'f>(
     pseudo: ExtendedConnect<'_>,
     fields: impl IntoIterator<Item = (&'f str, &'f [u8])>,
@@ -117,8 +128,7 @@ pub fn extended_connect<'f>(
     Request::connect(line, pseudo, fields.into_iter(), settings)
 }
 
-/// A client's request that another library sends, and what the response must
-/// match.
+/// A client's request that another library sends. Checks the response to it.
 ///
 /// ```
 /// use sansocket::{ClientRequest, Config, HandshakeError, upgrade::Offer};
@@ -141,11 +151,25 @@ pub struct Offer {
 }
 
 impl Offer {
-    /// An upgrade of HTTP/1.1 (§4.1).
+    /// Creates an HTTP/1.1 upgrade (§4.1).
     ///
     /// # Errors
     ///
-    /// [`SendError::NoEntropy`] if no nonce could be drawn.
+    /// [`SendError::NoEntropy`] if no random nonce is available.
+    ///
+    /// ```
+    /// use sansocket::{ClientRequest, Config, HandshakeError, HeaderField, upgrade::Offer};
+    ///
+    /// # if !cfg!(feature = "std") { return Ok(()); }
+    /// let offer = Offer::upgrade(&ClientRequest::to("ws://example.com/")?, &Config::new())?;
+    /// assert_eq!(offer.fields().get_str("Upgrade"), Some("websocket"));
+    /// assert!(offer.fields().get("Sec-WebSocket-Key").is_some());
+    /// // A server that does not understand WebSocket.
+    /// let fields: [(&str, &[u8]); 2] = [("upgrade", b"websocket"), ("connection", b"upgrade")];
+    /// let error = offer.check(101, fields).unwrap_err();
+    /// assert_eq!(error, HandshakeError::Missing(HeaderField::Accept));
+    /// # Ok::<(), Box<dyn std::error::Error>>(())
+    /// ```
     pub fn upgrade(request: &ClientRequest, config: &Config) -> Result<Self, SendError> {
         let mut nonce = [0; 16];
         let settings = config.settings();
@@ -156,8 +180,8 @@ impl Offer {
         Ok(Self::new(request, Some(nonce), config))
     }
 
-    /// An extended CONNECT of HTTP/2 or HTTP/3 (RFC 8441 §5), whose
-    /// pseudo-header fields come from the request's URI.
+    /// Creates an extended CONNECT for HTTP/2 or HTTP/3 (RFC 8441 §5). The caller adds
+    /// the pseudo-header fields, from the URI of the request.
     pub fn extended_connect(request: &ClientRequest, config: &Config) -> Self {
         Self::new(request, None, config)
     }
@@ -171,17 +195,17 @@ impl Offer {
         }
     }
 
-    /// The fields to send.
+    /// Returns the header fields to send.
     pub const fn fields(&self) -> &Headers {
         &self.fields
     }
 
-    /// Checks the response and returns what it agrees on.
+    /// Checks the response, and returns the negotiated subprotocol and extensions.
     ///
     /// # Errors
     ///
-    /// [`HandshakeError::Refused`] if its status does not open the connection,
-    /// and any other if it breaks a rule (§4.1): the stream must not be used.
+    /// [`HandshakeError::Refused`] if the status does not open the connection, and any
+    /// other error if the response breaks a rule (§4.1). The stream must not be used.
     pub fn check<'f>(
         &self,
         status: u16,

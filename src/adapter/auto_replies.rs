@@ -1,4 +1,4 @@
-//! How much of the output the peer provoked: pongs, close frames, refusals.
+//! The part of the output that the peer provoked: pongs, close frames, refusals.
 
 /// The unsent bytes of automatic replies, by their position in the output.
 #[derive(Debug, Default)]
@@ -8,7 +8,7 @@ pub(super) struct AutoReplies {
 }
 
 impl AutoReplies {
-    /// What was appended between these two positions is a reply.
+    /// Counts what was appended between these two positions as a reply.
     pub(super) const fn count(&mut self, before: u64, after: u64) {
         if after > before {
             self.len += after - before;
@@ -16,9 +16,9 @@ impl AutoReplies {
         }
     }
 
-    /// Whether the peer provokes more replies than it reads: nothing more is
-    /// read from it until it does. What the application sends of its own accord
-    /// does not count, or two that both send would wait for each other.
+    /// Whether the peer provokes more replies than it reads. Then it is not read until it
+    /// has read them. Messages of the application do not count, because two endpoints that
+    /// both send would wait for each other.
     pub(super) const fn is_flood(&mut self, written_len: u64, max_unsent_len: usize) -> bool {
         if written_len >= self.end {
             self.len = 0;

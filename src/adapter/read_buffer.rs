@@ -7,7 +7,7 @@ use crate::connection::Connection;
 use crate::event::Event;
 use crate::input::Input;
 
-/// A read buffer, and what of it is still to be taken.
+/// A read buffer, and which part of it has not been consumed.
 #[derive(Debug, Default)]
 pub(super) struct ReadBuffer {
     buf: Vec<u8>,
@@ -17,7 +17,7 @@ pub(super) struct ReadBuffer {
 }
 
 impl ReadBuffer {
-    /// Bytes that somebody else read.
+    /// Bytes that another library read.
     pub(super) const fn read_ahead(buf: Vec<u8>) -> Self {
         Self {
             start: 0,
@@ -27,7 +27,7 @@ impl ReadBuffer {
         }
     }
 
-    /// One read brought so many bytes of this buffer; none are the end of the
+    /// Sets the result of one read: this many bytes of this buffer. 0 is the end of the
     /// stream.
     pub(super) fn fill(&mut self, buf: Vec<u8>, len: usize) {
         (self.start, self.end) = (0, len.min(buf.len()));
@@ -35,19 +35,19 @@ impl ReadBuffer {
         self.buf = buf;
     }
 
-    /// A buffer with nothing in it.
+    /// Keeps an empty buffer.
     pub(super) fn keep_empty(&mut self, buf: Vec<u8>) {
         (self.start, self.end) = (0, 0);
         self.buf = buf;
     }
 
-    /// As if all of it had been taken.
+    /// Marks all bytes as consumed.
     #[cfg(any(feature = "futures", feature = "tokio"))]
     pub(super) const fn discard(&mut self) {
         self.start = self.end;
     }
 
-    /// The buffer, to be filled again, if all of it was taken.
+    /// Returns the buffer for the next read, if all bytes were consumed.
     pub(super) fn take_buf(&mut self) -> Option<Vec<u8>> {
         if self.has_rest() {
             return None;
@@ -56,14 +56,14 @@ impl ReadBuffer {
         Some(mem::take(&mut self.buf))
     }
 
-    /// The next event in what was read.
+    /// The next event in the bytes that were read.
     pub(super) fn receive(&mut self, ws: &mut Connection, out: &mut Vec<u8>) -> Option<Event<'_>> {
         let bytes = self.buf.get_mut(self.start..self.end).unwrap_or_default();
         let len = bytes.len();
         let mut input = match len {
             1.. => Input::new(bytes),
             _ if self.end_of_stream => Input::new(bytes),
-            // A deadline that has passed is an event without input.
+            // The failure after a deadline needs no input.
             _ if ws.outcome().is_some() => Input::none(),
             _ => return None,
         };
@@ -72,18 +72,18 @@ impl ReadBuffer {
         event
     }
 
-    /// How many bytes were not taken.
+    /// How many bytes have not been consumed.
     #[cfg(any(feature = "futures", feature = "tokio"))]
     pub(super) const fn rest_len(&self) -> usize {
         self.end - self.start
     }
 
-    /// Whether there are bytes that were not taken.
+    /// Whether some bytes have not been consumed.
     pub(super) const fn has_rest(&self) -> bool {
         self.start < self.end
     }
 
-    /// The bytes that were not taken.
+    /// The bytes that have not been consumed.
     pub(super) fn into_rest(mut self) -> Vec<u8> {
         self.buf.truncate(self.end);
         self.buf.split_off(self.start)

@@ -127,7 +127,7 @@ impl Codec {
             })
     }
 
-    /// How many compressed bytes of the incomplete message came.
+    /// How many compressed bytes of the incomplete message were received.
     pub(crate) fn compressed_len(&self) -> u64 {
         self.decompressor
             .as_ref()

@@ -1,4 +1,4 @@
-//! Payload in, compressed payload out (RFC 7692 §7.2.1).
+//! The compressor: takes payload and returns compressed payload (RFC 7692 §7.2.1).
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

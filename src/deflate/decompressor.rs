@@ -1,4 +1,5 @@
-//! Compressed payload in, payload out (RFC 7692 §7.2.2), a piece at a time.
+//! The decompressor: takes compressed payload and returns payload (RFC 7692 §7.2.2),
+//! piece by piece.
 //!
 //! ```text
 //!           payload of the message                its last byte
@@ -7,9 +8,9 @@
 //!   └─────────────────────────────────────────────────┘
 //! ```
 //!
-//! The result depends on the bytes alone, not on the pieces that they come
-//! in: input is taken in steps of [`STEP_LEN`] bytes, counted from the
-//! message's first, and the ratio is looked at between them.
+//! The result does not depend on how the bytes are split into pieces: input is taken in
+//! steps of [`STEP_LEN`] bytes, counted from the first byte of the message, and the
+//! compression ratio is checked between them.
 
 use alloc::boxed::Box;
 use core::fmt;
@@ -21,7 +22,7 @@ use crate::error::ProtocolError;
 /// Inflates the messages of one direction.
 pub(crate) struct Decompressor {
     inflate: Inflate,
-    /// Compressed bytes that wait, from `taken` on.
+    /// Pending compressed bytes, from `taken` on.
     input: [u8; STEP_LEN],
     input_len: usize,
     taken: usize,
@@ -30,43 +31,43 @@ pub(crate) struct Decompressor {
     ends_message: bool,
     /// Whether the output was filled, so that there may be more of it.
     is_full: bool,
-    /// Compressed bytes of this message that came, and bytes that they became.
+    /// The bytes of this message, compressed and decompressed.
     compressed_len: u64,
     inflated_len: u64,
-    /// A fault after bytes that are still to be handed over.
+    /// A fault after bytes that have not been returned yet.
     fault: Option<ProtocolError>,
     output: [u8; OUTPUT_LEN],
 }
 
-/// Where in a message the stream is.
+/// The position of the stream within a message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Phase {
     /// In its payload.
     Data,
     /// In its payload, directly after a block that was marked as the last.
     AfterFinalBlock,
-    /// In what RFC 7692 §7.2.2 appends: so many bytes are taken.
+    /// In the tail that RFC 7692 §7.2.2 appends: this many bytes of it are taken.
     Tail(usize),
-    /// Behind its end.
+    /// After its end.
     End,
 }
 
-/// Bytes on their way out.
+/// Decompressed bytes.
 #[derive(Debug)]
 pub(crate) struct Inflated<'d> {
-    /// The next of the message, perhaps none.
+    /// The next bytes of the message, which can be empty.
     pub(crate) bytes: &'d mut [u8],
-    /// Whether it is whole.
+    /// Whether the message is complete.
     pub(crate) is_end: bool,
 }
 
-/// How many compressed bytes are taken between two looks at the ratio. What
-/// they become, at most 1032 times as many, is the floor of
-/// [`Options::with_max_ratio`](super::Options::with_max_ratio). Shorter steps cost speed:
-/// a tenth at 1 KiB (bench `deflate`).
+/// How many compressed bytes are taken between two checks of the ratio. They become at
+/// most 1032 times as many bytes, which is the minimum length to which
+/// [`Options::with_max_ratio`](super::Options::with_max_ratio) applies. Shorter steps
+/// are slower: by 10 % at 1 KiB (bench `deflate`).
 const STEP_LEN: usize = 4 * 1024;
 
-/// How many inflated bytes are handed over at once.
+/// How many decompressed bytes are returned at once.
 const OUTPUT_LEN: usize = 16 * 1024;
 
 /// RFC 7692 §7.2.2: "Append 4 octets of 0x00 0x00 0xff 0xff to the tail end of
@@ -81,9 +82,8 @@ impl Decompressor {
 
     pub(super) fn new() -> Box<Self> {
         Box::new(Self {
-            // With the largest window whatever was agreed on: one that is kept
-            // smaller saves nothing, and would forbid distances in some pieces
-            // that it allows in others.
+            // Always the largest window: a smaller one saves nothing, and whether
+            // it accepts a distance would depend on how the bytes are split.
             inflate: Inflate::new(false, 15),
             input: [0; STEP_LEN],
             input_len: 0,
@@ -98,7 +98,7 @@ impl Decompressor {
         })
     }
 
-    /// Forgets the window and all else.
+    /// Clears the window and all other state.
     pub(super) fn reset(&mut self) {
         self.inflate.reset(false);
         self.begin_message();
@@ -128,8 +128,8 @@ impl Decompressor {
         }
     }
 
-    /// Gives the next compressed bytes, no more than `max_chunk_len`, once
-    /// those before are inflated.
+    /// Takes the next compressed bytes, at most `max_chunk_len`, once the previous
+    /// ones are decompressed.
     pub(crate) fn push_input(&mut self, chunk: &[u8], ends_message: bool) {
         if self.phase == Phase::End {
             self.begin_message();
@@ -143,7 +143,7 @@ impl Decompressor {
         self.compressed_len += chunk.len() as u64;
     }
 
-    /// Whether there is something to inflate or to report before more is given.
+    /// Whether there is something to decompress or report before more is taken.
     pub(crate) fn has_more(&self) -> bool {
         let is_ending = self.ends_message && self.phase != Phase::End;
         self.has_data() || is_ending || self.fault.is_some()
@@ -179,9 +179,9 @@ impl Decompressor {
     fn step(&mut self, len: &mut usize) -> Result<(), ProtocolError> {
         match self.phase {
             _ if self.has_data() => return self.step_data(len),
-            // A block that calls itself the last ends the stream: no tail
-            // follows. Nor does one where nothing was compressed: there are
-            // peers that make nothing at all of an empty message.
+            // A block that is marked as final ends the stream, and no tail follows.
+            // Neither does one follow an empty payload, which some peers send for
+            // an empty message.
             Phase::AfterFinalBlock => self.phase = Phase::End,
             _ if self.compressed_len == 0 => self.phase = Phase::End,
             Phase::Data => self.phase = Phase::Tail(0),
@@ -220,7 +220,7 @@ impl Decompressor {
 
     fn step_tail(&mut self, taken: usize) -> Result<(), ProtocolError> {
         let rest = TAIL.get(taken..).unwrap_or_default();
-        // The tail of a message that is whole is an empty block.
+        // The tail of a complete message is an empty block.
         let mut nothing = [0];
         let done = run(&mut self.inflate, rest, &mut nothing, InflateFlush::Block);
         let taken = taken + done.taken;
@@ -241,13 +241,13 @@ impl Decompressor {
 
     /// Heap bytes held, this included.
     pub(super) const fn memory_usage() -> usize {
-        /// Of the backend: a window, and tables for the codes of a block.
+        /// The backend: a window, and tables for the codes of a block.
         const BACKEND: usize = 46 * 1024 + 512;
         BACKEND + size_of::<Self>()
     }
 }
 
-/// What one call of the backend did.
+/// The result of one call of the backend.
 struct Progress {
     taken: usize,
     written: usize,

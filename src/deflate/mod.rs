@@ -99,14 +99,14 @@ pub struct Options {
 /// Whether to compress a message. Has no effect unless permessage-deflate was
 /// negotiated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-#[expect(clippy::exhaustive_enums, reason = "the three answers to one question")]
+#[expect(clippy::exhaustive_enums, reason = "one variant for each answer")]
 pub enum Compress {
     /// Compresses a message of at least [`Options::with_threshold`] bytes if that
     /// makes it shorter. With context takeover, compresses every message that
     /// is not empty.
     #[default]
     Auto,
-    /// Always compresses.
+    /// Always compresses, even if the message becomes longer.
     Always,
     /// Never compresses: for messages that contain secrets or are compressed
     /// already.
@@ -121,6 +121,21 @@ impl Options {
 
     /// Whether this endpoint uses context takeover for the messages that it
     /// sends. Defaults to `false`. The peer can disable it.
+    ///
+    /// ```
+    /// use sansocket::{Agreement, Config, Connection, Role, deflate};
+    ///
+    /// let options = deflate::Options::new().with_context_takeover(true);
+    /// let config = Config::new().with_deflate(options);
+    /// let agreement = Agreement::default().with_deflate(deflate::Parameters::new());
+    /// let mut ws = Connection::upgraded(Role::Server, agreement, &config);
+    /// let (mut first, mut second) = (Vec::new(), Vec::new());
+    /// let message = r#"{"symbol":"ABC","price":"12.50"}"#;
+    /// ws.send(message, &mut first)?;
+    /// ws.send(message, &mut second)?; // refers to the first one
+    /// assert!(second.len() < first.len() / 2);
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
     #[must_use]
     pub const fn with_context_takeover(mut self, on: bool) -> Self {
         self.takeover = on;
@@ -187,6 +202,20 @@ impl Options {
     /// The length in bytes of the shortest message that [`Compress::Auto`]
     /// compresses. Defaults to 256: shorter messages gain little without a
     /// window. Ignored while this endpoint uses context takeover.
+    ///
+    /// ```
+    /// use sansocket::{Agreement, Config, Connection, Role, deflate};
+    ///
+    /// let config = Config::new().with_deflate(deflate::Options::new().with_threshold(100));
+    /// let agreement = Agreement::default().with_deflate(deflate::Parameters::new());
+    /// let mut ws = Connection::upgraded(Role::Server, agreement, &config);
+    /// let mut out = Vec::new();
+    /// ws.send("a".repeat(99), &mut out)?;
+    /// assert_eq!(out.len(), 2 + 99);
+    /// ws.send("a".repeat(100), &mut out)?;
+    /// assert!(out.len() < 2 + 99 + 20);
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
     #[must_use]
     pub const fn with_threshold(mut self, bytes: usize) -> Self {
         self.threshold = bytes;

@@ -1,11 +1,11 @@
-//! The four parameters (RFC 7692 §7.1): offered, answered, checked.
+//! The four parameters (RFC 7692 §7.1) in offers and responses.
 //!
 //! | parameter | in an offer | in a response |
 //! |---|---|---|
-//! | `server_no_context_takeover` | a demand | the server keeps to it |
-//! | `client_no_context_takeover` | a hint | a demand |
-//! | `server_max_window_bits` = 8..15 | a demand | the server keeps to it |
-//! | `client_max_window_bits` [= 8..15] | a hint, and leave to demand | a demand, if there was leave |
+//! | `server_no_context_takeover` | a requirement | the server complies |
+//! | `client_no_context_takeover` | a hint | a requirement |
+//! | `server_max_window_bits` = 8..15 | a requirement | the server complies |
+//! | `client_max_window_bits` [= 8..15] | a hint; permits the response to have it | a requirement, if permitted |
 
 use core::{fmt, mem};
 
@@ -15,14 +15,14 @@ use crate::frame::Role;
 /// The name of the extension (RFC 7692 §7).
 pub(crate) const NAME: &str = "permessage-deflate";
 
-/// The window that is used where none is agreed on: 32 KiB.
+/// The window that is used if none is negotiated: 32 KiB.
 const MAX_WINDOW_BITS: u8 = 15;
 
-/// What a handshake settled about permessage-deflate: the parameters of the
-/// response (RFC 7692 §7.1).
+/// The negotiated parameters of permessage-deflate: those of the response (RFC 7692
+/// §7.1).
 ///
-/// [`Connection`](crate::Connection) negotiates them by itself. Who did the
-/// handshake elsewhere hands them over in
+/// [`Connection`](crate::Connection) negotiates them automatically. If another library
+/// did the handshake, pass them to
 /// [`Agreement::with_deflate`](crate::Agreement::with_deflate).
 ///
 /// ```
@@ -43,42 +43,46 @@ pub struct Parameters {
 }
 
 impl Parameters {
-    /// Both ends keep their window from message to message, of 15 bits.
+    /// The default parameters: both endpoints use context takeover and windows of 15
+    /// bits.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The server begins each message with an empty window (§7.1.1.1).
+    /// The server does not use context takeover: it starts each message with an empty
+    /// window (RFC 7692 §7.1.1.1).
     #[must_use]
     pub const fn with_server_no_context_takeover(mut self) -> Self {
         self.server_no_context_takeover = true;
         self
     }
 
-    /// The client begins each message with an empty window (§7.1.1.2).
+    /// The client does not use context takeover: it starts each message with an empty
+    /// window (RFC 7692 §7.1.1.2).
     #[must_use]
     pub const fn with_client_no_context_takeover(mut self) -> Self {
         self.client_no_context_takeover = true;
         self
     }
 
-    /// The server looks back at most 2 to the power of `bits` bytes
-    /// (§7.1.2.1): 8 to 15, and what is outside is taken for the nearest.
+    /// Sets the maximum window of the server, as a power of 2: 8 to 15 (RFC 7692
+    /// §7.1.2.1). Values outside the range are clamped.
     #[must_use]
     pub fn with_server_max_window_bits(mut self, bits: u8) -> Self {
         self.server_max_window_bits = Some(window_bits(bits));
         self
     }
 
-    /// The client looks back at most 2 to the power of `bits` bytes
-    /// (§7.1.2.2): 8 to 15, and what is outside is taken for the nearest.
+    /// Sets the maximum window of the client, as a power of 2: 8 to 15 (RFC 7692
+    /// §7.1.2.2). Values outside the range are clamped.
     #[must_use]
     pub fn with_client_max_window_bits(mut self, bits: u8) -> Self {
         self.client_max_window_bits = Some(window_bits(bits));
         self
     }
 
-    /// Whether this end keeps its window from message to message (§7.1.1).
+    /// Returns `true` if this endpoint uses context takeover: it keeps its window from
+    /// one message to the next (RFC 7692 §7.1.1).
     ///
     /// ```
     /// use sansocket::{Role, deflate::Parameters};
@@ -96,8 +100,8 @@ impl Parameters {
         }
     }
 
-    /// This end looks back at most 2 to the power of this many bytes (§7.1.2):
-    /// 8 to 15.
+    /// Returns the maximum window of this endpoint, as a power of 2: 8 to 15 (RFC 7692
+    /// §7.1.2).
     pub fn max_window_bits(&self, of: Role) -> u8 {
         let bits = match of {
             Role::Server => self.server_max_window_bits,
@@ -106,7 +110,7 @@ impl Parameters {
         bits.unwrap_or(MAX_WINDOW_BITS)
     }
 
-    /// What a server with these options makes of an offer.
+    /// The answer of a server with these options to an offer.
     pub(crate) fn answer(offer: &Element, options: &Options) -> Self {
         let smaller = |offered: u8, own: u8| Some(offered.min(own)).filter(|bits| *bits < 15);
         Self {
@@ -114,19 +118,19 @@ impl Parameters {
             server_no_context_takeover: offer.server_no_context_takeover || !options.takeover,
             client_no_context_takeover: offer.client_no_context_takeover || !options.peer_takeover,
             // §7.1.2.1: accepted "by including" one "with the same or smaller
-            // value", and included uninvited.
+            // value"; may be included without an offer.
             server_max_window_bits: match offer.server_max_window_bits {
                 Some(bits) => Some(bits.min(options.window_bits)),
                 None => smaller(MAX_WINDOW_BITS, options.window_bits),
             },
-            // §7.1.2.2: not without an offer.
+            // §7.1.2.2: may be included only with an offer.
             client_max_window_bits: offer.client_max_window_bits.and_then(|bits| {
                 smaller(bits.unwrap_or(MAX_WINDOW_BITS), options.peer_window_bits)
             }),
         }
     }
 
-    /// What a response says, if it is one to this offer.
+    /// The parameters of a response, if it matches this offer.
     pub(crate) fn accepted(response: &Element, offer: &Element) -> Option<Self> {
         let keeps_window = match (
             offer.server_max_window_bits,
@@ -156,7 +160,7 @@ impl Parameters {
 }
 
 impl fmt::Display for Parameters {
-    /// As in `Sec-WebSocket-Extensions` of a response.
+    /// The form in the `Sec-WebSocket-Extensions` of a response.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         Element::from(*self).fmt(f)
     }
@@ -173,7 +177,7 @@ pub(crate) struct Element {
 }
 
 impl Element {
-    /// What a client with these options asks for first.
+    /// The first offer of a client with these options.
     pub(crate) fn offer(options: &Options) -> Self {
         let smaller = |bits| Some(bits).filter(|bits| *bits < MAX_WINDOW_BITS);
         Self {
@@ -184,7 +188,7 @@ impl Element {
         }
     }
 
-    /// The same without demands, for servers that cannot meet them.
+    /// The same offer without requirements, for servers that cannot meet them.
     pub(crate) fn without_demands(self) -> Self {
         Self {
             server_no_context_takeover: false,
@@ -193,10 +197,10 @@ impl Element {
         }
     }
 
-    /// With one more parameter and the bytes of its value, if it has one.
+    /// Adds a parameter, and the bytes of its value, if it has one.
     ///
-    /// `None` if it is unknown, is repeated, lacks its value or has one
-    /// that it must not have (RFC 7692 §7.1).
+    /// Returns `None` if the parameter is unknown or repeated, or its value is missing,
+    /// invalid or not allowed (RFC 7692 §7.1).
     pub(crate) fn with(
         mut self,
         name: &[u8],
@@ -264,7 +268,7 @@ fn parse_window_bits(mut digits: impl Iterator<Item = u8>) -> Option<u8> {
     }
 }
 
-/// The nearest that there is.
+/// Clamps to the valid range.
 pub(super) fn window_bits(bits: u8) -> u8 {
     bits.clamp(8, MAX_WINDOW_BITS)
 }

@@ -1,10 +1,10 @@
-//! The common case in one step: a whole unfragmented data frame.
+//! The common case in one step: a complete unfragmented data frame.
 
 use super::Role;
 use super::mask::MaskingKey;
 use crate::input::Input;
 
-/// An unfragmented data frame that the input begins with, and holds whole.
+/// A complete unfragmented data frame at the start of the input.
 #[derive(Debug)]
 pub(crate) struct CompleteFrame<'i> {
     is_text: bool,
@@ -14,8 +14,8 @@ pub(crate) struct CompleteFrame<'i> {
 }
 
 impl<'i> CompleteFrame<'i> {
-    /// Splits it off. `None`, and the input untouched, if anything about it is
-    /// unusual, wrong or missing: the decoder then finds out what.
+    /// Splits it off. Returns `None` and leaves the input untouched if anything about
+    /// it is unusual, wrong or incomplete: the decoder then finds out what.
     #[inline(always)]
     pub(crate) fn split(input: &mut Input<'i>, role: Role, max_len: usize) -> Option<Self> {
         let bytes = input.remaining();
@@ -56,7 +56,7 @@ impl<'i> CompleteFrame<'i> {
         self.len
     }
 
-    /// Whether it is text, and not binary.
+    /// Whether it is text rather than binary.
     #[inline(always)]
     pub(crate) const fn is_text(&self) -> bool {
         self.is_text
@@ -72,8 +72,8 @@ impl<'i> CompleteFrame<'i> {
     }
 }
 
-/// The length, if it takes at most 16 bits and is minimal: what is longer
-/// seldom lies whole in an input.
+/// The length, if it takes at most 16 bits and is minimal: longer frames are rarely
+/// contained in one input.
 #[inline(always)]
 fn split_len(len7: u8, rest: &[u8]) -> Option<(usize, &[u8])> {
     match len7 {

@@ -1,15 +1,37 @@
-//! The frame decoder: bytes in any pieces to headers and payload chunks.
+//! The frame decoder: splits bytes into headers and payload chunks.
 
 use super::header::Header;
 use crate::error::ProtocolError;
 use crate::input::Input;
 
-/// Splits a stream into frame headers and chunks of payload, whatever pieces
-/// it comes in.
+/// Splits a byte stream, received in pieces of any length, into frame headers and chunks
+/// of payload.
 ///
-/// Payload is borrowed from the caller's input as it came, still masked: see
-/// [`Mask`](super::Mask). Holds the bytes of an incomplete header (at most 13)
-/// and nothing else. After an error it must not be used again.
+/// Payload is borrowed from the caller's input and is still masked: see
+/// [`Mask`](super::Mask). The decoder holds only the bytes of an incomplete header, at
+/// most 13. After an error, it must not be used again.
+///
+/// ```
+/// use sansocket::Input;
+/// use sansocket::frame::{Decoder, Mask, Part};
+///
+/// // Reads a masked "Hello" that arrives in two pieces.
+/// let mut wire = *b"\x81\x85\x37\xfa\x21\x3d\x7f\x9f\x4d\x51\x58";
+/// let (mut decoder, mut mask, mut text) = (Decoder::new(), None, Vec::new());
+/// for piece in wire.chunks_mut(8) {
+///     let mut input = Input::new(piece);
+///     while let Some(part) = decoder.decode(&mut input)? {
+///         match part {
+///             Part::Header(header) => mask = header.masking_key.map(Mask::new),
+///             Part::Payload(chunk) => {
+///                 mask.as_mut().expect("a masked frame").append(chunk, &mut text);
+///             }
+///         }
+///     }
+/// }
+/// assert_eq!(text, b"Hello");
+/// # Ok::<(), sansocket::ProtocolError>(())
+/// ```
 #[derive(Clone, Debug, Default)]
 pub struct Decoder {
     partial: [u8; Header::MAX_LEN],
@@ -21,23 +43,33 @@ pub struct Decoder {
 #[derive(Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_enums, reason = "a frame has no more parts")]
 pub enum Part<'i> {
-    /// A frame begins. Chunks that are `payload_len` bytes together follow.
+    /// The header of the next frame. Chunks with a total of `payload_len` bytes follow.
     Header(Header),
-    /// The next bytes of the frame's payload, never empty.
+    /// The next bytes of the frame's payload, which are never empty.
     Payload(&'i mut [u8]),
 }
 
 impl Decoder {
-    /// At the start of a frame.
+    /// Creates a decoder at the start of a frame.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The next part of a frame, or `None` when the input is used up.
+    /// Returns the next part of a frame, or `None` when all of the input is consumed.
     ///
     /// # Errors
     ///
-    /// Those of [`Header::parse`]. The stream cannot be followed any further.
+    /// As [`Header::parse`]. The rest of the stream cannot be decoded.
+    ///
+    /// ```
+    /// use sansocket::{Input, ProtocolError};
+    /// use sansocket::frame::Decoder;
+    ///
+    /// // A ping in two fragments, which §5.5 forbids.
+    /// let mut wire = *b"\x09\x00";
+    /// let result = Decoder::new().decode(&mut Input::new(&mut wire));
+    /// assert_eq!(result, Err(ProtocolError::FragmentedControlFrame));
+    /// ```
     pub fn decode<'i>(&mut self, input: &mut Input<'i>) -> Result<Option<Part<'i>>, ProtocolError> {
         self.decode_at_most(input, usize::MAX)
     }
@@ -62,13 +94,13 @@ impl Decoder {
         Ok(Some(Part::Payload(chunk)))
     }
 
-    /// How many bytes of the present frame's payload are still to come. Zero
+    /// Returns how many payload bytes of the current frame have not been received yet: 0
     /// between frames and inside a header.
     pub const fn remaining_payload_len(&self) -> u64 {
         self.remaining
     }
 
-    /// Whether the next byte begins a frame.
+    /// Returns `true` if the next byte is the first one of a frame.
     pub const fn is_between_frames(&self) -> bool {
         self.remaining == 0 && self.partial_len == 0
     }
@@ -89,7 +121,7 @@ impl Decoder {
         let bytes = self.partial.get(..have + copied).unwrap_or_default();
         let Some((header, len)) = Header::parse(bytes)? else {
             input.take(copied);
-            // At most 13: fourteen bytes are a whole header.
+            // At most 13, because 14 bytes are a complete header.
             self.partial_len = (have + copied) as u8;
             return Ok(None);
         };

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use super::header::{Header, Opcode, write_head};
 use super::mask::{Mask, MaskingKey};
 
-/// What a frame begins with.
+/// The first byte of a frame.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Start {
     /// The kind of the frame.
@@ -17,7 +17,7 @@ pub(crate) struct Start {
 }
 
 impl Start {
-    /// Of a frame without reserved bits.
+    /// The start of a frame without reserved bits.
     #[inline]
     pub(crate) const fn new(opcode: Opcode, fin: bool) -> Self {
         let rsv1 = false;
@@ -38,7 +38,7 @@ pub(crate) fn write(
     let is_short = payload.len() <= Header::MAX_CONTROL_PAYLOAD_LEN;
     match key {
         None if is_short => {
-            // Two appends that check the room themselves.
+            // Two appends, which check the capacity themselves.
             out.extend_from_slice(&[first, payload.len() as u8]);
             out.extend_from_slice(payload);
             payload.len() + 2

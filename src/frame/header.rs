@@ -1,22 +1,22 @@
-//! The frame header (§5.2): parsed and written.
+//! The frame header (§5.2): parsing and writing.
 
 use alloc::vec::Vec;
 
 use super::mask::MaskingKey;
 use crate::error::ProtocolError;
 
-/// What a frame carries (§5.2, §11.8). Reserved opcodes cannot be represented.
+/// The type of a frame (§5.2, §11.8). Reserved opcodes cannot be represented.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u8)]
 #[expect(clippy::exhaustive_enums, reason = "others are errors (section 5.2)")]
 pub enum Opcode {
-    /// A further fragment of a message (§5.4).
+    /// A fragment of a message other than the first one (§5.4).
     Continuation = 0x0,
-    /// A text message or its first fragment (§5.6).
+    /// A text message, or its first fragment (§5.6).
     Text = 0x1,
-    /// A binary message or its first fragment (§5.6).
+    /// A binary message, or its first fragment (§5.6).
     Binary = 0x2,
-    /// The start or the end of the closing handshake (§5.5.1).
+    /// A close frame (§5.5.1).
     Close = 0x8,
     /// A ping (§5.5.2).
     Ping = 0x9,
@@ -25,7 +25,7 @@ pub enum Opcode {
 }
 
 impl Opcode {
-    /// Whether this is a close, ping or pong (§5.5).
+    /// Returns `true` for close, ping and pong (§5.5).
     pub const fn is_control(self) -> bool {
         matches!(self, Self::Close | Self::Ping | Self::Pong)
     }
@@ -70,22 +70,35 @@ pub struct Header {
     pub rsv2: bool,
     /// The third reserved bit.
     pub rsv3: bool,
-    /// What the frame carries.
+    /// The type of the frame.
     pub opcode: Opcode,
-    /// The key with which the payload is masked, if it is.
+    /// The key that the payload is masked with, if it is masked.
     pub masking_key: Option<MaskingKey>,
     /// The length of the payload in bytes, at most 2^63 - 1.
     pub payload_len: u64,
 }
 
 impl Header {
-    /// The longest header there is, in bytes.
+    /// The maximum length of a header, in bytes.
     pub const MAX_LEN: usize = 14;
 
-    /// The longest payload of a control frame, in bytes (§5.5).
+    /// The maximum length of the payload of a control frame, in bytes (§5.5).
     pub const MAX_CONTROL_PAYLOAD_LEN: usize = 125;
 
-    /// The header of an unfragmented, unmasked frame.
+    /// Creates the header of an unfragmented, unmasked frame.
+    ///
+    /// ```
+    /// use sansocket::frame::{Header, MaskingKey, Opcode};
+    ///
+    /// // A masked ping, as a client sends it.
+    /// let key = MaskingKey::from([1, 2, 3, 4]);
+    /// let header = Header { masking_key: Some(key), ..Header::new(Opcode::Ping, 2) };
+    /// let (mut out, mut payload) = (Vec::new(), *b"42");
+    /// header.write(&mut out);
+    /// key.apply(&mut payload);
+    /// out.extend_from_slice(&payload);
+    /// assert_eq!(out, b"\x89\x82\x01\x02\x03\x0450");
+    /// ```
     pub const fn new(opcode: Opcode, payload_len: u64) -> Self {
         Self {
             fin: true,
@@ -98,16 +111,30 @@ impl Header {
         }
     }
 
-    /// Reads the header at the start of `bytes`, and returns it with its length in
-    /// bytes. `None`: more bytes are needed.
+    /// Parses the header at the start of `bytes`. Returns the header and its length in
+    /// bytes, or `None` if more bytes are needed.
     ///
-    /// Reserved bits and the mask are reported, not judged: an extension or
-    /// the role decides about them.
+    /// Reserved bits and the presence of a mask are not checked, because the rules for
+    /// them depend on extensions and on the role.
     ///
     /// # Errors
     ///
-    /// A reserved opcode, a fragmented or over-long control frame, a length
-    /// that is not minimal or has its top bit set.
+    /// - [`ProtocolError::ReservedOpcode`]
+    /// - [`ProtocolError::FragmentedControlFrame`]
+    /// - [`ProtocolError::ControlFrameTooLong`]
+    /// - [`ProtocolError::NonMinimalLength`]
+    /// - [`ProtocolError::LengthOverflow`]
+    ///
+    /// ```
+    /// use sansocket::ProtocolError;
+    /// use sansocket::frame::{Header, Opcode};
+    ///
+    /// assert_eq!(Header::parse(b"\x82\x7e\x01")?, None);
+    /// let (header, len) = Header::parse(b"\x82\x7e\x01\x00...")?.expect("complete");
+    /// assert_eq!((header.opcode, header.payload_len, len), (Opcode::Binary, 256, 4));
+    /// assert_eq!(Header::parse(b"\x83\x00"), Err(ProtocolError::ReservedOpcode));
+    /// # Ok::<(), ProtocolError>(())
+    /// ```
     #[inline]
     pub fn parse(bytes: &[u8]) -> Result<Option<(Self, usize)>, ProtocolError> {
         let Some((&[first, second], rest)) = bytes.split_first_chunk() else {
@@ -142,7 +169,7 @@ impl Header {
         Ok(Some((header, bytes.len() - rest.len())))
     }
 
-    /// Appends the header, with the length in its minimal form.
+    /// Appends the header to `out`, with the length in its shortest form.
     #[inline]
     pub fn write(&self, out: &mut Vec<u8>) {
         let first = u8::from(self.fin) << 7
@@ -157,8 +184,8 @@ impl Header {
     }
 }
 
-/// Appends the first byte and the length in its minimal form. Returns how many
-/// bytes that are.
+/// Appends the first byte and the length in its shortest form. Returns the number of
+/// bytes.
 #[inline]
 pub(super) fn write_head(first: u8, masked: bool, len: u64, out: &mut Vec<u8>) -> usize {
     let mask = if masked { 0x80 } else { 0 };

@@ -1,22 +1,22 @@
 //! Masking (§5.3): in place, or fused with a copy.
 //!
-//! Short payloads are masked in words of 8 bytes whose last one overlaps the
-//! one before, long ones in blocks of 64 which the compiler turns into vector
-//! code: no loop over single bytes beyond 3.
+//! Short payloads are masked in words of 8 bytes, of which the last one overlaps the
+//! one before. Long payloads are masked in blocks of 64 bytes, which the compiler
+//! vectorizes. At most 3 bytes are masked one by one.
 
 use alloc::vec::Vec;
 
-/// The 4 bytes with which the payload of a frame is masked (§5.3).
+/// The 4 bytes that the payload of a frame is masked with (§5.3).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct MaskingKey(u32);
 
 impl MaskingKey {
-    /// The bytes in their order on the wire.
+    /// Returns the bytes in the order of the wire.
     pub const fn to_bytes(self) -> [u8; 4] {
         self.0.to_le_bytes()
     }
 
-    /// Masks or unmasks a whole payload in place.
+    /// Masks or unmasks a complete payload in place.
     ///
     /// ```
     /// use sansocket::frame::MaskingKey;
@@ -50,12 +50,23 @@ impl From<[u8; 4]> for MaskingKey {
     }
 }
 
-/// Masks a payload that comes in pieces: remembers where in the key it is.
+/// Masks or unmasks a payload piece by piece: keeps track of the position in the key.
+///
+/// ```
+/// use sansocket::frame::{Mask, MaskingKey};
+///
+/// let mut mask = Mask::new(MaskingKey::from([0x37, 0xfa, 0x21, 0x3d]));
+/// let mut payload = *b"\x7f\x9f\x4d\x51\x58";
+/// let (first, second) = payload.split_at_mut(3);
+/// mask.apply(first);
+/// mask.apply(second);
+/// assert_eq!(&payload, b"Hello");
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Mask(MaskingKey);
 
 impl Mask {
-    /// At the first byte of a payload.
+    /// Creates a mask at the first byte of a payload.
     pub const fn new(key: MaskingKey) -> Self {
         Self(key)
     }
@@ -67,7 +78,7 @@ impl Mask {
         self.0 = self.0.advanced(piece.len());
     }
 
-    /// Appends the next piece, masked or unmasked, in one pass.
+    /// Masks or unmasks the next piece while appending it to `out`, in one pass.
     #[inline]
     pub fn append(&mut self, piece: &[u8], out: &mut Vec<u8>) {
         append(self.0, piece, out);
@@ -75,11 +86,11 @@ impl Mask {
     }
 }
 
-/// Bytes in a block: four vectors of the smallest x86-64, one cache line.
+/// Bytes in a block: four SSE2 vectors, one cache line.
 const BLOCK: usize = 64;
 
-/// Bytes in a step of the loop for long payloads: from 1 KiB up, 64 are a
-/// tenth slower, and 256 no faster.
+/// Bytes in a step of the loop for long payloads. From 1 KiB up, 64 are 10 % slower
+/// and 256 are not faster.
 const STRIDE: usize = 128;
 
 #[inline]
@@ -90,8 +101,8 @@ fn apply_short(key: u32, payload: &mut [u8]) {
         for word in payload.as_chunks_mut().0 {
             *word = xor8(*word, key);
         }
-        // Taken before the words were masked and written over them, so the
-        // bytes that both cover are masked once.
+        // The tail was read before the words were masked, and is written after
+        // them, so the bytes in both are masked once.
         let tail = xor8(tail, key.rotate_right(8 * (len % 4) as u32));
         if let Some(last) = payload.last_chunk_mut() {
             *last = tail;
@@ -139,8 +150,8 @@ fn append(key: MaskingKey, payload: &[u8], out: &mut Vec<u8>) {
     } else {
         append_blocks(key, payload, out)
     };
-    // Copies of a size that is known are moves; a call that copies a few bytes
-    // costs more than they do (bench `send`, client, 16 bytes).
+    // Copies of a constant size become moves, which cost less than a call of
+    // `memcpy` for a few bytes (bench `send`, client, 16 bytes).
     let (words, tail) = if rest.len() <= 32 {
         rest.as_chunks()
     } else {
@@ -159,7 +170,7 @@ fn append(key: MaskingKey, payload: &[u8], out: &mut Vec<u8>) {
     }
 }
 
-/// Appends all whole blocks, and gives back the rest.
+/// Appends all complete blocks, and returns the rest.
 #[inline(never)]
 fn append_blocks<'p>(key: MaskingKey, payload: &'p [u8], out: &mut Vec<u8>) -> &'p [u8] {
     out.reserve(payload.len());

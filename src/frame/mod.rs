@@ -1,9 +1,9 @@
 //! Frames (§5): the layer for relays, gateways and test tools.
 //!
-//! Knows how bytes become headers and payloads and back; knows nothing of
-//! messages, answers or limits. What a [`Decoder`] yields can be written out
-//! again byte for byte: reserved bits, masks and fragment borders are kept and
-//! nothing is answered.
+//! A [`Decoder`] splits a byte stream into headers and payloads, which can be written
+//! again byte for byte: reserved bits, masks and fragment boundaries are kept. This layer
+//! has no messages, replies or limits: for those, see
+//! [`Connection`](crate::Connection).
 //!
 //! ```text
 //!   0                   1                   2                   3
@@ -54,8 +54,7 @@ pub use header::{Header, Opcode};
 pub use mask::{Mask, MaskingKey};
 pub(crate) use rules::{ControlRate, Rules};
 
-/// Which end of a connection this is: the client masks its frames, the server
-/// does not (§5.1).
+/// The role of an endpoint: a client masks its frames, a server does not (§5.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(clippy::exhaustive_enums, reason = "a connection has two ends")]
 pub enum Role {

@@ -1,15 +1,14 @@
-//! What an endpoint demands of the frames that it receives, beyond their form:
-//! reserved bits (§5.2), the mask (§5.1), and how many control frames a peer
-//! may send in one second.
+//! The rules for received frames that depend on the connection: reserved bits (§5.2),
+//! the mask (§5.1), and the number of control frames in one second.
 
 use super::{Header, Role};
 use crate::error::{LimitError, ProtocolError};
 
-/// The rules for received frames of one endpoint.
+/// The rules for the frames that one endpoint receives.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
     pub(crate) role: Role,
-    /// Whether frames may come with or without a mask, whatever the role.
+    /// Whether frames may be masked or unmasked whatever the role.
     pub(crate) allow_unmasked: bool,
     /// Whether permessage-deflate was negotiated.
     pub(crate) allow_compressed: bool,
@@ -50,7 +49,7 @@ impl Rules {
     }
 }
 
-/// Counts the control frames received in the present second.
+/// Counts the control frames received in the current second.
 #[derive(Debug, Default)]
 pub(crate) struct ControlRate {
     frames: u32,
@@ -63,7 +62,7 @@ impl ControlRate {
     }
 
     #[inline]
-    /// Counts a frame, of those that may have been sent within so many seconds.
+    /// Counts a frame; `seconds` is the time in which the counted frames were sent.
     pub(crate) const fn count(&mut self, limit: u32, seconds: u32) -> Result<(), LimitError> {
         self.frames = self.frames.saturating_add(1);
         if self.frames > limit.saturating_mul(seconds) {

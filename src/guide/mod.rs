@@ -5,11 +5,11 @@
 //! | [`sans_io`] | How do I drive a [`Connection`](crate::Connection) from my own event loop? |
 //! | [`devices`] | Does it fit a microcontroller? |
 //! | [`limits`] | Which limits does my application need? |
-//! | [`time`] | Why was this connection ended, and which deadlines fit slow links? |
+//! | [`time`] | Which deadlines end a connection, and which values suit slow links? |
 //! | [`compression`] | What does permessage-deflate cost, and when is it worth it? |
 //! | [`closing`] | How do I end a connection without losing messages? |
 //! | [`security`] | What must a server on the internet check? |
-//! | [`scaling`] | How do I get from one process to many? |
+//! | [`scaling`] | How do I scale from one process to many? |
 //! | [`from_tungstenite`] | How do I move from tungstenite? |
 //! | [`from_tokio_tungstenite`] | How do I move from tokio-tungstenite? |
 //! | [`from_fastwebsockets`] | How do I move from fastwebsockets? |

@@ -11,8 +11,8 @@ use std::vec::{self, Vec};
 use crate::adapter::connect::{ATTEMPT_DELAY, interleave_families};
 use crate::adapter::{ConnectStep, Error};
 
-/// Connects to the first address that answers: the next one is tried once the
-/// one before has failed, or has not answered for 250 ms.
+/// Connects to the first address that answers. The next one is tried when the one before
+/// has failed, or has not answered for 250 ms.
 pub(super) fn dial(
     (host, port): (&str, u16),
     timeout: Option<Duration>,
@@ -24,7 +24,7 @@ pub(super) fn dial(
     Ok(stream)
 }
 
-/// The system has no deadline for this: a thread waits for it.
+/// The system's resolver has no timeout, so a thread waits for it.
 fn resolve(
     host: &str,
     port: u16,
@@ -79,7 +79,7 @@ fn race(addresses: Vec<SocketAddr>, timeout: Option<Duration>) -> Result<TcpStre
     }
 }
 
-/// Connects in a thread. A connection that comes too late is dropped.
+/// Connects in a thread. A connection that is established too late is dropped.
 fn spawn(
     address: SocketAddr,
     timeout: Option<Duration>,

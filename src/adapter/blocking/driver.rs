@@ -1,4 +1,4 @@
-//! How bytes and time pass between the stream and the state machine.
+//! Moves bytes and time between the stream and the state machine.
 
 use std::io::{self, IoSlice, Read, Write};
 use std::time::Duration;
@@ -12,14 +12,14 @@ use crate::error::{ConnectionError, SendError};
 use crate::input::Input;
 use crate::message::MessageRef;
 
-/// Messages of this many bytes leave from the caller's memory.
+/// Messages of this length are written from the caller's memory.
 const MIN_ZERO_COPY_LEN: usize = 16 * 1024;
 
 const MIN_READ_LEN: usize = 16 * 1024;
 const MAX_READ_LEN: usize = 128 * 1024;
 
-/// Reads once, over what was taken. While a large frame is arriving the buffer
-/// grows, as `remaining_len` bytes of it are still to come.
+/// Reads once, into the consumed buffer. While a large frame is arriving, of which
+/// `remaining_len` bytes are missing, the buffer grows.
 pub(super) fn read(
     read_buffer: &mut ReadBuffer,
     mut stream: impl Read,
@@ -33,24 +33,24 @@ pub(super) fn read(
         buf.resize(len, 0);
     }
     let read = match stream.read(&mut buf) {
-        // TLS without `close_notify`: the close frame is what counts.
+        // TLS without `close_notify`: only the close frame matters.
         Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
         read => read,
     };
     match read {
         Ok(len) => read_buffer.fill(buf, len),
-        // It has nothing in it, but it is kept.
+        // The buffer is empty, and is kept.
         Err(_) => read_buffer.keep_empty(buf),
     }
     read.map(drop)
 }
 
-/// A blocked write returns this often within the write timeout, but not after
-/// less than this: what has left until then counts from then on.
+/// How often a blocked write returns within the write timeout, so that progress is
+/// noticed.
 const SLICES_PER_TIMEOUT: u32 = 8;
 const MIN_SLICE: Duration = Duration::from_millis(20);
 
-/// When a blocked write returns, at the latest.
+/// The latest time at which a blocked write returns.
 pub(super) fn write_until(
     ws: &Connection,
     now: Duration,
@@ -64,8 +64,7 @@ pub(super) fn write_until(
 }
 
 impl<S: Read + Write> WebSocket<S> {
-    /// Reads once, after what is owed was written as far as the stream takes
-    /// it.
+    /// Writes unsent bytes, as far as the stream accepts them, and then reads once.
     pub(super) fn fill(&mut self) -> Result<(), Error> {
         if self.read_buffer.has_rest() {
             return Err(SendError::NotOpen.into());
@@ -79,7 +78,7 @@ impl<S: Read + Write> WebSocket<S> {
                 return Ok(());
             }
             if self.ws.counters().sent.bytes != before {
-                // A ping was due.
+                // A keepalive ping was appended.
                 continue;
             }
             let until = deadline.map(|deadline| deadline.at);
@@ -111,14 +110,14 @@ impl<S: Read + Write> WebSocket<S> {
 
     fn flush_before_read(&mut self) -> Result<(), Error> {
         match self.flush() {
-            // The peer may be waiting for us to read before it reads.
+            // The peer may wait for this endpoint to read first.
             Err(error) if error.is_would_block() && !self.is_flooded() => Ok(()),
-            // The peer reads no more; what it had sent is still to be read.
+            // The peer no longer reads, but what it has sent can be read.
             Err(Error::Io(error)) if error.kind() != io::ErrorKind::WouldBlock => {
                 self.write_queue.clear();
                 Ok(())
             }
-            // Reported as an event, after those that came before it.
+            // Reported as an event, after those received before it.
             Err(Error::Failed(_)) => Ok(()),
             flushed => flushed,
         }
@@ -130,14 +129,14 @@ impl<S: Read + Write> WebSocket<S> {
         self.auto_replies.is_flood(written_len, self.max_unsent_len)
     }
 
-    /// An error of the stream: its end, unless it is only not ready.
+    /// Handles an error of the stream as its end, unless it is `WouldBlock`.
     fn end_with_error(&mut self, error: io::Error) -> Result<(), Error> {
         if error.kind() == io::ErrorKind::WouldBlock {
             self.tick(true);
             return Err(error.into());
         }
         let was_over = self.ws.outcome().is_some();
-        // The outcome is that of a stream that ended; the error says why.
+        // The outcome is the end of the stream; the error has the cause.
         self.ws
             .receive(&mut Input::new(&mut []), self.write_queue.out());
         self.is_finished = true;
@@ -145,20 +144,20 @@ impl<S: Read + Write> WebSocket<S> {
         if was_over { Ok(()) } else { Err(error.into()) }
     }
 
-    /// Whether nothing more is received: what is owed leaves, and that is all.
+    /// Whether nothing more is received, so that only unsent bytes are left to write.
     pub(super) fn is_over(&self) -> bool {
         self.is_finished || self.ws.is_closed() || self.last_event.is_some() && !self.can_linger()
     }
 
-    /// Whether the peer is waited for after a failure: without deadlines nothing
-    /// would end that.
+    /// Whether to wait for the peer after a failure. Without deadlines, nothing would end
+    /// the wait.
     const fn can_linger(&self) -> bool {
         self.socket.is_some()
     }
 
-    /// Writes what is owed and ends the stream. After a failure the peer may be
-    /// in the middle of sending: it is read until it ends the stream too. Called
-    /// again, it goes on where the stream was not ready.
+    /// Writes the unsent bytes and shuts down the stream. After a failure, the peer may
+    /// still be sending: it is read until it closes the stream too. If the stream was not
+    /// ready, the next call continues.
     pub(super) fn finish(&mut self) -> Result<(), Error> {
         if self.is_finished {
             return Ok(());
@@ -197,8 +196,8 @@ impl<S: Read + Write> WebSocket<S> {
         Ok(())
     }
 
-    /// Writes what a connection that is over still owes. An error of the stream
-    /// ends it, unless it is only not ready.
+    /// Writes the unsent bytes of a connection that has ended. An error of the stream is
+    /// its end, unless it is `WouldBlock`.
     fn flush_rest(&mut self) -> Result<(), Error> {
         match self.flush() {
             Err(Error::Io(error)) if error.kind() == io::ErrorKind::WouldBlock => Err(error.into()),
@@ -219,7 +218,7 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
-    /// Frames a message, a large one of a server without copying it.
+    /// Frames a message. A server does not copy a large one.
     pub(super) fn take(&mut self, message: &MessageRef<'_>) -> Result<(), Error> {
         if message.len() < MIN_ZERO_COPY_LEN || !self.ws.sends_verbatim(message.len()) {
             return Ok(self.ws.send(message, self.write_queue.out())?);
@@ -229,10 +228,10 @@ impl<S: Read + Write> WebSocket<S> {
         self.write_through(message.as_bytes())
     }
 
-    /// Writes what is unsent and a payload after it. What does not leave at once
-    /// is unsent; `flush` returns why.
+    /// Writes the unsent bytes and then a payload. What cannot be written at once stays
+    /// unsent, and `flush` returns the error.
     fn write_through(&mut self, mut payload: &[u8]) -> Result<(), Error> {
-        // No ping may come between a header and its payload.
+        // A ping must not be written between a header and its payload.
         let mut after = Vec::new();
         while !payload.is_empty() {
             let unsent_len = self.write_queue.len() + payload.len();
@@ -262,8 +261,8 @@ impl<S: Read + Write> WebSocket<S> {
         Ok(())
     }
 
-    /// Reports the time to the state machine, which appends to `out` although
-    /// so many bytes before that are unsent.
+    /// Passes the time to the state machine, which appends to `out`. `unsent_len` bytes
+    /// before that are unsent.
     fn tick_with(&mut self, unsent_len: usize, out: &mut Vec<u8>) -> (Duration, Option<Deadline>) {
         let now = self.epoch.elapsed();
         let Some(socket) = self.socket else {
@@ -274,7 +273,7 @@ impl<S: Read + Write> WebSocket<S> {
         (now, self.ws.handle_timeout(now, io, out))
     }
 
-    /// Reports the time to the state machine, if deadlines can be kept.
+    /// Passes the time to the state machine, if deadlines can be enforced.
     pub(super) fn tick(&mut self, is_reading: bool) -> (Duration, Option<Deadline>) {
         let now = self.epoch.elapsed();
         let Some(socket) = self.socket else {

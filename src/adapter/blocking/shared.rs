@@ -1,6 +1,6 @@
-//! What two halves share: the state machine and the unsent bytes, in a mutex
-//! that is held for as long as a message takes to frame or parse, never while a
-//! thread waits for the stream.
+//! What the halves of a split WebSocket share: the state machine and the unsent bytes,
+//! in a mutex that is held while a message is framed or parsed, never while a thread waits
+//! for the stream.
 
 use std::io::{self, Read, Write};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
@@ -21,7 +21,7 @@ use crate::handshake::Response;
 pub(super) struct Shared<S> {
     pub(super) stream: S,
     state: Mutex<State<S>>,
-    /// Notified when bytes left or a thread stopped writing.
+    /// Notified when bytes were written or a thread has stopped writing.
     written: Condvar,
     pub(super) socket: Option<Socket<S>>,
     pub(super) epoch: Instant,
@@ -38,7 +38,7 @@ pub(super) struct State<S> {
     /// Whether the reader waits for the stream.
     pub(super) is_reading: bool,
     pub(super) writes: SocketTimeout<S>,
-    /// Writing failed: nothing more leaves.
+    /// Set if writing failed, so that nothing more is sent.
     pub(super) write_error: Option<io::ErrorKind>,
     /// As that of [`WebSocket`](super::WebSocket).
     pub(super) response: Option<Response>,
@@ -64,8 +64,8 @@ where
         Ok(self.lock())
     }
 
-    /// Returns when all that is unsent now has left, and either nothing else
-    /// is unsent or another thread writes it.
+    /// Returns when all bytes that are unsent now were written, and either nothing else is
+    /// unsent or another thread is writing it.
     pub(super) fn write<'a>(&'a self, mut state: Guard<'a, S>) -> Result<(), Error> {
         let target = state.ws.counters().sent.bytes;
         let mut is_extra = false;
@@ -87,20 +87,20 @@ where
         }
     }
 
-    /// Writes what the stream takes at once, unless another thread is writing:
-    /// a reader must not wait for the peer to read, which may be waiting for it
-    /// to read. Without timeouts it cannot but wait.
+    /// Writes what the stream accepts at once, unless another thread is writing. A reader
+    /// must not wait until the peer reads, because the peer may be waiting for it to read.
+    /// Without timeouts, this cannot be avoided.
     pub(super) fn try_write<'a>(&'a self, state: Guard<'a, S>) -> Guard<'a, S> {
         if state.is_writing || state.write_queue.is_flushed() || state.write_error.is_some() {
             return state;
         }
-        // A peer that is gone takes no answer; its messages still count.
+        // If the peer is gone, its messages must still be delivered.
         let max_wait = self.socket.map(|_| BRIEF_WAIT);
         self.write_some(state, max_wait)
             .unwrap_or_else(|_| self.lock())
     }
 
-    /// Waits until a thread that writes has got on.
+    /// Waits until the writing thread has made progress.
     pub(super) fn wait<'a>(
         &'a self,
         mut state: Guard<'a, S>,
@@ -162,10 +162,10 @@ where
         self.socket.is_some()
     }
 
-    /// Ends the outgoing direction.
+    /// Shuts down the write direction.
     pub(super) fn shutdown(&self) {
         if let Some(socket) = self.socket {
-            // An error of the stream ends it too.
+            // If this fails, the stream has ended too.
             let _ = (socket.shutdown_write)(&self.stream);
         }
     }
@@ -210,11 +210,11 @@ impl<S> Shared<S> {
     }
 
     pub(super) fn lock(&self) -> Guard<'_, S> {
-        // No method of the state machine panics, so none leaves it half done.
+        // No method of the state machine panics, so it is never inconsistent.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The stream and the state, of which nobody else has a part.
+    /// The stream and the state, which are not shared any more.
     pub(super) fn into_parts(self) -> (S, State<S>) {
         let state = self.state.into_inner();
         (self.stream, state.unwrap_or_else(PoisonError::into_inner))
@@ -246,13 +246,13 @@ impl<S> State<S> {
         act(&mut self.ws, self.write_queue.out())
     }
 
-    /// The position in the output up to which it has left.
+    /// The position in the output up to which it was sent.
     pub(super) fn written_len(&self) -> u64 {
         let sent = self.ws.counters().sent.bytes;
         sent.saturating_sub(self.write_queue.len() as u64)
     }
 
-    /// Whether a message of this length can be taken now.
+    /// Whether a message of this length can be queued now.
     pub(super) fn has_room(&self, len: usize) -> bool {
         let unsent_len = self.write_queue.len();
         unsent_len == 0 || unsent_len.saturating_add(len) <= self.max_unsent_len()
@@ -268,7 +268,7 @@ impl<S> State<S> {
         self.ws.config().settings().max_unsent_len
     }
 
-    /// Why nothing more leaves, if so.
+    /// The error that prevents further writes, if any.
     pub(super) fn check(&self) -> Result<(), Error> {
         if self.ws.is_stalled() {
             return Err(ConnectionError::Timeout(DeadlineReason::WriteStall).into());

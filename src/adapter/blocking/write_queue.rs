@@ -1,25 +1,25 @@
-//! What is to be written, in its order.
+//! The unsent bytes, in order.
 
 use std::io::{self, Write};
 use std::mem;
 use std::vec::Vec;
 
-/// Unsent bytes: those being written, then those that the state machine has
-/// appended since. Nothing is moved when a part has left.
+/// Unsent bytes: those being written, then those that the state machine has appended
+/// since. Nothing is moved after a partial write.
 #[derive(Debug, Default)]
 pub(super) struct WriteQueue {
-    /// What is being written, from this offset on. A thread that writes without
-    /// a lock has it.
+    /// The bytes being written, from this offset on. Taken by a thread that writes
+    /// without the lock.
     front: Vec<u8>,
     start: usize,
     /// How many bytes of the front are unsent.
     front_len: usize,
     out: Vec<u8>,
-    /// Something was written that the stream may have buffered.
+    /// Whether the stream may have buffered something.
     needs_flush: bool,
 }
 
-/// A buffer of more is freed once it is empty.
+/// A larger buffer is freed once it is empty.
 const MAX_KEPT_LEN: usize = 64 * 1024;
 
 impl WriteQueue {
@@ -30,7 +30,7 @@ impl WriteQueue {
         }
     }
 
-    /// Where the state machine appends.
+    /// The buffer that the state machine appends to.
     pub(super) const fn out(&mut self) -> &mut Vec<u8> {
         &mut self.out
     }
@@ -45,12 +45,12 @@ impl WriteQueue {
         self.front_len + self.needs_flush as usize
     }
 
-    /// Whether everything has left.
+    /// Whether everything was written and flushed.
     pub(super) const fn is_flushed(&self) -> bool {
         self.len() == 0 && !self.needs_flush
     }
 
-    /// Drops everything: it will never leave.
+    /// Discards all unsent bytes.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
@@ -63,7 +63,7 @@ impl WriteQueue {
         written.map(drop)
     }
 
-    /// Takes out what is to be written next.
+    /// Takes the bytes to write next.
     pub(super) fn take_front(&mut self) -> Front {
         if self.front_len == 0 {
             mem::swap(&mut self.front, &mut self.out);
@@ -76,7 +76,7 @@ impl WriteQueue {
         }
     }
 
-    /// Puts it back after a write.
+    /// Puts them back after a write.
     pub(super) fn put_front(&mut self, front: Front, written: &io::Result<bool>) {
         self.needs_flush = !matches!(written, Ok(true));
         self.front_len = front.bytes.len() - front.start.min(front.bytes.len());
@@ -90,13 +90,13 @@ impl WriteQueue {
         }
     }
 
-    /// What is unsent, in two pieces.
+    /// The unsent bytes, in two slices.
     pub(super) fn unsent_slices(&self) -> [&[u8]; 2] {
         [self.front.get(self.start..).unwrap_or_default(), &self.out]
     }
 
-    /// So many bytes of both pieces have left. Returns how many of them belong
-    /// to what comes after the pieces.
+    /// Removes bytes that were written. Returns how many of them belong to what follows
+    /// the unsent bytes.
     pub(super) fn advance(&mut self, len: usize) -> usize {
         self.needs_flush = true;
         let of_front = len.min(self.front_len);

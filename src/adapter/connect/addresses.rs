@@ -4,11 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use std::vec::Vec;
 
-/// How long an address may take until the next one is tried too (RFC 8305 §5).
+/// How long to wait for an address before the next one is tried too (RFC 8305 §5).
 pub(in crate::adapter) const ATTEMPT_DELAY: Duration = Duration::from_millis(250);
 
-/// The addresses with both families in turn, beginning with the family of the
-/// first (RFC 8305 §4).
+/// The addresses with alternating families, starting with the family of the first one
+/// (RFC 8305 §4).
 pub(in crate::adapter) fn interleave_families(
     addresses: impl Iterator<Item = SocketAddr>,
 ) -> Vec<SocketAddr> {

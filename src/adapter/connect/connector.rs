@@ -1,5 +1,4 @@
-//! How to connect: through which proxy, with which TLS, following how many
-//! redirects.
+//! The options of connecting: a proxy, TLS, redirects.
 
 use std::fmt;
 use std::string::String;
@@ -12,8 +11,11 @@ use crate::adapter::Error;
 use crate::config::Config;
 use crate::handshake::{RequestError, Uri, UriError};
 
-/// How to connect to servers: through an HTTP or SOCKS proxy, with which TLS,
-/// following how many redirects.
+/// The options of a client's connections: an HTTP or SOCKS proxy, TLS, and how many
+/// redirects to follow.
+///
+/// Passed to the `connect_with` and `connect_on` functions of the adapters. Cheap to
+/// clone, and can be used for any number of connections.
 ///
 /// ```
 /// use sansocket::{Config, adapter::Connector};
@@ -35,7 +37,7 @@ pub struct Connector {
     pub(super) tls: Option<Tls>,
 }
 
-/// Which proxy, and how it is spoken to.
+/// The proxy, and its protocol.
 #[derive(Clone, Debug)]
 struct Proxy {
     kind: ProxyKind,
@@ -56,7 +58,9 @@ struct Credentials {
 }
 
 impl Connector {
-    /// Directly, with the platform's roots for `wss`, following no redirect.
+    /// Creates a connector with this configuration for its WebSockets. By default it
+    /// connects directly, trusts the roots of the platform for `wss`, and does not follow
+    /// redirects.
     pub fn new(config: &Config) -> Self {
         Self {
             config: config.clone(),
@@ -68,24 +72,33 @@ impl Connector {
         }
     }
 
-    /// Through a proxy, by the scheme of its URI:
+    /// Connects through a proxy. The scheme of its URI is one of:
     ///
-    /// - `http://host:port`, with CONNECT (RFC 9110 §9.3.6). The port defaults
-    ///   to 80.
-    /// - `socks5://host:port`, or `socks5h`, which is the same here (RFC 1928):
-    ///   the proxy resolves the name of the server. The port defaults to 1080.
+    /// - `http://host:port`, with CONNECT (RFC 9110 §9.3.6). The port defaults to 80.
+    /// - `socks5://host:port` or `socks5h://host:port`, which mean the same here (RFC
+    ///   1928): the proxy resolves the name of the server. The port defaults to 1080.
+    ///
+    /// Environment variables such as `HTTPS_PROXY` are not read.
     ///
     /// # Errors
     ///
-    /// [`RequestError::Uri`] if this is no such URI of a host.
+    /// [`RequestError::Uri`] if the URI is invalid or has another scheme.
+    ///
+    /// ```
+    /// use sansocket::{Config, adapter::Connector};
+    ///
+    /// let connector = Connector::new(&Config::new());
+    /// assert!(connector.clone().with_proxy("socks5://127.0.0.1").is_ok());
+    /// assert!(connector.with_proxy("ftp://127.0.0.1").is_err());
+    /// ```
     pub fn with_proxy(mut self, uri: &str) -> Result<Self, RequestError> {
         self.proxy = Some(Proxy::parse(uri)?);
         Ok(self)
     }
 
-    /// The credentials that are sent to the proxy: to an HTTP proxy at once
-    /// (Basic, RFC 7617), to a SOCKS proxy if it asks for them (RFC 1929), as
-    /// plain text in both cases.
+    /// Sets the user name and password for the proxy. They are sent to an HTTP proxy
+    /// with the request (Basic, RFC 7617), and to a SOCKS proxy if it asks for them (RFC
+    /// 1929), in both cases unencrypted.
     #[must_use]
     pub fn with_proxy_credentials(mut self, user: &str, password: &str) -> Self {
         self.credentials = Some(Credentials {
@@ -95,9 +108,12 @@ impl Connector {
         self
     }
 
-    /// Follows up to this many redirects, never from `wss` to `ws`; one more is
-    /// [`Error::TooManyRedirects`]. Defaults to 0: a redirect is
-    /// [`Error::Refused`] with a response for
+    /// Sets how many redirects are followed. One more fails with
+    /// [`Error::TooManyRedirects`]. Defaults to 0, where a redirect fails with
+    /// [`Error::Refused`].
+    ///
+    /// A redirect from `wss` to `ws` is never followed, and another server does not
+    /// receive headers that may contain secrets: see
     /// [`ClientRequest::redirected`](crate::ClientRequest::redirected).
     #[must_use]
     pub const fn with_max_redirects(mut self, redirects: u32) -> Self {
@@ -105,7 +121,19 @@ impl Connector {
         self
     }
 
-    /// Whom to trust. Default [`Tls::platform`].
+    /// Sets the TLS options for `wss`. Defaults to [`Tls::platform`].
+    ///
+    /// ```
+    /// use sansocket::{Config, adapter::{Connector, Tls}};
+    ///
+    /// // Trusts only the certificates in a file, and not those of the platform.
+    /// let mut roots = rustls::RootCertStore::empty();
+    /// # let certificates: Vec<rustls::pki_types::CertificateDer> = Vec::new();
+    /// roots.add_parsable_certificates(certificates);
+    /// let connector = Connector::new(&Config::new()).with_tls(Tls::roots(roots)?);
+    /// # let _ = connector;
+    /// # Ok::<(), std::io::Error>(())
+    /// ```
     #[cfg(feature = "rustls")]
     #[must_use]
     pub fn with_tls(mut self, tls: impl Into<Tls>) -> Self {
@@ -161,7 +189,7 @@ impl Proxy {
     }
 }
 
-/// Without the password: connectors are logged.
+/// Omits the password, because connectors can be logged.
 impl fmt::Debug for Credentials {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Credentials")

@@ -12,7 +12,7 @@ use crate::error::HandshakeError;
 use crate::handshake::{HeadBuffer, Limits, Response, Uri, write_field};
 use crate::input::Input;
 
-/// Appends the request for a tunnel to where the URI leads.
+/// Appends the request for a tunnel to the server of the URI.
 pub(super) fn write_connect(uri: &Uri, authorization: Option<&str>, out: &mut Vec<u8>) {
     let target = if uri.host().contains(':') {
         format!("[{}]:{}", uri.host(), uri.port())
@@ -32,15 +32,15 @@ pub(super) fn basic(user: &str, password: &str) -> String {
     format!("Basic {}", STANDARD.encode(format!("{user}:{password}")))
 }
 
-/// Reads the proxy's answer in any pieces.
+/// Reads the proxy's answer from pieces of any length.
 #[derive(Debug, Default)]
 pub(super) struct TunnelReader {
     head: HeadBuffer,
 }
 
 impl TunnelReader {
-    /// Takes the answer out of the input. `None`: more is needed. With a status
-    /// of 2xx the tunnel is open. The body of a refusal is not read.
+    /// Takes the answer from the input. Returns `None` if more is needed. With a 2xx
+    /// status, the tunnel is open. The body of a refusal is not read.
     pub(super) fn read(
         &mut self,
         input: &mut Input<'_>,

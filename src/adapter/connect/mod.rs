@@ -41,7 +41,7 @@ impl ConnectStep {
     }
 }
 
-/// The answer to `wss` without the feature `rustls`.
+/// The error for `wss` without the feature `rustls`.
 #[cfg(not(feature = "rustls"))]
 pub(super) fn tls_unavailable() -> Error {
     let error = io::Error::new(io::ErrorKind::Unsupported, "built without rustls");

@@ -1,4 +1,4 @@
-//! The dialogue with a proxy, of either kind.
+//! Opening a tunnel through an HTTP or SOCKS proxy.
 
 use std::io;
 use std::vec::Vec;
@@ -10,10 +10,10 @@ use crate::config::Config;
 use crate::handshake::Uri;
 use crate::input::Input;
 
-/// A tunnel that is being asked for.
+/// A tunnel that is being opened.
 #[derive(Debug)]
 pub(in crate::adapter) struct ProxyTunnel {
-    /// What is to be sent before more is read.
+    /// The bytes to send before more is read.
     out: Vec<u8>,
     protocol: Protocol,
 }
@@ -44,12 +44,12 @@ impl ProxyTunnel {
         Ok(Self { out, protocol })
     }
 
-    /// What is to be sent before more is read.
+    /// The bytes to send before more is read.
     pub(in crate::adapter) fn unsent(&self) -> &[u8] {
         &self.out
     }
 
-    /// As many bytes of that were sent as a write returned.
+    /// Removes the bytes that were sent; `len` is the result of a write.
     pub(in crate::adapter) fn sent(&mut self, len: usize) -> io::Result<()> {
         self.out.drain(..len.min(self.out.len()));
         match len {
@@ -58,8 +58,8 @@ impl ProxyTunnel {
         }
     }
 
-    /// Takes what the proxy sent; nothing is the end of the stream. Returns
-    /// whether the tunnel is open.
+    /// Takes received bytes; none are the end of the stream. Returns whether the tunnel
+    /// is open.
     pub(in crate::adapter) fn receive(&mut self, bytes: &mut [u8]) -> Result<bool, Error> {
         let failed = |kind: io::ErrorKind| ConnectStep::Proxy.failed(kind.into());
         if bytes.is_empty() {

@@ -11,8 +11,8 @@ use std::vec::{self, Vec};
 
 use super::{ATTEMPT_DELAY, interleave_families};
 
-/// Connects to the first address that answers: the next one is tried once the
-/// one before has failed, or has not answered for 250 ms.
+/// Connects to the first address that answers. The next one is tried when the one before
+/// has failed, or has not answered for 250 ms.
 pub(in crate::adapter) async fn race<T>(
     addresses: impl Iterator<Item = SocketAddr>,
     connect: impl Fn(SocketAddr) -> Attempt<T>,
@@ -27,7 +27,7 @@ pub(in crate::adapter) async fn race<T>(
     poll_fn(|cx| race.poll(cx, &connect, &sleep)).await
 }
 
-/// What connects, or waits.
+/// A future that connects, or waits.
 pub(in crate::adapter) type Attempt<T> = Pin<Box<dyn Future<Output = io::Result<T>> + Send>>;
 
 struct Race<T> {
@@ -83,7 +83,7 @@ impl<T> Race<T> {
                 }
             });
         if self.attempts.len() < before {
-            // The next one need not wait.
+            // The next attempt can begin at once.
             self.delay = None;
         }
         connected

@@ -6,7 +6,7 @@ use super::tls_unavailable;
 use crate::adapter::Error;
 use crate::handshake::{ClientRequest, RedirectError, RequestError};
 
-/// A request, and how often it may be redirected.
+/// A request, and how often it may still be redirected.
 #[derive(Debug)]
 pub(in crate::adapter) struct Redirects {
     pub(in crate::adapter) request: ClientRequest,
@@ -28,8 +28,7 @@ impl Redirects {
         })
     }
 
-    /// What becomes of an attempt; `None`: try again with the request that the
-    /// server asked for.
+    /// The result of an attempt, or `None` to try again with the redirected request.
     pub(in crate::adapter) fn follow<W>(
         &mut self,
         result: Result<W, Error>,
@@ -54,7 +53,7 @@ impl Redirects {
     }
 }
 
-/// A request that can be sent: known before anything is dialled.
+/// Checks that a request can be sent, before anything is connected.
 pub(in crate::adapter) fn checked_request(
     request: impl TryInto<ClientRequest, Error: Into<RequestError>>,
 ) -> Result<ClientRequest, Error> {

@@ -19,12 +19,22 @@ use std::vec::Vec;
 
 use crate::handshake::Uri;
 
-/// Why a SOCKS proxy opens no tunnel (RFC 1928 §3 and §6, RFC 1929 §2).
+/// Why a SOCKS proxy refused a tunnel (RFC 1928 §3 and §6, RFC 1929 §2).
+///
+/// ```
+/// use sansocket::{Error, adapter::SocksError};
+///
+/// fn is_wrong_password(error: &Error) -> bool {
+///     use SocksError::{AuthenticationFailed, NoAcceptableMethod};
+///     matches!(error, Error::SocksRefused(AuthenticationFailed | NoAcceptableMethod))
+/// }
+/// assert!(is_wrong_password(&Error::SocksRefused(SocksError::AuthenticationFailed)));
+/// ```
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, thiserror::Error)]
 #[non_exhaustive]
 pub enum SocksError {
-    /// It demands another way to authenticate: a user name and password where
-    /// there are none, or something that is not supported.
+    /// The proxy requires another authentication method: a user name and password that
+    /// were not set, or a method that is not supported.
     #[error("no acceptable authentication method (RFC 1928 section 3)")]
     NoAcceptableMethod,
     /// The user name or the password is wrong.
@@ -39,10 +49,10 @@ pub enum SocksError {
     /// Reply 3.
     #[error("network unreachable (RFC 1928 section 6)")]
     NetworkUnreachable,
-    /// Reply 4; also for a name that the proxy cannot resolve.
+    /// Reply 4, which is also sent for a name that the proxy cannot resolve.
     #[error("host unreachable (RFC 1928 section 6)")]
     HostUnreachable,
-    /// Reply 5: by the server.
+    /// Reply 5: the server refused the connection.
     #[error("connection refused (RFC 1928 section 6)")]
     ConnectionRefused,
     /// Reply 6.
@@ -51,7 +61,7 @@ pub enum SocksError {
     /// Reply 7.
     #[error("command not supported (RFC 1928 section 6)")]
     CommandNotSupported,
-    /// Reply 8: the proxy does not know names, or IPv6.
+    /// Reply 8: the proxy does not support host names, or IPv6.
     #[error("address type not supported (RFC 1928 section 6)")]
     AddressTypeNotSupported,
     /// Any other reply.
@@ -59,12 +69,12 @@ pub enum SocksError {
     Other(u8),
 }
 
-/// What comes of bytes that a proxy sent.
+/// A fault in the bytes that a proxy sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum SocksFault {
     /// The proxy refused.
     Refused(SocksError),
-    /// What it sent breaks a rule, or comes too early.
+    /// They break a rule, or were sent too early.
     Malformed,
 }
 
@@ -86,7 +96,7 @@ const IPV4: u8 = 1;
 const NAME: u8 = 3;
 const IPV6: u8 = 4;
 
-/// The dialogue with a proxy.
+/// The handshake with a proxy.
 #[derive(Debug)]
 pub(super) struct Socks {
     stage: Stage,
@@ -107,14 +117,14 @@ enum Stage {
 }
 
 impl Socks {
-    /// Asks for a tunnel to where the URI leads: appends the first message.
+    /// Starts opening a tunnel to the server of the URI: appends the first message.
     pub(super) fn start(
         uri: &Uri,
         credentials: Option<(&str, &str)>,
         out: &mut Vec<u8>,
     ) -> Result<Self, Unrepresentable> {
         let login = credentials.map(login).transpose()?;
-        // RFC 1928 §3: what the client can do, of which the proxy chooses.
+        // RFC 1928 §3: the methods from which the proxy selects one.
         match login {
             None => out.extend([VERSION, 1, NO_AUTHENTICATION]),
             Some(_) => out.extend([VERSION, 2, NO_AUTHENTICATION, USER_AND_PASSWORD]),
@@ -127,8 +137,8 @@ impl Socks {
         })
     }
 
-    /// Takes what the proxy sent, in any pieces, and appends what is to be sent
-    /// next. Returns whether the tunnel is open.
+    /// Takes received bytes, in pieces of any length, and appends what to send next.
+    /// Returns whether the tunnel is open.
     pub(super) fn receive(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Result<bool, SocksFault> {
         for (index, byte) in bytes.iter().enumerate() {
             self.received.push(*byte);
@@ -136,8 +146,8 @@ impl Socks {
                 continue;
             }
             self.received.clear();
-            // It answers before it was asked, or no server speaks before its
-            // client does.
+            // Either the proxy answers before it was asked, or bytes follow its last
+            // reply, and no server sends before its client does.
             if index + 1 < bytes.len() {
                 return Err(SocksFault::Malformed);
             }
@@ -146,8 +156,7 @@ impl Socks {
         Ok(false)
     }
 
-    /// The message was the one that was awaited: sends the next one, or the
-    /// tunnel is open.
+    /// After an expected message: sends the next one, unless the tunnel is open.
     fn advance(&mut self, out: &mut Vec<u8>) -> bool {
         let next = match (self.stage, &self.login) {
             (Stage::Method, Some(login)) => {
@@ -188,8 +197,8 @@ impl Socks {
         }
     }
 
-    /// RFC 1929 §2. Some proxies have the version of SOCKS in the first byte,
-    /// which says nothing that the second one does not.
+    /// RFC 1929 §2. Some proxies send the version of SOCKS in the first byte, which is
+    /// ignored: only the second byte matters.
     fn is_status(&self) -> Result<bool, SocksFault> {
         match *self.received {
             [_] => Ok(false),
@@ -205,7 +214,7 @@ impl Socks {
         const PORT_LEN: usize = 2;
         let address_len = match *self.received {
             [VERSION] | [VERSION, 0] | [VERSION, 0, _] => return Ok(false),
-            // The proxy sends an address after a refusal too, or just ends.
+            // After a refusal, the proxy sends an address too or closes.
             [VERSION, reply @ 1..=u8::MAX, ..] => return Err(SocksFault::Refused(refusal(reply))),
             [VERSION, 0, _, IPV4, ..] => 4,
             [VERSION, 0, _, IPV6, ..] => 16,
@@ -246,7 +255,7 @@ fn request(uri: &Uri) -> Result<Vec<u8>, Unrepresentable> {
     Ok(request)
 }
 
-/// A text after its length.
+/// Appends a text after its length.
 fn push_text(text: &str, out: &mut Vec<u8>) -> Result<(), Unrepresentable> {
     out.push(u8::try_from(text.len()).map_err(|_| Unrepresentable)?);
     out.extend_from_slice(text.as_bytes());

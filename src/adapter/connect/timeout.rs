@@ -5,7 +5,7 @@ use std::io;
 use std::pin::pin;
 use std::task::Poll;
 
-/// What `work` returns, or `TimedOut` if `timer` is over before.
+/// Returns the result of `work`, or `TimedOut` if `timer` completes first.
 pub(in crate::adapter) async fn with_timeout<R>(
     timer: Option<impl Future<Output = ()>>,
     work: impl Future<Output = io::Result<R>>,

@@ -1,4 +1,4 @@
-//! TLS of clients: whom they trust.
+//! The TLS options of clients.
 
 use std::fmt;
 use std::io;
@@ -9,17 +9,32 @@ use super::Connector;
 use crate::adapter::{ConnectStep, Error};
 use crate::handshake::Uri;
 
-/// Whom a client trusts.
+/// The TLS options of a client: which certificates it trusts.
+///
+/// Use [`platform`](Self::platform), [`bundled`](Self::bundled) or
+/// [`roots`](Self::roots), or convert a [`rustls::ClientConfig`] for anything else, such
+/// as client certificates.
+///
+/// ```
+/// use std::sync::Arc;
+/// use sansocket::{Config, adapter::{Connector, Tls}};
+///
+/// # fn connector(config: rustls::ClientConfig) -> Connector {
+/// // A rustls configuration of your own.
+/// Connector::new(&Config::new()).with_tls(Arc::new(config))
+/// # }
+/// # let _ = Tls::bundled().map(|tls| Connector::new(&Config::new()).with_tls(tls));
+/// ```
 #[derive(Clone)]
 pub struct Tls(Arc<rustls::ClientConfig>);
 
 impl Tls {
-    /// Whom the platform trusts. Its roots are loaded once for each process,
-    /// and all connections share the sessions that can be resumed.
+    /// Trusts the root certificates of the operating system. They are loaded once for
+    /// each process, and all connections share the sessions that can be resumed.
     ///
     /// # Errors
     ///
-    /// If its roots cannot be read.
+    /// If the root certificates cannot be read.
     pub fn platform() -> io::Result<Self> {
         use rustls_platform_verifier::BuilderVerifierExt;
 
@@ -35,7 +50,8 @@ impl Tls {
         Ok(PLATFORM.get_or_init(|| tls).clone())
     }
 
-    /// Whom Mozilla trusts: roots that are part of the program.
+    /// Trusts the root certificates of Mozilla, which are compiled into the program: for
+    /// containers without root certificates.
     ///
     /// # Errors
     ///
@@ -45,7 +61,7 @@ impl Tls {
         Self::roots(roots)
     }
 
-    /// These and no others.
+    /// Trusts these root certificates and no others.
     ///
     /// # Errors
     ///
@@ -64,7 +80,7 @@ fn builder() -> io::Result<rustls::ConfigBuilder<rustls::ClientConfig, rustls::W
 }
 
 impl From<Arc<rustls::ClientConfig>> for Tls {
-    /// The caller's own.
+    /// Uses a rustls configuration of the caller.
     fn from(config: Arc<rustls::ClientConfig>) -> Self {
         Self(config)
     }
@@ -77,8 +93,7 @@ impl fmt::Debug for Tls {
 }
 
 impl Connector {
-    /// A TLS session with the URI's host, in which this protocol is spoken
-    /// (ALPN, RFC 7301).
+    /// A TLS session with the URI's host, for this application protocol (ALPN, RFC 7301).
     pub(in crate::adapter) fn tls_session(
         &self,
         uri: &Uri,

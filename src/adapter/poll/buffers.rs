@@ -1,5 +1,4 @@
-//! Buffers that idle connections do not hold: each thread keeps a few for those
-//! that it polls.
+//! Buffers for the connections that are not idle. Each thread keeps a few of them.
 
 use std::cell::RefCell;
 use std::thread::LocalKey;
@@ -13,9 +12,9 @@ pub(super) const READ_LEN: usize = 64 * 1024;
 /// How many buffers of each kind a thread keeps.
 const MAX_KEPT_BUFFERS: usize = 4;
 
-/// How many bytes the buffers of a kind may have together. Large messages need
-/// large buffers, which the system takes back and clears if nobody keeps them:
-/// an echo of 1 MiB then takes four times as long.
+/// The maximum total capacity of the buffers of each kind. Large messages need large
+/// buffers, and allocating them again each time is slow: without this, an echo of 1 MiB
+/// takes four times as long.
 const MAX_KEPT_CAPACITY: usize = 2 * 1024 * 1024;
 
 thread_local! {
@@ -50,7 +49,7 @@ pub(super) fn put_write(mut buf: Vec<u8>) {
 }
 
 fn put(kept: &'static LocalKey<RefCell<Vec<Vec<u8>>>>, buf: Vec<u8>) {
-    // A thread that ends has no more use for it.
+    // Fails only if the thread is ending, where the buffer is dropped.
     let _ = kept.try_with(|kept| {
         let mut kept = kept.borrow_mut();
         let capacity: usize = kept.iter().map(Vec::capacity).sum();

@@ -1,4 +1,4 @@
-//! From a stream to the server, or to its proxy, to an open WebSocket.
+//! Connecting over a stream that leads to the server or to a proxy.
 
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
@@ -17,8 +17,8 @@ use crate::adapter::connect::{Connector, HTTP_1_1, ProxyTunnel};
 use crate::adapter::{ConnectStep, Error};
 use crate::handshake::{ClientRequest, Uri};
 
-/// Goes through the proxy, does the TLS handshake, and opens the WebSocket:
-/// each step within the time of a handshake.
+/// Opens the tunnel through the proxy, does the TLS handshake, and opens the WebSocket,
+/// each within the handshake timeout.
 pub(in crate::adapter) async fn connect<T: Transport>(
     io: T,
     request: &ClientRequest,
@@ -30,7 +30,7 @@ pub(in crate::adapter) async fn connect<T: Transport>(
         .await
 }
 
-/// Goes through the proxy and does the TLS handshake, for this protocol.
+/// Opens the tunnel through the proxy and does the TLS handshake, for this protocol.
 pub(in crate::adapter) async fn establish<T: Transport>(
     mut io: T,
     uri: &Uri,
@@ -39,9 +39,9 @@ pub(in crate::adapter) async fn establish<T: Transport>(
 ) -> Result<MaybeTls<T>, Error> {
     let timeout = connector.config().settings().timeouts.handshake.duration();
     if let Some(mut tunnel) = connector.tunnel(uri)? {
-        // RFC 9113 §3.4: a server of HTTP/2 may speak before its client does, so
-        // nothing may be read that the proxy did not send. In TLS, and with
-        // HTTP/1.1, what follows is an error.
+        // RFC 9113 §3.4: an HTTP/2 server can send before its client does, so nothing
+        // may be read after the proxy's answer. In TLS, and with HTTP/1.1, bytes after
+        // it are an error.
         let speaks_first = alpn != HTTP_1_1 && !uri.is_secure();
         let mut buf = vec![0; if speaks_first { 1 } else { 1024 }];
         within(&mut io, timeout, ConnectStep::Proxy, |io, cx| {
@@ -72,18 +72,18 @@ async fn secure<T: Transport>(
             .map_err(|error| ConnectStep::Tls.failed(error))
     })
     .await?;
-    // A server without ALPN speaks HTTP/1.1, and no other (RFC 9113 §3.2).
+    // A server without ALPN supports only HTTP/1.1 (RFC 9113 §3.2).
     if alpn != HTTP_1_1 && tls.alpn() != Some(alpn) {
         let error = io::Error::new(
             io::ErrorKind::Unsupported,
-            "the server speaks HTTP/1.1 only",
+            "the server supports only HTTP/1.1",
         );
         return Err(ConnectStep::Tls.failed(error));
     }
     Ok(MaybeTls::Tls(std::boxed::Box::new(tls)))
 }
 
-/// A step, or that it took too long.
+/// Limits the time of a step.
 async fn within<T: Transport>(
     io: &mut T,
     timeout: Option<Duration>,

@@ -1,8 +1,8 @@
 //! The loop of [`Connection`] as a set of polls, written once for all runtimes
 //! and for both halves of a split.
 //!
-//! Knows how bytes and time pass between a transport and the state machine;
-//! knows no rule of the protocol and no runtime.
+//! Moves bytes and time between a transport and the state machine. It contains no rule
+//! of the protocol and does not depend on a runtime.
 
 use std::boxed::Box;
 use std::io;
@@ -29,36 +29,36 @@ pub(super) struct Driver<T> {
     pub(super) ws: Connection,
     pub(super) read_buffer: ReadBuffer,
     pub(super) write_queue: WriteQueue,
-    /// As a client: what opened the connection, until it is taken.
+    /// As a client: the response that opened the connection, until it is taken.
     pub(super) response: Option<Response>,
     auto_replies: AutoReplies,
-    /// The position in the output after the last ping or pong of the
-    /// application's own.
+    /// The position in the output after the last ping or pong that the application sent.
     pub(super) control_end: u64,
-    /// The event that ended the connection, to be returned once what is owed
-    /// has left.
+    /// The event that ended the connection, to be returned once the unsent bytes are
+    /// written.
     pub(super) last_event: Option<Box<Event<'static>>>,
-    /// How far the end of the outgoing direction is.
+    /// The progress of shutting down the write direction.
     pub(super) shutdown: Shutdown,
-    /// Counts reads, as the clock is not looked at with each.
+    /// Counts reads, because the clock is not read with each of them.
     reads: u32,
-    /// Writing failed: nothing more leaves.
+    /// Set if writing failed, so that nothing more is sent.
     pub(super) write_error: Option<io::ErrorKind>,
-    /// Nothing is read or written any more.
+    /// Whether reading and writing have ended.
     pub(super) is_finished: bool,
-    /// The pieces of a message that came so far, where they are to be joined.
+    /// The pieces of an incomplete message, if they are to be joined.
     partial: Option<Box<Assembler>>,
 }
 
-/// How many reads one poll makes, and how many events it handles, before other
-/// tasks of the thread have their turn.
+/// How many reads one poll makes, and how many events it handles, before it yields to
+/// other tasks.
 const MAX_READS: u32 = 16;
 
-/// A read of this many bytes may bring more control frames than a second may.
+/// A read of this many bytes can contain more control frames than are allowed in one
+/// second.
 const LONG_READ_LEN: usize = 1024;
 const MAX_EVENTS: u32 = 1024;
 
-/// The end of the outgoing direction.
+/// The state of the write direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Shutdown {
     NotYet,
@@ -87,8 +87,8 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// The next message; a request is accepted, and pieces are joined. There is
-    /// none after the peer's close frame, though messages may still be sent.
+    /// The next message; a request is accepted, and pieces are joined. Returns `None`
+    /// after the peer's close frame, even if messages can still be sent.
     pub(super) fn poll_message(
         &mut self,
         cx: &mut Context<'_>,
@@ -128,7 +128,7 @@ impl<T: Transport> Driver<T> {
                 let event = self.receive();
                 let is_last = is_last(&self.ws, event.as_ref());
                 if !is_last && event.is_some() {
-                    // The application may take its time with it.
+                    // The application can take a long time to answer.
                     self.release();
                     return Poll::Ready(Ok(event));
                 }
@@ -143,7 +143,7 @@ impl<T: Transport> Driver<T> {
         yield_now(cx)
     }
 
-    /// Reads once and passes each event to `handle`, borrowed. `false` once the
+    /// Reads once and passes each event to `handle`, borrowed. Returns `false` once the
     /// connection is closed.
     pub(super) fn poll_drive(
         &mut self,
@@ -183,7 +183,7 @@ impl<T: Transport> Driver<T> {
             + self.response.as_ref().map_or(0, Response::memory_usage)
     }
 
-    /// The next event in what was read.
+    /// The next event in the bytes that were read.
     pub(super) fn receive(&mut self) -> Option<Event<'static>> {
         let before = self.ws.counters().sent.bytes;
         let event = self
@@ -194,8 +194,7 @@ impl<T: Transport> Driver<T> {
         event
     }
 
-    /// Counts what was appended since so many bytes were: the peer made us
-    /// send it.
+    /// Counts what was appended after position `before` as automatic replies.
     fn count_auto_replies(&mut self, before: u64) {
         let after = self.ws.counters().sent.bytes;
         self.auto_replies.count(before, after);
@@ -207,7 +206,7 @@ impl<T: Transport> Driver<T> {
         self.auto_replies.is_flood(written_len, max)
     }
 
-    /// The position in the output up to which it has left.
+    /// The position in the output up to which it was sent.
     pub(super) fn written_len(&self) -> u64 {
         let appended = self.ws.counters().sent.bytes;
         appended.saturating_sub(self.write_queue.len() as u64)
@@ -217,8 +216,8 @@ impl<T: Transport> Driver<T> {
         self.ws.config().settings().max_unsent_len
     }
 
-    /// How far the life of the connection has come: when it moves on, there
-    /// may be a new deadline to keep, or nothing to wait for any more.
+    /// The progress of the connection: when it changes, there can be a new deadline, or
+    /// nothing more to wait for.
     pub(super) fn progress(&self) -> [bool; 4] {
         [
             self.ws.is_open(),
@@ -228,8 +227,8 @@ impl<T: Transport> Driver<T> {
         ]
     }
 
-    /// Reads once, while what is owed leaves. The clock comes last: what has
-    /// arrived in time counts.
+    /// Reads once, and writes unsent bytes meanwhile. The clock is read last, so that
+    /// what arrived in time counts.
     pub(super) fn poll_fill(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if self.read_buffer.has_rest() {
             return Poll::Ready(Err(SendError::NotOpen.into()));
@@ -247,7 +246,7 @@ impl<T: Transport> Driver<T> {
             if self.ws.is_closed() || self.ws.outcome().is_some() != was_over {
                 return Poll::Ready(Ok(()));
             }
-            // A ping was due.
+            // A keepalive ping was appended.
             if !is_late && self.ws.counters().sent.bytes == appended {
                 self.release();
                 return Poll::Pending;
@@ -255,18 +254,18 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// A peer that always has something to be read cannot outrun a deadline.
+    /// Enforces deadlines even if there is always something to read.
     fn tick_between_reads(&mut self, cx: &mut Context<'_>) {
         self.reads = self.reads.wrapping_add(1);
         let is_long = self.read_buffer.rest_len() >= LONG_READ_LEN;
         if is_long || !self.write_queue.is_empty() || self.reads.is_multiple_of(16) {
-            // What was read has not been received yet, so silence means nothing.
+            // What was read has not been received yet, so it does not count as silence.
             let _ = self.poll_deadline(cx, false);
         }
     }
 
-    /// Writes what can leave. A transport that is broken is still read: what
-    /// the peer had sent counts.
+    /// Writes as much as possible. If writing fails, the transport is still read, because
+    /// the peer may have sent something before.
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let flushed = self.write_queue.poll_flush(cx, &mut self.io);
         flushed.map(|flushed| {
@@ -277,14 +276,14 @@ impl<T: Transport> Driver<T> {
         })
     }
 
-    /// Reads once, over what was taken, into a buffer of the thread's.
+    /// Reads once into a buffer of the thread.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(buf) = self.read_buffer.take_buf() {
             buffers::put_read(buf);
         }
         let mut buf = buffers::take_read();
         let read = self.io.poll_read(cx, &mut buf).map(|read| match read {
-            // TLS says so of a stream that was cut off.
+            // TLS reports this for a truncated stream.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
             read => read,
         });
@@ -296,8 +295,8 @@ impl<T: Transport> Driver<T> {
         read.map_ok(|_| ())
     }
 
-    /// Reports the time and the transport to the state machine. Ready if a
-    /// deadline has come already.
+    /// Passes the time and the state of the transport to the state machine. Ready if a
+    /// deadline has already come.
     pub(super) fn poll_deadline(&mut self, cx: &mut Context<'_>, is_reading: bool) -> Poll<()> {
         let Some(now) = self.io.now() else {
             return Poll::Pending;

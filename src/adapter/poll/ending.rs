@@ -1,5 +1,5 @@
-//! How a connection ends: what is owed leaves, the outgoing direction is ended,
-//! and a peer that may still be sending is read until it ends the other one.
+//! How a connection ends: the unsent bytes are written, the write direction is shut
+//! down, and the peer is read until it closes the other direction.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -15,7 +15,7 @@ impl<T: Transport> Driver<T> {
     /// Handles an error of the stream as its end.
     pub(super) fn end_with_error(&mut self, error: io::Error) -> Result<(), Error> {
         let was_over = self.ws.outcome().is_some();
-        // The outcome is that of a stream that ended; the error says why.
+        // The outcome is the end of the stream; the error has the cause.
         self.ws
             .receive(&mut Input::new(&mut []), self.write_queue.out());
         self.finish();
@@ -23,36 +23,36 @@ impl<T: Transport> Driver<T> {
         if was_over { Ok(()) } else { Err(error.into()) }
     }
 
-    /// Whether nothing more is received: what is owed leaves, and that is all.
+    /// Whether nothing more is received, so that only unsent bytes are left to write.
     pub(super) fn is_over(&self) -> bool {
         self.is_finished || self.ws.is_closed() || self.last_event.is_some() && !self.can_linger()
     }
 
-    /// Whether the peer is waited for after a failure: without a clock nothing
-    /// would end that.
+    /// Whether to wait for the peer after a failure. Without a clock, nothing would end
+    /// the wait.
     fn can_linger(&self) -> bool {
         self.io.now().is_some()
     }
 
-    /// Sees a closing handshake in which both close frames have passed to the end
-    /// of the stream: a transport that is dropped earlier, with pongs unread, is
-    /// reset, and the peer may lose what was sent last.
+    /// After both close frames were exchanged, waits for the end of the stream. If the
+    /// transport is dropped earlier, with unread pongs, it is reset, and the peer can
+    /// lose what was sent last.
     pub(super) fn poll_closed(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         let is_clean = self.ws.outcome().is_some_and(|outcome| outcome.clean);
         if !is_clean || !self.can_linger() {
             return Poll::Ready(());
         }
-        // After the last event: what comes is discarded.
+        // After the last event, received bytes are discarded.
         self.receive();
         if !self.is_over() && ready!(self.poll_fill(cx)).is_ok() {
-            // A peer that goes on sending leaves others their turn.
+            // Yields to other tasks, even if the peer goes on sending.
             return yield_now(cx);
         }
         self.poll_end(cx)
     }
 
-    /// Writes what is owed and ends the stream. After a failure the peer may be
-    /// in the middle of sending: it is read until it ends the stream too.
+    /// Writes the unsent bytes and shuts down the stream. After a failure, the peer may
+    /// still be sending: it is read until it closes the stream too.
     pub(super) fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         while !self.is_finished {
             let is_shut = self.poll_write(cx).is_ready() && self.poll_shutdown(cx).is_ready();
@@ -63,14 +63,14 @@ impl<T: Transport> Driver<T> {
                 if read.is_err() {
                     self.finish();
                 }
-                // After the last event: what comes is discarded.
+                // After the last event, received bytes are discarded.
                 self.receive();
-                // A peer that goes on sending leaves others their turn.
+                // Yields to other tasks, even if the peer goes on sending.
                 let _ = self.poll_deadline(cx, false);
                 return yield_now(cx);
             } else {
                 let late = self.poll_deadline(cx, true);
-                // At the end of the wait there is no deadline that would wake.
+                // After the wait, there is no deadline that would wake the task.
                 let has_waited = waits && !self.ws.is_lingering();
                 if !has_waited {
                     ready!(late);
@@ -83,7 +83,7 @@ impl<T: Transport> Driver<T> {
     fn poll_shutdown(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if self.shutdown != Shutdown::Done {
             self.shutdown = Shutdown::Pending;
-            // An error of the stream ends it too.
+            // If this fails, the stream has ended too.
             let _ = ready!(self.io.poll_shutdown(cx));
             self.shutdown = Shutdown::Done;
         }
@@ -97,7 +97,7 @@ impl<T: Transport> Driver<T> {
         self.release();
     }
 
-    /// The last event; a failure is an error.
+    /// The last event. A failure is returned as an error.
     pub(super) fn take_last_event(&mut self) -> Result<Option<Event<'static>>, Error> {
         match self.last_event.take().map(|event| *event) {
             Some(Event::Failed(failure)) => Err(failure.into()),

@@ -1,4 +1,4 @@
-//! What the application sends: when there is room for it, and how it is taken.
+//! Sending: waits for room, and queues messages.
 
 use std::io;
 use std::task::{Context, Poll, ready};
@@ -14,15 +14,15 @@ use crate::deflate::Compress;
 use crate::error::{ConnectionError, SendError};
 use crate::message::{MessageRef, Prepared};
 
-/// A payload of this many bytes leaves without being copied, where the
-/// transport can write header and payload at once.
+/// A payload of this length is not copied, if the transport can write header and payload
+/// at once.
 const MIN_ZERO_COPY_LEN: usize = 16 * 1024;
 
-/// A prepared message of this many bytes is shared: copying fewer is faster.
+/// A prepared message of this length is shared. Copying a shorter one is faster.
 const MIN_SHARED_LEN: usize = 2 * 1024;
 
 impl<T: Transport> Driver<T> {
-    /// Writes and flushes all that is unsent.
+    /// Writes all unsent bytes and flushes the transport.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         if let Some(kind) = self.write_error {
             return Poll::Ready(Err(io::Error::from(kind).into()));
@@ -39,7 +39,7 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Sends a close frame, unless there was one.
+    /// Sends a close frame, unless one was sent.
     pub(super) fn poll_close(
         &mut self,
         cx: &mut Context<'_>,
@@ -62,15 +62,15 @@ impl<T: Transport> Driver<T> {
         self.poll_flush(cx)
     }
 
-    /// Whether a message of this length can be taken now. One that is longer
-    /// than the bound can, where it is alone.
+    /// Whether a message of this length can be queued now. One that is longer than the
+    /// limit can be queued if nothing else is.
     pub(super) fn has_room(&self, len: usize) -> bool {
         let unsent_len = self.write_queue.len();
         unsent_len == 0 || unsent_len.saturating_add(len) <= self.max_unsent_len()
     }
 
-    /// Takes a ping or pong of the application's own once the one before has
-    /// left: those whose futures are dropped and made anew do not pile up.
+    /// Queues a ping or pong of the application once the previous one was sent, so that
+    /// they do not pile up if futures are dropped and repeated.
     pub(super) fn poll_control(
         &mut self,
         cx: &mut Context<'_>,
@@ -87,7 +87,7 @@ impl<T: Transport> Driver<T> {
         Poll::Ready(Ok(()))
     }
 
-    /// Takes a message once there is room for it.
+    /// Queues a message once there is room for it.
     pub(super) fn poll_take(
         &mut self,
         cx: &mut Context<'_>,
@@ -115,7 +115,7 @@ impl<T: Transport> Driver<T> {
         Poll::Ready(Ok(self.ws.send_with(message, choice, out)?))
     }
 
-    /// Takes a prepared message once there is room for it.
+    /// Queues a prepared message once there is room for it.
     pub(super) fn poll_take_prepared(
         &mut self,
         cx: &mut Context<'_>,
@@ -125,9 +125,8 @@ impl<T: Transport> Driver<T> {
         Poll::Ready(self.take_prepared(prepared))
     }
 
-    /// Takes a message, to leave with what waits already. A large one of a
-    /// server is shared if it is owned, and else leaves at once as far as it
-    /// can.
+    /// Queues a message. A large message of a server is not copied: if it is owned, it is
+    /// shared, and otherwise as much as possible is written at once.
     pub(super) fn take(
         &mut self,
         cx: Option<&mut Context<'_>>,
@@ -150,8 +149,8 @@ impl<T: Transport> Driver<T> {
         Ok(())
     }
 
-    /// Writes what waits and a payload after it, as far as possible at once.
-    /// Returns how much of the payload left; `poll_flush` reports why no more did.
+    /// Writes the unsent bytes and then a payload, as far as possible at once. Returns how
+    /// much of the payload was written; `poll_flush` reports an error.
     fn write_through(&mut self, cx: &mut Context<'_>, payload: &[u8]) -> usize {
         let mut left = 0;
         while let Some(rest @ [_, ..]) = payload.get(left..)
@@ -162,7 +161,7 @@ impl<T: Transport> Driver<T> {
         left
     }
 
-    /// Takes a prepared message, a long one by reference.
+    /// Queues a prepared message. A long one is shared.
     fn take_prepared(&mut self, prepared: &Prepared) -> Result<(), Error> {
         if prepared.payload().len() < MIN_SHARED_LEN {
             return Ok(self.ws.send_prepared(prepared, self.write_queue.out())?);

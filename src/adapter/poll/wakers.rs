@@ -1,12 +1,10 @@
-//! The wakers of the tasks that wait on one connection: of an unsplit one those
-//! that receive and send, mostly the same task, and of a split one a task for
-//! each half.
+//! The wakers of the tasks that wait on one connection: the tasks that receive and send
+//! on an unsplit connection, usually the same one, or a task for each half.
 //!
-//! A transport keeps one waker for each direction, and each task may make it
-//! read and write: automatic replies leave with any call, and TLS may have to
-//! write before it can read. So where there is more than one task, the
-//! transport is given a waker that wakes all that wait, and no wake-up can be
-//! lost.
+//! A transport stores one waker for each direction, and each task can make it read and
+//! write: automatic replies are sent by any call, and TLS may have to write before it can
+//! read. So with more than one task, the transport is given a waker that wakes all of
+//! them, and no wake-up is lost.
 
 use std::boxed::Box;
 use std::sync::{Arc, PoisonError};
@@ -27,7 +25,7 @@ pub(super) struct WakerSet(Mutex<Vec<Slot>>);
 struct Slot {
     is_taken: bool,
     waker: Option<Waker>,
-    /// It waits for nothing but the end of the connection.
+    /// Whether it waits only for the end of the connection.
     awaits_end: bool,
 }
 
@@ -39,8 +37,8 @@ pub(super) struct Registration {
 }
 
 impl WakerSet {
-    /// Remembers the waker of a task that is about to be polled. First: what
-    /// happens during the poll must not be missed.
+    /// Stores the waker of a task that is about to be polled, so that nothing that happens
+    /// during the poll is missed.
     fn register(&self, index: usize, waker: &Waker, awaits_end: bool) {
         let known = self.with(index, |slot| {
             slot.awaits_end = awaits_end;
@@ -49,11 +47,11 @@ impl WakerSet {
                 _ => slot.waker.replace(waker.clone()),
             }
         });
-        // Not under the lock: it may be the last of a task that is dropped.
+        // Not under the lock: this can drop the task.
         drop(known);
     }
 
-    /// The task does not wait any more, and is not woken for nothing.
+    /// The task no longer waits, and is not woken.
     fn unregister(&self, index: usize) {
         drop(self.with(index, |slot| slot.waker.take()));
     }
@@ -66,7 +64,7 @@ impl WakerSet {
                 let is_woken = should_wake(index, slot);
                 slot.waker.take_if(|_| is_woken)
             });
-            // Not under the lock: a task may be polled right here.
+            // Not under the lock: waking can poll a task.
             waker.inspect(Waker::wake_by_ref);
         }
     }
@@ -130,12 +128,12 @@ impl Registration {
         self.set.register(self.index, waker, false);
     }
 
-    /// This task waits for the end of the connection alone.
+    /// This task waits only for the end of the connection.
     pub(super) fn register_for_end(&self, waker: &Waker) {
         self.set.register(self.index, waker, true);
     }
 
-    /// This task does not wait any more.
+    /// This task no longer waits.
     pub(super) fn unregister(&self) {
         self.set.unregister(self.index);
     }
@@ -193,8 +191,8 @@ pub(super) struct HalfWakers {
 }
 
 impl SocketWakers {
-    /// A task is about to poll a half. Returns the waker for the transport
-    /// where it is not the task's own.
+    /// A task is about to poll a half. Returns the waker for the transport, if it is not
+    /// the task's own.
     pub(super) fn register(&mut self, half: Half, waker: &Waker) -> Option<Waker> {
         let (is_reader, is_writer) = (half == Half::Reader, half == Half::Writer);
         match self {
@@ -229,7 +227,7 @@ impl SocketWakers {
         Some(registration.shared_waker())
     }
 
-    /// The task of a half does not wait any more.
+    /// The task of a half no longer waits.
     pub(super) fn unregister(&mut self, half: Half) {
         if let Self::OneTask { reads, writes, .. } = self {
             match half {

@@ -1,4 +1,4 @@
-//! What is to be written, in its order.
+//! The unsent bytes, in order.
 
 use std::collections::VecDeque;
 use std::io::{self, IoSlice};
@@ -19,27 +19,26 @@ pub(super) struct WriteQueue {
     shared: VecDeque<Bytes>,
     shared_len: usize,
     out: Vec<u8>,
-    /// How many bytes the transport took that it may not have flushed.
+    /// How many bytes the transport has accepted and may not have flushed.
     unflushed_len: usize,
 }
 
-/// More than this is not moved to the front when a part of it left: a long
-/// message that leaves in many writes is written in linear time.
+/// Up to this many bytes are moved to the front after a partial write. Longer ones are
+/// not, so that a long message is written in linear time.
 const MAX_MOVED_LEN: usize = 16 * 1024;
 
-/// A poll writes so many bytes, and then others of the thread have their turn,
-/// and the other half of a split.
+/// A poll writes this many bytes, and then yields to other tasks and to the other half.
 const MAX_WRITTEN_LEN: usize = 1024 * 1024;
 
-/// A transport that buffers is flushed after so many bytes: what it holds leaves
-/// unseen, and must leave within the write deadline.
+/// A transport that buffers is flushed after this many bytes, because what it holds must
+/// be sent within the write deadline.
 const MAX_UNFLUSHED_LEN: usize = 64 * 1024;
 
-/// How many pieces leave in one write.
+/// How many slices are written at once.
 const MAX_SLICES: usize = 16;
 
 impl WriteQueue {
-    /// Where the state machine appends.
+    /// The buffer that the state machine appends to.
     pub(super) fn out(&mut self) -> &mut Vec<u8> {
         if self.out.capacity() == 0 {
             self.out = buffers::take_write();
@@ -47,8 +46,8 @@ impl WriteQueue {
         &mut self.out
     }
 
-    /// How many bytes leave besides those of `out`: also those that the
-    /// transport holds, as far as it says so, or as far as it was not flushed.
+    /// How many bytes are unsent besides those of `out`. Includes those that the transport
+    /// holds: as many as it reports, or all that were not flushed.
     pub(super) fn buffered_len(&self, io: &impl Transport) -> usize {
         let held_len = match io.buffered_len() {
             0 => self.unflushed_len,
@@ -57,7 +56,7 @@ impl WriteQueue {
         self.shared_len.saturating_add(held_len)
     }
 
-    /// How many bytes wait to leave.
+    /// How many bytes are unsent.
     pub(super) const fn len(&self) -> usize {
         self.shared_len + self.out.len()
     }
@@ -77,7 +76,7 @@ impl WriteQueue {
         self.shared.push_back(bytes);
     }
 
-    /// What waits to leave.
+    /// The unsent bytes.
     pub(super) fn into_unsent(self) -> Vec<u8> {
         let mut unsent = Vec::with_capacity(self.len());
         for bytes in &self.shared {
@@ -87,12 +86,12 @@ impl WriteQueue {
         unsent
     }
 
-    /// Forgets all: nothing more leaves.
+    /// Discards all unsent bytes.
     pub(super) fn clear(&mut self) {
         *self = Self::default();
     }
 
-    /// Writes all and flushes the stream.
+    /// Writes all unsent bytes and flushes the stream.
     pub(super) fn poll_flush(
         &mut self,
         cx: &mut Context<'_>,
@@ -122,7 +121,7 @@ impl WriteQueue {
         Poll::Ready(Ok(()))
     }
 
-    /// Writes once, what waits and `then`. Returns how much of `then` left.
+    /// Writes the unsent bytes and `then` once. Returns how much of `then` was written.
     pub(super) fn poll_write(
         &mut self,
         cx: &mut Context<'_>,
@@ -134,7 +133,7 @@ impl WriteQueue {
         }
         let slices = &mut [IoSlice::new(&[]); MAX_SLICES];
         let Poll::Ready(written) = io.poll_write(cx, self.slices(then, slices)) else {
-            // Of a transport that does not buffer, what it took has left.
+            // A transport that does not buffer has sent what it accepted.
             if let Poll::Ready(Err(error)) = self.poll_flush_io(cx, io) {
                 return Poll::Ready(Err(error));
             }
@@ -150,7 +149,7 @@ impl WriteQueue {
         Poll::Ready(Ok(len - own))
     }
 
-    /// Gives the buffer back if nothing is left in it.
+    /// Releases the buffer if it is empty.
     pub(super) fn release(&mut self) {
         if self.is_empty() {
             self.shared = VecDeque::new();
@@ -190,7 +189,7 @@ impl WriteQueue {
             }
             let buf = self.shared.pop_front().map(Bytes::try_into_mut);
             if let Some(Ok(buf)) = buf {
-                // Nobody else has it: to be written to again.
+                // It has no other owner, so it can be reused.
                 buffers::put_write(buf.into());
             }
         }
