@@ -107,7 +107,7 @@ fn compare(len: usize, takeover: bool, messages: &[String]) {
         }
     };
     let times = in_turns(ours, bare);
-    // What is received over and over must not refer to what came before.
+    // What is received repeatedly must not refer to earlier messages.
     let (mut sender, mut wire) = (open(Role::Server, takeover), Vec::new());
     let mut payloads = Vec::new();
     for message in messages {

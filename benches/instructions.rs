@@ -158,7 +158,7 @@ fn payload(pattern: &str, len: usize) -> Vec<u8> {
     payload
 }
 
-/// A message as a client sends it, with pings behind it.
+/// A message as a client sends it, followed by pings.
 fn message(
     (opcode, pattern): (Opcode, &str),
     len: usize,
@@ -261,7 +261,7 @@ fn make(count: usize) {
     }
 }
 
-/// A peer that sends the same bytes for ever, and takes all.
+/// A peer that sends the same bytes forever, and reads everything.
 struct Peer {
     bytes: Vec<u8>,
     at: Cell<usize>,

@@ -1,8 +1,8 @@
-//! Sends the lines of its standard input as messages and prints what comes:
+//! Sends the lines of its standard input as messages and prints what it receives:
 //! `cargo run --example client ws://127.0.0.1:9001`
 //!
-//! With `--features deflate` before `--example` and `--deflate` behind the URL
-//! it offers permessage-deflate.
+//! With `--features deflate` before `--example` and `--deflate` after the URL, it
+//! offers permessage-deflate.
 
 use std::error::Error;
 use std::{env, io, thread};

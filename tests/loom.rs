@@ -84,7 +84,7 @@ fn config() -> Config {
 }
 
 // Requirements 10 and 12: the network becomes ready whenever it likes; both
-// halves come to their end, and the pong leaves with either.
+// halves finish, and either of them sends the pong.
 #[test]
 fn both_halves_come_to_their_end() {
     let mut model = loom::model::Builder::new();

@@ -1,5 +1,5 @@
-//! Opens WebSockets over one connection of HTTP/2, within TLS, all at once; each
-//! says its number and tells what comes back.
+//! Opens several WebSockets over one HTTP/2 connection with TLS; each sends its number and
+//! prints the answer.
 //! `cargo run --release -p sansocket-apps --bin h2_client [URL] [CERT]`, beside `h2_echo`.
 
 use std::env;

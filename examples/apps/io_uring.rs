@@ -88,8 +88,8 @@ impl Client<'_> {
         Ok(())
     }
 
-    /// Hands the output to the kernel until all of it has left, or until the
-    /// write deadline passes: the kernel holds the buffer meanwhile.
+    /// Passes the output to the kernel until all of it is written, or until the write
+    /// deadline passes. The kernel owns the buffer meanwhile.
     async fn write(&mut self) -> io::Result<()> {
         while !self.out.is_empty() {
             let out = mem::take(&mut self.out);

@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use sansocket::{Connection, Event, Request};
 use sansocket_fuzz::{Cuts, config, feed, with_lines};
 
-/// The value of a field that stands there once.
+/// The value of a field that occurs once.
 fn only<'r>(request: &'r Request, name: &'r str) -> &'r [u8] {
     let values: Vec<_> = request.headers().get_all(name).collect();
     assert_eq!(values.len(), 1, "{name}");

@@ -10,7 +10,7 @@ use sansocket_fuzz::{Cuts, config, feed, open, peer_of};
 enum Sent {
     Text(String),
     Binary(Vec<u8>),
-    /// A binary message of fragments, with a ping behind each.
+    /// A binary message of fragments, with a ping after each.
     Fragments(Vec<Vec<u8>>),
     Ping([u8; 3]),
     Pong([u8; 3]),

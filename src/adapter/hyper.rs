@@ -83,10 +83,12 @@ use crate::upgrade::Offer;
 /// It has the methods of [`tokio::WebSocket`], where they are listed.
 pub type WebSocket = poll::WebSocket<tokio::Io<TokioIo<Upgraded>>>;
 
-/// The receiving half of a [`WebSocket`], for one task.
+/// The receiving half of a [`WebSocket`], for one task. It has the methods of
+/// [`tokio::Reader`], where they are listed.
 pub type Reader = tokio::Reader<TokioIo<Upgraded>>;
 
-/// The sending half of a [`WebSocket`], for another task.
+/// The sending half of a [`WebSocket`], for another task. It has the methods of
+/// [`tokio::Writer`], where they are listed.
 pub type Writer = tokio::Writer<TokioIo<Upgraded>>;
 
 /// Answers a request with the answer that `answer` returns. Returns the response for
@@ -137,15 +139,15 @@ pub fn upgrade<B, R: From<Vec<u8>>>(
     (response, upgrade)
 }
 
-/// As [`upgrade`], and runs `handler` on the WebSocket in a task of its own.
-/// Returns the response for hyper.
+/// Answers a request like [`upgrade`], and spawns a task that runs `handler` on the
+/// WebSocket. Returns the response for hyper.
 ///
-/// What `handler` returns is discarded. It is not called if the connection ends
-/// before hyper has sent the response.
+/// The result of `handler` is discarded. It is not called if the connection ends before
+/// hyper has sent the response.
 ///
 /// # Panics
 ///
-/// Outside of a tokio runtime.
+/// If called outside of a tokio runtime.
 ///
 /// ```no_run
 /// use sansocket::{Config, Request, hyper as ws};

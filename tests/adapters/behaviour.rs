@@ -368,7 +368,7 @@ fn prepared_message_is_fed_to_many() {
     }
 }
 
-/// How a connection ends, and what is told of it.
+/// How a connection ends, and what is reported.
 struct Ending {
     name: &'static str,
     bytes: Vec<u8>,

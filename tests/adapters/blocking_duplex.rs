@@ -259,7 +259,7 @@ fn blocked_writer_ends_with_the_reader_without_a_write_deadline() {
         .with_close_timeout(ms(200));
     let (mut reader, mut writer) = upgraded(stream, Role::Client, &config).split();
     let reading = thread::spawn(move || (timeout_of(reader.next()), reader));
-    // The ping has left before the message, or its deadline would not run.
+    // The ping was sent before the message, or its deadline would not run.
     peer.read_exact(&mut [0; 2]).unwrap();
     let writing = thread::spawn(move || writer.send(vec![0; 32 << 20]));
     let (read, written) = within(Duration::from_secs(5), move || {

@@ -15,7 +15,7 @@ pub(crate) struct Duplex(Rc<RefCell<Ends>>);
 pub(crate) struct Ends {
     /// What is there to be read.
     pub(crate) incoming: VecDeque<u8>,
-    /// Nothing will come behind it: end of stream, or this error.
+    /// Nothing follows: the end of the stream, or this error.
     pub(crate) ended: Option<Result<(), ErrorKind>>,
     /// At most so many bytes a read.
     pub(crate) read_len: usize,

@@ -211,8 +211,8 @@ async fn exchange(
             match manner {
                 Manner::SlowReader => sleep(Duration::from_millis(5)).await,
                 Manner::Abort(after) if echoed > after => break,
-                // In a task of its own: it waits until what is unsent has left,
-                // and for that somebody must receive.
+                // In another task: it waits until the unsent bytes are written, and
+                // for that this task must receive.
                 Manner::Close(after) if echoed == after + 1 => {
                     let mut closer = closer.clone();
                     tokio::spawn(async move { closer.close(1000, "").await.is_ok() });
@@ -233,8 +233,8 @@ async fn exchange(
 }
 
 async fn client(addr: SocketAddr, mut noise: Noise, until: Instant, account: &Account) {
-    // What the server owes to all clients when they close may take a busy machine
-    // minutes.
+    // On a busy machine, the server can take minutes to send everything to all clients
+    // that are closing.
     let config = Config::new().with_close_timeout(MAX_CLOSING);
     let request = ClientRequest::to("ws://localhost/").unwrap();
     while Instant::now() < until {

@@ -211,7 +211,7 @@ async fn peer_that_never_answers_is_given_up_after_the_shutdown() {
     }
 }
 
-// The second shutdown waits until the peer has everything, but not for ever.
+// The second shutdown waits until the peer has everything, but not forever.
 #[tokio::test(start_paused = true)]
 async fn second_shutdown_ends_at_the_close_deadline() {
     for role in ROLES {
@@ -258,7 +258,8 @@ async fn peer_that_ends_the_transport_after_its_close_frame_loses_nothing_sent()
     }
 }
 
-// What is left of a tunnel answers as before, and owes what came meanwhile.
+// The WebSocket of a tunnel answers close frames again, and the application answers one
+// that was received before.
 #[tokio::test]
 async fn socket_out_of_a_tunnel_closes_as_others() {
     let (near, mut far) = duplex(4096);

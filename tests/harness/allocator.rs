@@ -30,7 +30,7 @@ pub(crate) struct Used {
     pub(crate) peak: isize,
 }
 
-/// Does the work and tells what it used.
+/// Does the work and returns what it used.
 pub(crate) fn measure<T>(work: impl FnOnce() -> T) -> (T, Used) {
     let before = COUNTS.get();
     COUNTS.set(Counts {

@@ -168,8 +168,8 @@ fn endpoint_answers_a_ping_flood_with_at_most_twice_its_bytes() {
             let out = feed(&mut ws, [&*pings]).out;
             assert!(!out.is_empty());
             let amplification = out.len() as f64 / pings.len() as f64;
-            // RFC 6455 §5.1 and §5.5.3: a client owes a ping of 2 bytes a masked
-            // pong of 6. Four bytes of key are more than the rest up to there.
+            // RFC 6455 §5.1 and §5.5.3: a client answers a ping of 2 bytes with a masked
+            // pong of 6, because of the key of 4 bytes.
             let limit = if role == Role::Client && payload.len() < 2 {
                 3.0
             } else {

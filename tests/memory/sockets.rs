@@ -86,8 +86,8 @@ fn idle_connection_holds_little() {
     assert!(connections.iter().all(|ws| ws.memory_usage() < 512));
 }
 
-// Buffers are given back before the application goes on: while it works, and
-// after a large message has left.
+// Buffers are released before the application continues: while it works, and after a
+// large message was sent.
 #[test]
 fn working_application_holds_no_buffers() {
     let runtime = tokio::runtime::Builder::new_current_thread()

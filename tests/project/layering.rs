@@ -111,7 +111,7 @@ impl Source {
         })
     }
 
-    /// How far below the root's module this file's module stands.
+    /// The depth of this file's module below the root module.
     fn depth(&self) -> usize {
         let parts = self.path.iter().count();
         if self.path.ends_with("mod.rs") {
@@ -186,7 +186,7 @@ fn modules() -> impl Iterator<Item = Source> {
     })
 }
 
-/// The names behind each `crate::` in a line.
+/// The names after each `crate::` in a line.
 fn used(line: &str) -> impl Iterator<Item = &str> {
     line.split("crate::").skip(1).map(|rest| {
         let end = rest.find(|c: char| !c.is_alphanumeric() && c != '_');

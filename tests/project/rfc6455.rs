@@ -1,7 +1,7 @@
 //! Every MUST, MUST NOT, REQUIRED and SHALL of RFC 6455 §4 to §8 that binds an
 //! endpoint, beside the tests that show it.
 //!
-//! A rule that the sections state twice stands under both. A lower-case "must"
+//! A rule that two sections state is listed under both. A lower-case "must"
 //! that a peer can notice is here too (§5.4, §5.5.1, §5.5.3), and so is each
 //! part of the request that §4.2.1 makes a server check under one MUST. The
 //! words REQUIRED and SHALL do not occur in these sections.
@@ -16,7 +16,7 @@
 //!   else runs through the tunnel: the transport is the caller's.
 //! - §4.1, `Origin` in requests of browsers: a browser does not use this crate.
 //! - §5.2, that an extension specifies the length of its extension data: binds
-//!   authors of extensions. That it is negotiated stands under §5.8.
+//!   authors of extensions. That it is negotiated is listed under §5.8.
 //! - §5.4, the three rules on changing a fragmentation: bind intermediaries.
 //! - §5.5.1, that clients do not show the reason to end users: binds the
 //!   application; the documentation of `Close::reason` says it.
@@ -24,14 +24,14 @@
 use std::fs;
 use std::path::Path;
 
-/// A rule and what shows that it is kept.
+/// A rule and the tests that show that it is followed.
 struct Must {
     /// The section of RFC 6455.
     section: &'static str,
     /// What the rule says, in short.
     rule: &'static str,
     /// `path/file.rs::test`, or `path/file.rs::test#row` for one row of a
-    /// table that stands in the test or in a `const` that it names.
+    /// table in the test or in a `const` that it names.
     tests: &'static [&'static str],
 }
 
@@ -756,7 +756,7 @@ fn without_comments(source: &str) -> String {
         .collect()
 }
 
-/// Whether the row stands in the test or in a table that the test names.
+/// Whether the row is in the test or in a table that the test names.
 fn has_row(code: &str, test: &str, row: &str) -> bool {
     let row = format!("\"{row}\"");
     let words = test.split(|c: char| !c.is_alphanumeric() && c != '_');
@@ -764,7 +764,7 @@ fn has_row(code: &str, test: &str, row: &str) -> bool {
     test.contains(&row) || tables.any(|(_, table)| table.contains(&row))
 }
 
-/// The item at the left margin that begins so, behind what stands before it.
+/// The item at the left margin that starts with this, after the text before it.
 /// It ends where the next line begins with a closing bracket.
 fn item<'s>(code: &'s str, start: &str) -> Option<(&'s str, &'s str)> {
     let at = code.find(&format!("\n{start}"))? + 1;

@@ -36,7 +36,7 @@ fn cut_off(mut bytes: Vec<u8>) -> Vec<u8> {
     bytes
 }
 
-/// Takes all events of these bytes; none may be told.
+/// Receives these bytes, which must not cause an event.
 fn assert_ignores(ws: &mut Connection, bytes: &[u8]) {
     let outcome = ws.outcome().cloned();
     let told = feed(ws, [bytes]);

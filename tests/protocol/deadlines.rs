@@ -1,6 +1,6 @@
-//! Deadlines on a clock of the test's own, through the public API alone: what
-//! a silent, slow or unwilling peer is ended by, when, and what it is told, and
-//! that a slow but healthy one is not.
+//! Deadlines on a virtual clock, through the public API: which deadline ends a silent,
+//! slow or unwilling peer, when, and what is sent to it, and that a slow but healthy peer
+//! is not ended.
 
 use core::time::Duration;
 
@@ -328,8 +328,8 @@ fn failure_by_deadline_is_reported_with_any_input() {
     }
 }
 
-// A link of 20 kB/s is slow, not dead: our ping waits behind 4 MB, so its pong
-// cannot come.
+// A link of 20 kB/s is slow, not dead: our ping is queued after 4 MB, so its pong
+// cannot arrive yet.
 #[test]
 fn slow_download_is_not_a_dead_peer() {
     for role in ROLES {
@@ -396,7 +396,7 @@ fn close_behind_a_message_that_is_leaving_is_clean() {
     }
 }
 
-/// A connection that owes bytes, in every state in which it can.
+/// A connection with unsent bytes, in every state in which that is possible.
 fn owing() -> Vec<(&'static str, Clocked)> {
     let mut rows = Vec::new();
     for role in ROLES {
@@ -610,7 +610,7 @@ fn endpoint_that_only_sends_for_an_hour_is_not_failed() {
     }
 }
 
-// A driver that was busy reads what came meanwhile before anybody is failed.
+// A driver that was busy reads what was received meanwhile before the connection fails.
 #[test]
 fn busy_driver_fails_nobody_for_its_own_silence() {
     for role in ROLES {
@@ -743,7 +743,7 @@ fn latency_is_unknown_where_nobody_saw_the_ping_leave() {
     assert_eq!(ws.latency(), None);
 }
 
-// A handler that takes 20 s reads what came in 20 s at once.
+// After a handler that took 20 s, what was received in 20 s is read at once.
 #[test]
 fn control_frames_are_limited_by_the_seconds_that_they_took() {
     for role in ROLES {

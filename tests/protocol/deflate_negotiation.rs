@@ -84,7 +84,7 @@ fn check(lists: &[&str], config: &Config) -> Result<Option<String>, HandshakeErr
     }
 }
 
-/// A list in which `@` stands for the name.
+/// A list in which `@` is replaced by the name.
 fn full(list: &str) -> String {
     list.replace('@', NAME)
 }

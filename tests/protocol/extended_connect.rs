@@ -1,4 +1,4 @@
-//! Handshakes whose heads somebody else reads, over pairs of name and value:
+//! Handshakes whose heads another library reads, over pairs of name and value:
 //! upgrades of HTTP/1.1, and extended CONNECT (RFC 8441 §4 and §5, RFC 9220).
 
 use crate::wire::config;

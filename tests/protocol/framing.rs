@@ -67,7 +67,8 @@ fn send_all(role: Role, config: &Config) -> (Vec<u8>, Vec<Vec<u8>>) {
     (out, payloads)
 }
 
-/// Fails with this error and close code 1002, whatever the cut; tells nothing.
+/// Fails with this error and close code 1002 without other events, however the bytes are
+/// split.
 fn assert_fails(role: Role, bytes: &[u8], error: ProtocolError) {
     let told = every_cut(|| open(role, &config()), bytes);
     assert_eq!(
@@ -341,7 +342,7 @@ fn endpoint_fails_long_control_frame() {
                 let mut out = Vec::new();
                 Header::new(opcode, len).write(&mut out);
                 out[1] |= if role == Role::Server { 0x80 } else { 0 };
-                // As soon as the length shows it, whatever is missing behind.
+                // As soon as the length shows it, even if the rest is missing.
                 assert_fails(role, &out, ProtocolError::ControlFrameTooLong);
             }
         }

@@ -124,7 +124,7 @@ fn client_opens_on_valid_response() {
     }
 }
 
-// Requirement 20: what stands behind the head is read as frames.
+// Requirement 20: what follows the head is read as frames.
 #[test]
 fn frames_behind_the_head_are_received_at_every_cut() {
     let frames = wire(Role::Server).text("one").binary(b"two").ping(b"three");
@@ -188,7 +188,7 @@ fn client_reports_transport_that_does_not_open() {
     assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
 }
 
-// Requirement 19: what is added stands in a complete request.
+// Requirement 19: what is added is part of a complete request.
 #[test]
 fn client_sends_complete_request() {
     let request = ClientRequest::to("ws://example.com:9001/chat?room=1")

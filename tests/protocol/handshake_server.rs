@@ -1,5 +1,5 @@
 //! The opening handshake of a server (§4.2): what it accepts, what it refuses
-//! and with which status, and that nothing behind the head is lost or taken.
+//! and with which status, and that nothing after the head is lost or taken.
 
 use crate::drive::{END, every_cut, feed};
 use crate::wire::{config, wire};
@@ -31,7 +31,7 @@ fn with_field(field: &str) -> Vec<u8> {
     with("\r\n\r\n", &format!("\r\n{field}\r\n\r\n"))
 }
 
-/// A server that received this request and owes the answer.
+/// A server that received this request and has not answered it.
 fn asked(bytes: &[u8], config: &Config) -> (Connection, Request) {
     let mut ws = Connection::server(config);
     let mut bytes = bytes.to_vec();
@@ -842,7 +842,7 @@ fn server_reads_nothing_behind_refusal() {
     );
 }
 
-// Requirement 20: what stands behind the head is read as frames.
+// Requirement 20: what follows the head is read as frames.
 #[test]
 fn frames_behind_the_head_are_received_at_every_cut() {
     let frames = wire(Role::Client).text("one").binary(b"two").ping(b"three");

@@ -55,8 +55,8 @@ fn in_fragments() -> Config {
     config().with_delivery(Delivery::Fragments)
 }
 
-/// Ends with this error, close code in `out`, whatever the cut. Gives back
-/// what was told before.
+/// Ends with this error, close code in `out`, however the bytes are split. Returns the
+/// events before it.
 fn assert_fails(
     role: Role,
     config: &Config,
@@ -525,7 +525,7 @@ fn server_removes_masking() {
     assert_eq!(told.events, [Event::Message("Hello, world".into())]);
 }
 
-// Requirement 25: bad text is told inside the frame, behind what was good.
+// Requirement 25: invalid text is reported within the frame, after the valid part.
 #[test]
 fn endpoint_fails_invalid_utf8_inside_frame() {
     for role in ROLES {

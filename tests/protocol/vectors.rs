@@ -32,7 +32,7 @@ enum Told {
     Close(u16),
 }
 
-/// Name, bytes, what is told, what is answered.
+/// Name, bytes, events, output.
 type Vector = (&'static str, Vec<u8>, Told, &'static [u8]);
 
 /// What a server sends.

@@ -66,7 +66,7 @@ async fn accept(listener: &TcpListener) -> TcpStream {
     }
 }
 
-/// Serves one connection: the page, or somebody in the room.
+/// Serves one connection: the page, or a user in the room.
 async fn serve(
     stream: TcpStream,
     config: &Config,
@@ -80,7 +80,7 @@ async fn serve(
     ws.close_and_drain(code, reason).await
 }
 
-/// Lets somebody take part. Returns why this ends.
+/// Serves a user. Returns why the connection ends.
 async fn meet(
     ws: &mut WebSocket<TcpStream>,
     room: &Room,

@@ -15,8 +15,8 @@ const MAX_LINES: usize = 20_000;
 /// How many characters of a name are kept.
 const MAX_NAME_LEN: usize = 20;
 
-/// What somebody does. The server puts all acts in one order, and everyone
-/// receives them in this order, their own included.
+/// An action of a user. The server puts all actions in one order, in which all users
+/// receive them, including their own.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(crate) enum Act {
@@ -30,7 +30,7 @@ pub(crate) enum Act {
     Clear,
     Insert(Insert),
     Delete(Vec<Id>),
-    /// Moves the cursor in the text behind this character.
+    /// Moves the cursor in the text after this character.
     Cursor(Option<Id>),
     #[serde(skip_deserializing)]
     Left,
@@ -43,7 +43,7 @@ struct Done<'a> {
     act: &'a Act,
 }
 
-/// What somebody who comes is told.
+/// The first message to a new user.
 #[derive(Serialize)]
 struct Welcome<'r> {
     you: u32,
@@ -81,7 +81,7 @@ impl Room {
         }
     }
 
-    /// Lets somebody in, with the present state and all the news after it.
+    /// Adds a user. Returns the current state and all news after it.
     pub(crate) fn join(&self, name: String) -> (Member, String, broadcast::Receiver<Prepared>) {
         let mut state = self.lock();
         state.last += 1;
@@ -103,7 +103,7 @@ impl Room {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Changes the state and tells all, in one step.
+    /// Changes the state and informs all users, in one step.
     fn take(&self, state: &mut State, by: u32, mut act: Act) -> Result<(), &'static str> {
         state.apply(by, &mut act)?;
         self.tell(by, &act);

@@ -1,11 +1,11 @@
-//! A text that many edit at once, and all see alike in the end.
+//! A text that many users edit at once, and that converges to the same text for all.
 //!
-//! The conflict rule (a replicated growable array): every character has an id
-//! and was typed behind another one. Of those typed behind the same one, the
-//! greatest id comes first. Ids are Lamport times: greater than every id that
-//! their author had seen, and told apart by the author. A character that was
-//! deleted stays as a mark, as others may have typed behind it meanwhile. So the
-//! order of edits does not matter, and nothing that was typed is lost.
+//! The conflict rule (a replicated growable array): every character has an id and was
+//! typed after another one. Of those typed after the same one, the greatest id comes
+//! first. Ids are Lamport times: greater than every id that their author had seen, and
+//! distinguished by the author. A deleted character is kept as a tombstone, because others
+//! may have typed after it meanwhile. So the order of edits does not matter, and nothing
+//! that was typed is lost.
 
 use serde::{Deserialize, Serialize};
 

@@ -24,7 +24,7 @@ pub(crate) fn now() -> Duration {
     since.unwrap_or_default()
 }
 
-/// Where a reader stands in the feed.
+/// The position of a reader in the feed.
 #[derive(Clone)]
 pub(crate) struct Feed {
     recent: watch::Receiver<VecDeque<Update>>,

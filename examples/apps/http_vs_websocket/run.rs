@@ -1,4 +1,4 @@
-//! A measurement, and what came of it.
+//! A measurement, and its result.
 
 use std::fmt::Write;
 use std::sync::Arc;

@@ -117,7 +117,7 @@ async fn forward_head(
     Ok(head)
 }
 
-/// Forwards one direction until it ends, which the other side is told.
+/// Forwards one direction until it ends, and closes the other side.
 async fn forward_frames(
     from: &mut (impl AsyncRead + Unpin),
     to: &mut (impl AsyncWrite + Unpin),

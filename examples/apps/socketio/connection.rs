@@ -176,7 +176,7 @@ impl Connection<'_> {
         self.close(CloseCode::INVALID_PAYLOAD, &reason).await
     }
 
-    /// Begins to close; the loop sees it through.
+    /// Starts to close; the loop completes it.
     async fn close(&mut self, code: CloseCode, reason: &str) -> Result<(), Error> {
         // No further pings.
         self.next_ping = Instant::now() + Duration::from_secs(3600);

@@ -18,7 +18,7 @@ const MAX_SESSIONS: usize = 10_000;
 /// What can be sent again: the last events, and their bytes.
 const MAX_EVENTS: usize = 100;
 const MAX_EVENT_BYTES: usize = 16 << 20;
-/// How many packets a client may be behind; more than can be sent again at once.
+/// How many packets a client may lag; more than can be sent again at once.
 pub(crate) const MAX_QUEUED: usize = 2 * MAX_EVENTS;
 const MAX_ROOMS: usize = 100;
 
@@ -29,7 +29,7 @@ pub(crate) type Shared = Arc<[Prepared]>;
 #[derive(Clone)]
 pub(crate) struct Queue {
     pub(crate) packets: mpsc::Sender<Shared>,
-    /// The connection is too far behind, or its sessions go on elsewhere.
+    /// The connection is too slow, or its sessions continue on another one.
     pub(crate) end: Arc<Notify>,
 }
 
@@ -182,7 +182,7 @@ impl Hub {
             args.push(offset.to_string().into());
         }
         let packet = shared(&packet);
-        // Who is too far behind loses the connection, and may continue the session.
+        // A client that is too slow loses the connection, and can continue the session.
         let too_slow: Vec<_> = inner
             .receivers(&target)
             .filter(|(_, member)| member.queue.packets.try_send(packet.clone()).is_err())

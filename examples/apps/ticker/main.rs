@@ -55,7 +55,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
             _ = ctrl_c() => break,
         }
     }
-    // Without a sender every subscriber is told goodbye.
+    // Without a sender, every subscriber is closed.
     trading.abort();
     while subscribers.join_next().await.is_some() {}
     println!("stopped");

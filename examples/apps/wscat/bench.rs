@@ -171,7 +171,7 @@ fn bar(share: f64) -> String {
     format!("[{}{}]", "#".repeat(full), "-".repeat(WIDTH - full))
 }
 
-/// Replaces what was shown, if somebody looks.
+/// Replaces what was shown, on a terminal.
 fn show(text: &str) {
     if io::stderr().is_terminal() {
         // Erases the line.

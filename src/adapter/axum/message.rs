@@ -1,4 +1,4 @@
-//! Messages and control frames, as axum's handlers match on them.
+//! Messages and control frames in the form that axum's handlers use.
 
 use core::str;
 use std::string::String;
@@ -13,13 +13,21 @@ use crate::close::{Close, CloseCode as Code};
 /// A status code of the closing handshake, see [`close_code`](super::close_code).
 pub type CloseCode = u16;
 
-/// What a close frame says.
+/// The content of a close frame.
+///
+/// ```
+/// use sansocket::axum::{CloseFrame, Message, close_code};
+///
+/// let frame = CloseFrame { code: close_code::AWAY, reason: "restart".into() };
+/// assert_eq!(Message::Close(Some(frame)).to_text()?, "restart");
+/// # Ok::<(), axum_core::Error>(())
+/// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[expect(clippy::exhaustive_structs, reason = "section 5.5.1 has no more")]
 pub struct CloseFrame {
-    /// Why.
+    /// The status code.
     pub code: CloseCode,
-    /// The reason as text, at most 123 bytes; what is sent is cut to that.
+    /// The reason, at most 123 bytes. A longer one is truncated when it is sent.
     pub reason: Utf8Bytes,
 }
 
@@ -42,30 +50,30 @@ pub enum Message {
     Text(Utf8Bytes),
     /// A binary message.
     Binary(Bytes),
-    /// A ping with at most 125 bytes. One that was received is already answered,
-    /// unless [`with_auto_pong`](crate::Config::with_auto_pong) is off.
+    /// A ping with at most 125 bytes. A received ping has already been answered, unless
+    /// [`with_auto_pong`](crate::Config::with_auto_pong) is off.
     Ping(Bytes),
-    /// A pong with at most 125 bytes: the answer to a ping of the handler's or of
-    /// [`with_ping_interval`](crate::Config::with_ping_interval).
+    /// A pong with at most 125 bytes: the answer to a ping of the handler or of the
+    /// [keepalive](crate::Config::with_ping_interval).
     Pong(Bytes),
-    /// A close frame; `None` if it is empty. One that was received is already
-    /// answered, and is the last message. One that is sent begins the closing
-    /// handshake: messages are received until the peer's comes.
+    /// A close frame, or `None` for an empty one. A received close frame has already been
+    /// answered, and is the last message. Sending one starts the closing handshake:
+    /// messages are received until the peer's close frame arrives.
     Close(Option<CloseFrame>),
 }
 
 impl Message {
-    /// A text message.
+    /// Creates a text message.
     pub fn text(text: impl Into<Utf8Bytes>) -> Self {
         Self::Text(text.into())
     }
 
-    /// A binary message.
+    /// Creates a binary message.
     pub fn binary(bytes: impl Into<Bytes>) -> Self {
         Self::Binary(bytes.into())
     }
 
-    /// The payload, without copying it; of a close frame, its reason.
+    /// Converts into the payload without a copy, or into the reason of a close frame.
     pub fn into_data(self) -> Bytes {
         match self {
             Self::Text(text) => text.into(),
@@ -74,11 +82,20 @@ impl Message {
         }
     }
 
-    /// The payload as text, without copying it; of a close frame, its reason.
+    /// Converts into the payload as text without a copy, or into the reason of a close
+    /// frame.
     ///
     /// # Errors
     ///
-    /// If it is not UTF-8.
+    /// If the payload is not UTF-8.
+    ///
+    /// ```
+    /// use sansocket::axum::Message;
+    ///
+    /// assert_eq!(Message::binary(b"caf\xc3\xa9".to_vec()).into_text()?, "café");
+    /// assert!(Message::binary(b"caf\xe9".to_vec()).into_text().is_err());
+    /// # Ok::<(), axum_core::Error>(())
+    /// ```
     pub fn into_text(self) -> Result<Utf8Bytes, Error> {
         match self {
             Self::Text(text) => Ok(text),
@@ -87,11 +104,11 @@ impl Message {
         }
     }
 
-    /// The payload as text; of a close frame, its reason.
+    /// Returns the payload as text, or the reason of a close frame.
     ///
     /// # Errors
     ///
-    /// If it is not UTF-8.
+    /// If the payload is not UTF-8.
     pub fn to_text(&self) -> Result<&str, Error> {
         match self {
             Self::Text(text) => Ok(text),

@@ -1,5 +1,5 @@
-//! WebSockets in axum 0.8: a drop-in for `axum::extract::ws`, with compression,
-//! deadlines, keepalive, an origin check, and an end that closes every WebSocket.
+//! WebSockets in axum 0.8: a drop-in replacement for `axum::extract::ws` with compression,
+//! deadlines, keepalive, an origin check, and a shutdown that closes every WebSocket.
 //!
 //! ```no_run
 //! # #[cfg(sansocket_docs)] // axum is there
@@ -27,8 +27,8 @@
 //!
 //! # Configuration
 //!
-//! A [`Config`] and a [`Sockets`] reach the extractor as an `axum::Extension`,
-//! for the whole server or for one route. Handlers stay as they are.
+//! Pass a [`Config`] and a [`Sockets`] to the extractor as an `axum::Extension`, for the
+//! whole server or for one route. Handlers need not change.
 //!
 //! ```no_run
 //! # #[cfg(all(sansocket_docs, feature = "deflate"))]
@@ -50,23 +50,22 @@
 //! # }
 //! ```
 //!
-//! [`Sockets::close`] closes all of them with 1001 when the server stops.
+//! When the server shuts down, [`Sockets::close`] closes all WebSockets with 1001.
 //!
 //! # What a handler receives
 //!
-//! Text, binary, ping, pong and close frames, as [`Message`]s, in the order in
-//! which they arrived. Pings and close frames have been answered by then. A
-//! connection that ends without a close frame ends with an error. After either,
+//! Text and binary messages, pings, pongs and close frames, as [`Message`]s, in the order
+//! in which they arrived. Pings and close frames have already been answered. If the
+//! connection ends without a close frame, the last item is an error. After either,
 //! [`recv`](WebSocket::recv) returns `None`.
 //!
-//! A handler that must hear of a silent peer needs no ping of its own: after 20
-//! seconds of silence a ping is sent, and 20 seconds later `recv` returns an
-//! error (see [`Config::with_ping_interval`]). That works while the handler
-//! receives.
+//! A handler does not need pings of its own to detect a peer that is gone: after 20
+//! seconds of silence a ping is sent, and 20 seconds later `recv` returns an error (see
+//! [`Config::with_ping_interval`]). This requires that the handler is receiving.
 //!
 //! # Migrating from `axum::extract::ws`
 //!
-//! Change the import; axum's feature `ws` can be switched off.
+//! Change the import. axum's feature `ws` is no longer needed.
 //!
 //! | `axum::extract::ws` | here |
 //! |---|---|
@@ -75,36 +74,36 @@
 //! | `max_message_size`, `max_frame_size`, `max_write_buffer_size`, `accept_unmasked_frames` | the same, or [`Config::with_max_message_len`], [`with_max_frame_len`](Config::with_max_frame_len), [`with_max_unsent_len`](Config::with_max_unsent_len), [`allow_unmasked`](Config::allow_unmasked) |
 //! | `read_buffer_size`, `write_buffer_size` | do nothing |
 //! | `recv`, `send`, `protocol`, `Stream`, `Sink`, `StreamExt::split` | the same |
-//! | `axum::Error` of tungstenite's error | `axum::Error` of [`sansocket::Error`](crate::Error) |
-//! | a task that pings | [`Config::with_ping_interval`], on by default |
-//! | a `CancellationToken` in each handler, to stop | [`Sockets`] |
+//! | `axum::Error` with an error of tungstenite | `axum::Error` with a [`sansocket::Error`](crate::Error) |
+//! | a task that sends pings | [`Config::with_ping_interval`], enabled by default |
+//! | a `CancellationToken` in each handler, for shutdown | [`Sockets`] |
 //! | compression | [`Config::with_deflate`] |
 //!
 //! Differences:
 //!
-//! - A page of another origin is refused with status 403. To accept it, name it in
-//!   [`Config::with_origin`], or allow any with
-//!   [`OriginPolicy::Any`](crate::OriginPolicy::Any). Behind a proxy that changes
-//!   `Host`, pages of the same site look foreign.
-//! - A silent peer is pinged, and given up 20 seconds later. A peer that reads
-//!   nothing for 30 seconds is given up too.
-//! - The default limit of a message is 16 MiB, also in several frames, where axum
-//!   has 64 MiB and 16 MiB for a frame.
-//! - A full write buffer makes senders wait, where axum's `max_write_buffer_size`
-//!   returns an error.
+//! - A page of another origin is refused with status 403. To accept it, list it in
+//!   [`Config::with_origin`], or allow all with
+//!   [`OriginPolicy::Any`](crate::OriginPolicy::Any). Behind a proxy that changes `Host`,
+//!   pages of the same site have another origin too.
+//! - A silent peer is sent a ping, and disconnected 20 seconds later. A peer that reads
+//!   nothing for 30 seconds is also disconnected.
+//! - The default limit for a message is 16 MiB, fragmented or not. axum's limits are 64
+//!   MiB, and 16 MiB for a frame.
+//! - If the write buffer is full, senders wait. With axum's `max_write_buffer_size`, they
+//!   get an error.
 //! - The request is checked by all rules of RFC 6455: a key that is not 16 bytes, a
 //!   repeated field or a body is refused, as
-//!   [`Refused`](rejection::WebSocketUpgradeRejection::Refused). Plain HTTP and a
-//!   wrong version are answered with 426, not 400, and every refusal has a body
-//!   that says why.
-//! - `requested_protocols` are in the client's order. `set_selected_protocol`
-//!   chooses nothing that the client does not offer.
-//! - A close code that must not be sent, such as 1006 or 999, is an error, and the
-//!   answer to a close frame has its code and no reason.
-//! - A close frame is received when the answer to it has left, so a handler may
-//!   drop its WebSocket at once.
+//!   [`Refused`](rejection::WebSocketUpgradeRejection::Refused). Plain HTTP and a wrong
+//!   version are answered with 426 instead of 400, and the body of every refusal explains
+//!   why.
+//! - `requested_protocols` are in the client's order. `set_selected_protocol` ignores a
+//!   protocol that the client does not offer.
+//! - A close code that must not be sent, such as 1006 or 999, is an error, and the answer
+//!   to a close frame has its code and no reason.
+//! - A close frame is received after the answer to it was sent, so a handler can drop its
+//!   WebSocket at once.
 //!
-//! Before, a server with names for rooms:
+//! Before, a server with named rooms:
 //!
 //! ```no_run
 //! # #[cfg(sansocket_docs)]
@@ -131,7 +130,7 @@
 //! # }
 //! ```
 //!
-//! After, with compression and an orderly end besides:
+//! After, also with compression and a graceful shutdown:
 //!
 //! ```no_run
 //! # #[cfg(all(sansocket_docs, feature = "deflate"))]
@@ -163,7 +162,7 @@
 //! # }
 //! ```
 
-// Only axum's shapes for what the adapter of hyper does.
+// Only the types of axum's API; the adapter of hyper does the work.
 
 pub mod close_code;
 mod message;

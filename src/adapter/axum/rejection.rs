@@ -11,10 +11,9 @@ use crate::handshake::{Answer, Rejection};
 
 /// Rejection of [`WebSocketUpgrade`](super::WebSocketUpgrade).
 ///
-/// The variants are those of axum's own, and [`Refused`](Self::Refused) for what
-/// it does not check. As a response it is the library's answer, whose body says
-/// what is wrong with the request; the extensions of the response hold the
-/// [`Rejection`], for logs.
+/// The variants are those of axum, and [`Refused`](Self::Refused) for faults that axum
+/// does not check. The body of the response explains what is wrong with the request, and
+/// its extensions contain the [`Rejection`], for logs.
 ///
 /// ```
 /// use sansocket::axum::rejection::WebSocketUpgradeRejection;
@@ -32,10 +31,10 @@ use crate::handshake::{Answer, Rejection};
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WebSocketUpgradeRejection {
-    /// An upgrade of HTTP/1.1 whose method is not GET. Status 405.
+    /// The method of an HTTP/1.1 upgrade is not GET. Status 405.
     #[error("{0}")]
     MethodNotGet(Rejection),
-    /// A request of HTTP/2 whose method is not CONNECT. Status 426.
+    /// The method of an HTTP/2 request is not CONNECT. Status 426.
     #[error("{0}")]
     MethodNotConnect(Rejection),
     /// `Connection` is missing or does not list `upgrade`. Status 400.
@@ -53,12 +52,12 @@ pub enum WebSocketUpgradeRejection {
     /// `Sec-WebSocket-Key` is missing. Status 400.
     #[error("{0}")]
     WebSocketKeyHeaderMissing(Rejection),
-    /// There is no stream to be handed over, as the request did not come from a
-    /// server of hyper, but from a test for example. Status 426.
+    /// The request has no connection to upgrade, because it was not received by a hyper
+    /// server, but created in a test for example. Status 426.
     #[error("{0}")]
     ConnectionNotUpgradable(ConnectionNotUpgradable),
-    /// Any other fault, such as an origin that is not allowed (status 403), a
-    /// host that is not (421), or an invalid key (400).
+    /// Any other fault, such as an origin that is not allowed (status 403), a host that is
+    /// not allowed (421), or an invalid key (400).
     #[error("{0}")]
     Refused(Rejection),
 }
@@ -91,8 +90,8 @@ impl WebSocketUpgradeRejection {
         }
     }
 
-    /// What is wrong with the request, or `None` if it follows the rules and its
-    /// connection cannot be upgraded.
+    /// Returns what is wrong with the request, or `None` if the request is valid but has
+    /// no connection to upgrade.
     pub const fn error(&self) -> Option<HandshakeError> {
         match self.rejection() {
             Some(rejection) => Some(rejection.error()),

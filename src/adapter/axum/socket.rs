@@ -19,15 +19,26 @@ use crate::connection::Connection;
 use crate::error::SendError;
 use crate::event::Event;
 
-/// An open WebSocket, as the handler of
-/// [`on_upgrade`](super::WebSocketUpgrade::on_upgrade) is given it.
+/// An open WebSocket: the argument of the handler of
+/// [`on_upgrade`](super::WebSocketUpgrade::on_upgrade).
 ///
-/// A [`Stream`] and a [`Sink`] of [`Message`]s, which `StreamExt::split` splits.
-/// Nothing is lost when a future is dropped. Pings and close frames are answered
-/// while it is polled, and the deadlines of [`Config`](crate::Config) are kept.
+/// It is also a [`Stream`] and a [`Sink`] of [`Message`]s, and can be split with
+/// `StreamExt::split`. All methods are cancel safe. While it is polled, pings and close
+/// frames are answered, and the deadlines of [`Config`](crate::Config) are enforced.
 ///
-/// Dropping it ends the connection without a closing handshake: the peer sees
-/// code 1006. To close it, send [`Message::Close`] and receive until `None`.
+/// Dropping it ends the connection without a closing handshake, which the peer sees as
+/// code 1006. To close it, send [`Message::Close`] and receive until `None`:
+///
+/// ```no_run
+/// # use sansocket::axum::{Message, WebSocket};
+/// async fn greet(mut socket: WebSocket) {
+///     let _ = socket.send(Message::text("hello")).await;
+///     let _ = socket.send(Message::Close(None)).await;
+///     while let Some(Ok(message)) = socket.recv().await {
+///         println!("received before the client closed: {message:?}");
+///     }
+/// }
+/// ```
 #[derive(Debug)]
 pub struct WebSocket {
     /// First: it holds a clone of the writer.
@@ -57,13 +68,13 @@ impl WebSocket {
         }
     }
 
-    /// The next message or control frame, or `None` once the connection is
-    /// closed. Cancel safe.
+    /// Returns the next message or control frame, or `None` once the connection is closed.
+    /// Cancel safe.
     ///
     /// # Errors
     ///
-    /// If the peer broke a rule, a limit or a deadline, or the stream ended
-    /// without a closing handshake; then `None`. The error contains a
+    /// If the peer broke a rule, a limit or a deadline was exceeded, or the stream ended
+    /// without a closing handshake. Further calls return `None`. The error contains a
     /// [`sansocket::Error`](crate::Error):
     ///
     /// ```no_run
@@ -82,29 +93,29 @@ impl WebSocket {
         poll_fn(|cx| Pin::new(&mut *self).poll_next(cx)).await
     }
 
-    /// Sends a message or control frame: returns when the stream was flushed.
-    /// Cancel safe: it leaves whole or not at all.
+    /// Sends a message or control frame, and returns when it has been written and the
+    /// stream has been flushed. Cancel safe: it is sent completely or not at all.
     ///
     /// # Errors
     ///
-    /// After a close frame was sent or received, or if the stream broke, a
-    /// deadline passed, a close code must not be sent or a ping is longer than
-    /// 125 bytes. The error contains a [`sansocket::Error`](crate::Error).
+    /// If a close frame was sent or received, the stream failed, a deadline passed, a close
+    /// code must not be sent, or a ping is longer than 125 bytes. The error contains a
+    /// [`sansocket::Error`](crate::Error).
     pub async fn send(&mut self, message: Message) -> Result<(), Error> {
         poll_fn(|cx| Pin::new(&mut *self).poll_ready(cx)).await?;
         Pin::new(&mut *self).start_send(message)?;
         poll_fn(|cx| Pin::new(&mut *self).poll_flush(cx)).await
     }
 
-    /// The subprotocol that was chosen.
+    /// Returns the selected subprotocol, if any.
     pub const fn protocol(&self) -> Option<&HeaderValue> {
         self.protocol.as_ref()
     }
 
-    /// The halves of the WebSocket below, for what axum's API has no method for:
-    /// [prepared messages](Writer::send_prepared), how the connection
-    /// [ended](Reader::outcome), senders that are cloned. A [`Sockets`] no longer
-    /// closes it.
+    /// Splits into the halves of the underlying WebSocket, for what axum's API does not
+    /// have: [prepared messages](Writer::send_prepared), the
+    /// [outcome](Reader::outcome) of the connection, senders that can be cloned. It is then
+    /// not closed by [`Sockets`] any more.
     ///
     /// [`Sockets`]: super::Sockets
     pub fn into_split(self) -> (Reader, Writer) {
@@ -188,8 +199,8 @@ impl Sink<Message> for WebSocket {
             .map_err(Error::new)
     }
 
-    /// Sends an empty close frame. To see the closing through, take messages
-    /// until there are none.
+    /// Sends an empty close frame. To complete the closing handshake, receive messages
+    /// until there are no more.
     fn poll_close(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         self.start_close()?;
         self.poll_flush(cx)

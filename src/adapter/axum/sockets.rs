@@ -1,4 +1,4 @@
-//! The open WebSockets of a server, to close them all when it stops.
+//! The open WebSockets of a server, to close them all at shutdown.
 
 use core::fmt;
 use std::collections::HashMap;
@@ -12,10 +12,10 @@ use crate::adapter::hyper::Writer;
 use crate::close::CloseCode;
 use crate::error::SendError;
 
-/// The open WebSockets of a server, to be closed when it stops.
+/// The open WebSockets of a server, to close them all at shutdown.
 ///
-/// As an `axum::Extension`, every [`WebSocketUpgrade`](super::WebSocketUpgrade)
-/// below it puts its WebSocket in; handlers need not know. Clones are the same
+/// Add it as an `axum::Extension`: every [`WebSocketUpgrade`](super::WebSocketUpgrade) of
+/// these routes then registers its WebSocket. Handlers need not change. Clones share one
 /// set.
 ///
 /// ```no_run
@@ -32,7 +32,7 @@ use crate::error::SendError;
 ///     axum::serve(listener, app)
 ///         .with_graceful_shutdown(async move {
 ///             let _ = tokio::signal::ctrl_c().await;
-///             let closing = sockets.close(1001, "the server stops");
+///             let closing = sockets.close(1001, "shutting down");
 ///             let _ = tokio::time::timeout(Duration::from_secs(10), closing).await;
 ///         })
 ///         .await
@@ -60,7 +60,7 @@ pub(super) struct Place {
 }
 
 impl Sockets {
-    /// An empty set.
+    /// Creates an empty set.
     pub fn new() -> Self {
         Self::default()
     }
@@ -69,23 +69,23 @@ impl Sockets {
     /// handlers have dropped them. An upgrade that arrives meanwhile, or later,
     /// is refused with status 503.
     ///
-    /// The close frames leave at once, whatever the handlers do. A handler that
-    /// receives gets the peer's close frame, and then `None`, within
-    /// [`close_timeout`](crate::Config::with_close_timeout); one that sends gets
-    /// an error. One that does neither may keep its WebSocket for any time, so
-    /// bound the wait, as in the example above.
+    /// The close frames are sent at once, whatever the handlers are doing. A handler that
+    /// is receiving gets the peer's close frame and then `None`, within
+    /// [`close_timeout`](crate::Config::with_close_timeout). A handler that sends gets an
+    /// error. A handler that does neither can keep its WebSocket for any time, so limit the
+    /// wait, as in the example above.
     ///
     /// With HTTP/2, `axum::serve` waits for their streams: close them before it
     /// ends, as in the example above.
     ///
     /// # Errors
     ///
-    /// [`SendError::InvalidCloseCode`] if the code must not be sent: none was
+    /// [`SendError::InvalidCloseCode`] if the code must not be sent. Then nothing was
     /// closed.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime.
+    /// If called outside of a tokio runtime.
     pub async fn close(&self, code: impl Into<CloseCode>, reason: &str) -> Result<(), SendError> {
         let code = code.into();
         if !code.is_sendable() {
@@ -98,13 +98,13 @@ impl Sockets {
         Ok(())
     }
 
-    /// How many WebSockets are open, upgrades included whose response has not
-    /// left yet.
+    /// Returns the number of open WebSockets, including upgrades whose response was not
+    /// sent yet.
     pub fn len(&self) -> usize {
         self.lock().open.len()
     }
 
-    /// Whether none is open.
+    /// Returns `true` if no WebSocket is open.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -21,15 +21,33 @@ use crate::error::HandshakeError;
 use crate::handshake::{Answer, Rejection, Request};
 use crate::message::Delivery;
 
-/// Extractor for a request that asks for a WebSocket: an upgrade of HTTP/1.1, or
-/// an extended CONNECT of HTTP/2 (RFC 8441).
+/// Extractor for a WebSocket request: an HTTP/1.1 upgrade, or an extended CONNECT of HTTP/2
+/// (RFC 8441).
 ///
-/// Route it with `axum::routing::any`, as the methods of the two differ. The
-/// request is checked by the [`Config`] that is an `axum::Extension` of the
-/// route, or else by the default one. `Option<WebSocketUpgrade>` is `None` for a
-/// plain HTTP request, to serve a page in the same place.
+/// Route it with `axum::routing::any`, because these two have different methods. The
+/// request is checked with the [`Config`] that is an `axum::Extension` of the route, or with
+/// the default one. `Option<WebSocketUpgrade>` is `None` for a plain HTTP request, to serve
+/// a page at the same path:
 ///
-/// See the [module](super) for examples.
+/// ```
+/// use axum_core::response::{IntoResponse, Response};
+/// use sansocket::axum::{WebSocket, WebSocketUpgrade};
+///
+/// async fn handler(ws: Option<WebSocketUpgrade>) -> Response {
+///     match ws {
+///         Some(ws) => ws.max_message_size(64 * 1024).on_upgrade(serve),
+///         None => "a page".into_response(),
+///     }
+/// }
+///
+/// async fn serve(mut socket: WebSocket) {
+///     while let Some(Ok(message)) = socket.recv().await {
+///         println!("{message:?}");
+///     }
+/// }
+/// ```
+///
+/// See the [module](super) for more examples.
 #[must_use = "`on_upgrade` returns the response"]
 pub struct WebSocketUpgrade<F = DefaultOnFailedUpgrade> {
     accepted: Accepted,
@@ -47,38 +65,37 @@ struct Accepted {
     sockets: Option<Sockets>,
 }
 
-/// Limits and switches of [`Config`] for this connection, by the names that axum
-/// has for them.
+/// Limits and options of [`Config`] for this connection, with axum's names.
 impl<F> WebSocketUpgrade<F> {
-    /// Does nothing: reads share one buffer for each thread, and an idle
+    /// Does nothing: the connections of a thread share a read buffer, and an idle
     /// connection has none.
     pub fn read_buffer_size(self, _bytes: usize) -> Self {
         self
     }
 
-    /// Does nothing: what is queued leaves with a flush, or when
+    /// Does nothing: queued messages are sent by a flush, or when
     /// [`max_write_buffer_size`](Self::max_write_buffer_size) is reached.
     pub fn write_buffer_size(self, _bytes: usize) -> Self {
         self
     }
 
-    /// [`Config::with_max_unsent_len`], default 64 KiB. A sender waits when it is
-    /// reached.
+    /// Sets [`Config::with_max_unsent_len`], which defaults to 64 KiB. Senders wait when it
+    /// is reached.
     pub fn max_write_buffer_size(self, bytes: usize) -> Self {
         self.with(|config| config.with_max_unsent_len(bytes))
     }
 
-    /// [`Config::with_max_message_len`], default 16 MiB.
+    /// Sets [`Config::with_max_message_len`], which defaults to 16 MiB.
     pub fn max_message_size(self, bytes: usize) -> Self {
         self.with(|config| config.with_max_message_len(bytes))
     }
 
-    /// [`Config::with_max_frame_len`], by default that of the message.
+    /// Sets [`Config::with_max_frame_len`], which defaults to the limit for messages.
     pub fn max_frame_size(self, bytes: usize) -> Self {
         self.with(|config| config.with_max_frame_len(bytes))
     }
 
-    /// [`Config::allow_unmasked`], default no.
+    /// Sets [`Config::allow_unmasked`], which defaults to `false`.
     pub fn accept_unmasked_frames(self, accept: bool) -> Self {
         self.with(|config| config.allow_unmasked(accept))
     }
@@ -91,7 +108,7 @@ impl<F> WebSocketUpgrade<F> {
 
 /// Subprotocols.
 impl<F> WebSocketUpgrade<F> {
-    /// Chooses the first of these subprotocols that the client offers.
+    /// Selects the first of these subprotocols that the client offers.
     ///
     /// ```
     /// # use sansocket::axum::WebSocketUpgrade;
@@ -114,28 +131,37 @@ impl<F> WebSocketUpgrade<F> {
         self
     }
 
-    /// The subprotocols that the client offers, in its order of preference.
+    /// Returns the subprotocols that the client offers, in its order of preference.
     pub fn requested_protocols(&self) -> impl Iterator<Item = &HeaderValue> {
         self.accepted.requested.iter()
     }
 
-    /// Chooses this subprotocol, or none if the client does not offer it: it
-    /// would have to fail the connection (§4.1).
+    /// Selects this subprotocol, or none if the client does not offer it, because the
+    /// client would then have to fail the connection (§4.1).
     pub fn set_selected_protocol(&mut self, protocol: HeaderValue) {
         let is_requested = self.accepted.requested.contains(&protocol);
         self.accepted.selected = is_requested.then_some(protocol);
     }
 
-    /// The subprotocol that was chosen.
+    /// Returns the selected subprotocol, if any.
     pub const fn selected_protocol(&self) -> Option<&HeaderValue> {
         self.accepted.selected.as_ref()
     }
 }
 
-/// Open.
+/// Opening.
 impl<F> WebSocketUpgrade<F> {
-    /// Calls this if the connection ends before it is handed over. By default
-    /// that is ignored.
+    /// Sets a callback for when the connection ends before the upgrade is complete. By
+    /// default this is ignored.
+    ///
+    /// ```
+    /// # use sansocket::axum::WebSocketUpgrade;
+    /// # use axum_core::response::Response;
+    /// async fn handler(ws: WebSocketUpgrade) -> Response {
+    ///     ws.on_failed_upgrade(|error| eprintln!("upgrade failed: {error}"))
+    ///         .on_upgrade(async |mut socket| while let Some(Ok(_)) = socket.recv().await {})
+    /// }
+    /// ```
     pub fn on_failed_upgrade<C: OnFailedUpgrade>(self, callback: C) -> WebSocketUpgrade<C> {
         WebSocketUpgrade {
             accepted: self.accepted,
@@ -143,14 +169,14 @@ impl<F> WebSocketUpgrade<F> {
         }
     }
 
-    /// The response that opens the WebSocket, which must be returned, and runs
-    /// `callback` on the WebSocket in a task of its own.
+    /// Returns the response that opens the WebSocket, and spawns a task that runs `callback`
+    /// on it. The handler must return this response.
     ///
-    /// The response refuses with status 503 if [`Sockets::close`] was called.
+    /// If [`Sockets::close`] was called, the response is a refusal with status 503.
     ///
     /// # Panics
     ///
-    /// Outside of a tokio runtime.
+    /// If called outside of a tokio runtime.
     #[must_use = "the response must be returned"]
     pub fn on_upgrade<C, Fut>(self, callback: C) -> Response
     where
@@ -201,7 +227,7 @@ impl Accepted {
                 .collect(),
             selected: None,
             stream: stream.ok_or_else(not_upgradable)?,
-            // A message comes in one piece, whatever the rest of the server has.
+            // axum's API has complete messages only.
             config: config.with_delivery(Delivery::Messages),
             sockets: parts.extensions.get().cloned(),
             request,
@@ -219,7 +245,7 @@ impl Accepted {
     }
 }
 
-/// Checks the request, which is whole for that time. Plain HTTP is an error.
+/// Checks the request, which is put together for that. Plain HTTP is an error.
 fn check(parts: &mut Parts, config: &Config) -> Result<Request, Rejection> {
     let (empty, ()) = ::http::Request::new(()).into_parts();
     let request = ::http::Request::from_parts(mem::replace(parts, empty), ());
@@ -266,10 +292,9 @@ impl<F> fmt::Debug for WebSocketUpgrade<F> {
     }
 }
 
-/// What to do if a connection ends before it is handed over, see
-/// [`WebSocketUpgrade::on_failed_upgrade`].
+/// The callback of [`WebSocketUpgrade::on_failed_upgrade`].
 pub trait OnFailedUpgrade: Send + 'static {
-    /// Is given the error of the HTTP connection.
+    /// Called with the error of the HTTP connection.
     fn call(self, error: Error);
 }
 

@@ -1,4 +1,4 @@
-//! Text that shares its bytes.
+//! Text with shared bytes.
 
 use core::fmt;
 use core::ops::Deref;
@@ -22,13 +22,13 @@ use bytestring::ByteString;
 pub struct Utf8Bytes(ByteString);
 
 impl Utf8Bytes {
-    /// Text without an allocation.
+    /// Creates text without an allocation.
     #[must_use]
     pub const fn from_static(text: &'static str) -> Self {
         Self(ByteString::from_static(text))
     }
 
-    /// The text.
+    /// Returns the text.
     pub fn as_str(&self) -> &str {
         &self.0
     }
@@ -48,7 +48,7 @@ impl fmt::Display for Utf8Bytes {
     }
 }
 
-/// With whatever a `&str` can be compared.
+/// Compares with everything that a `&str` can be compared with.
 impl<T> PartialEq<T> for Utf8Bytes
 where
     for<'t> &'t str: PartialEq<T>,

@@ -102,7 +102,7 @@ mod in_poem {
         let _ = Server::new_with_acceptor(acceptor).run(app).await;
     }
 
-    /// poem hands out a stream of its own.
+    /// poem has a stream type of its own.
     #[handler]
     fn chat(request: &poem::Request) -> Response {
         let mut head = ::http::Request::new(());

@@ -1,8 +1,8 @@
-//! A slow inflater that shares nothing with the backend (RFC 1951), and tells
-//! how far back a stream looks.
+//! A slow inflater that shares nothing with the backend (RFC 1951), and returns how far
+//! back a stream refers.
 
-/// The message that a payload stands for (RFC 7692 §7.2.2), and the longest
-/// distance in it.
+/// The decompressed message of a payload (RFC 7692 §7.2.2), and the longest distance in
+/// it.
 ///
 /// `window` is what was inflated before; `None` if the payload is broken or
 /// does not end where a block does.

@@ -223,8 +223,8 @@ fn reserved_bits_are_refused_where_they_mean_nothing() {
     }
 }
 
-// RFC 7692 §7.2.2: what cannot be inflated is told, once, with 1007, and what
-// came before it is not lost.
+// RFC 7692 §7.2.2: data that cannot be decompressed is reported once, with 1007, and what
+// was received before it is not lost.
 #[test]
 fn broken_streams_fail_the_connection() {
     let broken: [(&str, &[u8]); 11] = [
@@ -699,7 +699,7 @@ fn prepared_message_is_compressed_once_for_all() {
     assert_eq!(received.messages()[0].as_bytes(), plain);
 }
 
-// Requirement 2: the handshake was somebody else's.
+// Requirement 2: another library did the handshake.
 #[test]
 fn connection_takes_negotiated_parameters() {
     let parameters = Parameters::new().with_client_no_context_takeover();

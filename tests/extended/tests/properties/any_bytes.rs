@@ -55,7 +55,7 @@ fn settings() -> impl Strategy<Value = Config> {
 /// What a peer sends.
 #[derive(Clone, Debug)]
 enum Act {
-    /// A message, split at these places, with a ping behind each part or not.
+    /// A message, split at these places, with or without a ping after each part.
     Message(Message, Vec<Index>, bool),
     Ping(Vec<u8>),
     Pong(Vec<u8>),
@@ -407,8 +407,8 @@ impl End {
         self.pings += 1;
     }
 
-    /// Receives of the other end's bytes, and leaves with it what the driver
-    /// did not get to.
+    /// Receives bytes of the other endpoint, and leaves those that the driver did not
+    /// reach.
     fn receive(&mut self, from: &mut Vec<u8>, len: usize, max_events: usize) {
         let mut bytes: Vec<u8> = from.drain(..len.min(from.len())).collect();
         if bytes.is_empty() {

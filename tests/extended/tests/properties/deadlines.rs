@@ -16,7 +16,7 @@ enum Step {
     Send(usize),
     Ping,
     Close,
-    /// The application answers, if it owes an answer.
+    /// The application answers the request, if there is one.
     Answer,
     Receive(Vec<u8>),
     EndOfStream,

@@ -161,7 +161,7 @@ async fn converse(
     received
 }
 
-/// The same behind a relay, which polls both directions in one task.
+/// The same through a relay, which polls both directions in one task.
 async fn converse_behind_relay(mut tunnel: Tunnel<Cut>, acts: Vec<Act>) -> Vec<u8> {
     let (mut near, far) = duplex(1000);
     let relay = tokio::spawn(async move { copy_bidirectional(&mut tunnel, &mut near).await });
@@ -201,7 +201,7 @@ async fn run(acts: [Vec<Act>; 2], relays: [bool; 2], cuts: [Vec<usize>; 2], capa
     assert!(start.elapsed() < Duration::from_secs(3600), "waited");
 }
 
-/// What passes at a time; not nothing for ever.
+/// How many bytes pass at a time; eventually more than none.
 fn cuts() -> impl Strategy<Value = Vec<usize>> {
     vec(prop_oneof![1 => Just(0), 4 => 1..3000_usize], 1..8).prop_map(|mut lens| {
         lens.push(100);

@@ -329,7 +329,7 @@ fn redirecting(
     })
 }
 
-// Requirement 38: a value by default, followed on request, and not for ever.
+// Requirement 38: a value by default, followed on request, up to a limit.
 #[test]
 fn redirects_are_followed_on_request_and_bounded() {
     for (name, connect) in ADAPTERS {

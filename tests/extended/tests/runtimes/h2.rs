@@ -192,7 +192,7 @@ async fn reset_is_an_error_behind_what_came_before() {
     let (mut send, _receive) = raw(&client(theirs).await).await;
     send.send_data(Bytes::from_static(b"\x82\x80\0\0\0\0"), false)
         .unwrap();
-    // The library forgets what lies in front of a reset.
+    // h2 discards data that precedes a reset.
     tokio::time::sleep(Duration::from_millis(50)).await;
     send.send_reset(Reason::INTERNAL_ERROR);
     let (message, error) = serving.await.unwrap();

@@ -457,7 +457,7 @@ fn offers_ask_for_the_path_of_the_uri() {
 #[tokio::test]
 async fn reset_of_a_stream_is_told() {
     for (reason, expected) in [
-        // RFC 8441 §5: as a TCP connection that is reset; hyper tells its end.
+        // RFC 8441 §5: like a TCP connection that is reset; hyper reports its end.
         (h2::Reason::CANCEL, None),
         (h2::Reason::INTERNAL_ERROR, Some(io::ErrorKind::Other)),
     ] {
@@ -489,7 +489,7 @@ async fn reset_of_a_stream_is_told() {
         assert_eq!(response.await.unwrap().status(), 200);
         let frame = wire(Role::Client).text("whole").bytes().to_vec();
         send.send_data(frame.into(), false).unwrap();
-        // The library forgets what lies in front of a reset.
+        // h2 discards data that precedes a reset.
         tokio::time::sleep(Duration::from_millis(50)).await;
         send.send_reset(reason);
         let (message, end) = told.recv().await.unwrap();

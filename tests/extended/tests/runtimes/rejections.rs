@@ -1,5 +1,5 @@
-//! Requests that a server refuses by itself, for each adapter: `accept` returns
-//! why, after the answer has left.
+//! Requests that break a rule, for each adapter: `accept` returns the fault after the
+//! answer was sent.
 
 use std::io::{Read, Write};
 use std::net::{TcpListener, TcpStream};

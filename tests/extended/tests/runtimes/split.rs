@@ -443,7 +443,7 @@ async fn ping_is_answered_by_the_reader_alone() {
     drop(writer);
 }
 
-// Requirement 10: the writer begins the closing, the reader sees it through.
+// Requirement 10: the writer starts the closing handshake, the reader completes it.
 #[tokio::test]
 async fn close_by_the_writer_ends_the_reader() {
     let (ws, mut peer) = pair(4096, &config());

@@ -218,7 +218,7 @@ async fn slow_reader_that_goes_on_is_not_given_up() {
     sending.await.unwrap().unwrap();
 }
 
-/// A peer that sends for ever, always in time.
+/// A peer that sends forever, always in time.
 struct Endless;
 
 impl AsyncRead for Endless {

@@ -118,8 +118,8 @@ async fn halves_are_used_by_two_tasks() {
     }
 }
 
-// A visitor who is pinged, told the time and said goodbye to, while all that
-// comes is looked at.
+// A visitor who is sent pings, the time and a goodbye, while everything received is
+// inspected.
 
 #[axum::debug_handler]
 async fn visit(
@@ -495,7 +495,7 @@ async fn extract(
     upgrade
 }
 
-/// A stream that is never handed over.
+/// A stream that is never upgraded.
 fn nothing() -> hyper::upgrade::OnUpgrade {
     hyper::upgrade::on(axum::http::Request::new(()))
 }
