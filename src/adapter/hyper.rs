@@ -218,16 +218,16 @@ pub(super) fn response<R: From<Vec<u8>>>(version: Version, answer: &Answer) -> :
 /// - [`Error::Failed`] if the response breaks a rule.
 ///
 /// ```no_run
-/// # #[cfg(sansocket_docs)] // http_body_util is there
-/// # async fn run(
-/// #     mut sender: hyper::client::conn::http1::SendRequest<http_body_util::Empty<hyper::body::Bytes>>,
+/// # use hyper::body::{Body, Bytes};
+/// # async fn run<B: Body<Data = Bytes> + Unpin>(
+/// #     send: impl AsyncFnOnce(http::Request<()>) -> http::Response<B>,
 /// # ) -> Result<(), Box<dyn std::error::Error>> {
 /// use sansocket::{ClientRequest, Config, adapter, hyper::connect};
 ///
-/// // `sender` is of `hyper::client::conn::http1::handshake`.
-/// let (request, offer) = adapter::http::offer(&ClientRequest::to("ws://example.com/")?, &Config::new())?;
-/// let response = sender.send_request(request.map(|()| http_body_util::Empty::new())).await?;
-/// let mut ws = connect(response, &offer, &Config::new()).await?;
+/// let (config, request) = (Config::new(), ClientRequest::to("ws://example.com/")?);
+/// let (request, offer) = adapter::http::offer(&request, &config)?;
+/// let response = send(request).await; // on a connection of hyper's client
+/// let mut ws = connect(response, &offer, &config).await?;
 /// ws.send("hello").await?;
 /// # Ok(())
 /// # }
