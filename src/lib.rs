@@ -7,11 +7,11 @@
 //! | threads | [`blocking::connect`], [`blocking::accept`] |
 //! | tokio | [`tokio::connect`], [`tokio::accept`] (feature `tokio`) |
 //! | smol, async-std, glib and other runtimes | [`futures::connect_with`], [`futures::WebSocket`] (feature `futures`) |
-//! | axum | [`axum::WebSocketUpgrade`], a drop-in for axum's own (feature `axum`) |
+//! | axum | [`axum::WebSocketUpgrade`], a drop-in replacement for axum's own (feature `axum`) |
 //! | hyper, warp, salvo, poem | [`hyper::on_upgrade`], [`hyper::upgrade`] (feature `hyper`) |
 //! | HTTP/2 with the `h2` crate | [`h2::accept`], [`h2::connect_with`] (feature `h2`) |
 //! | an event loop or HTTP stack of your own | [`Connection`], which explains the loop, errors, closing, time and memory; [`upgrade`] |
-//! | relays and test tools | [`frame`], the layer of frames |
+//! | relays and test tools | [`frame`], the frame layer |
 //!
 //! ```no_run
 //! # #[cfg(feature = "std")]
@@ -105,11 +105,12 @@
 //! | `std` | yes | [`blocking`], randomness from the system, run-time SIMD detection |
 //! | `deflate` | no | permessage-deflate (RFC 7692); enables `std` |
 //! | `tokio` | no | `tokio`: WebSockets over tokio's `AsyncRead` and `AsyncWrite` |
-//! | `futures` | no | `futures`: the same for futures-io, which all other runtimes support |
+//! | `futures` | no | `futures`: the same for futures-io, which other runtimes use |
 //! | `rustls` | no | `wss://` in all adapters |
 //! | `http` | no | `adapter::http`: requests and responses of the `http` crate |
 //! | `h2` | no | `h2`: many WebSockets over one HTTP/2 connection, with the `h2` crate |
-//! | `hyper` | no | `hyper`: WebSockets in servers and clients of hyper 1, axum and others |
+//! | `hyper` | no | `hyper`: WebSockets in servers and clients of hyper 1, and in warp, salvo and poem |
+//! | `axum` | no | `axum`: WebSockets in axum 0.8, a drop-in replacement for `axum::extract::ws` |
 //! | `tracing` | no | events of the `tracing` crate, see [below](#tracing) |
 //!
 //! Without `std`, the crate is `no_std` + `alloc`, and a client needs a source of
@@ -124,12 +125,13 @@
 //! |---|---|
 //! | `handshake completed` | `role`, `path` (server) or `host` (client), `subprotocol`, `compression` |
 //! | `handshake refused` | `role`, `path` or `host`, `status`, `error` |
+//! | `plain request answered` | `path`, `status`: plain HTTP, answered with a status below 400 |
 //! | `connection closed` | `role`, `code`, `reason`, `initiator` |
 //! | `connection failed` | `role`, `code`, `initiator`, `error`: a broken rule, a limit, a deadline or the end of the stream |
 //!
 //! There are no events for messages or frames, and no event contains a payload, a query,
 //! or a header value other than the negotiated subprotocol. If another library does the
-//! handshake, as with hyper, there are no events for refusals, and no paths.
+//! handshake, as with hyper, refusals emit no event, and the others have no `path`.
 
 // Items of a feature that is off are linked to the full documentation.
 #![doc = ""]

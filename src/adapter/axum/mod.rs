@@ -27,8 +27,8 @@
 //!
 //! # Configuration
 //!
-//! Pass a [`Config`] and a [`Sockets`] to the extractor as an `axum::Extension`, for the
-//! whole server or for one route. Handlers need not change.
+//! The extractor takes its [`Config`] and its [`Sockets`], both optional, from an
+//! `axum::Extension` of the whole server or of one route. Handlers need not change.
 //!
 //! ```no_run
 //! # #[cfg(all(sansocket_docs, feature = "deflate"))]
@@ -43,8 +43,7 @@
 //!     let config = Config::new()
 //!         .with_deflate(deflate::Options::new())
 //!         .with_origin(OriginPolicy::list(["https://example.com"])?)
-//!         .with_ping_interval(Duration::from_secs(30))
-//!         .with_idle_timeout(Duration::from_secs(300));
+//!         .with_ping_interval(Duration::from_secs(30));
 //!     Ok(app.layer(Extension(config)).layer(Extension(sockets.clone())))
 //! }
 //! # }
@@ -56,8 +55,8 @@
 //!
 //! Text and binary messages, pings, pongs and close frames, as [`Message`]s, in the order
 //! in which they arrived. Pings and close frames have already been answered. If the
-//! connection ends without a close frame, the last item is an error. After either,
-//! [`recv`](WebSocket::recv) returns `None`.
+//! connection ends without a close frame, the last item is an error. After the close
+//! frame or the error, [`recv`](WebSocket::recv) returns `None`.
 //!
 //! A handler does not need pings of its own to detect a peer that is gone: after 20
 //! seconds of silence a ping is sent, and 20 seconds later `recv` returns an error (see
@@ -72,7 +71,7 @@
 //! | `WebSocketUpgrade`, `WebSocket`, `Message`, `CloseFrame`, `CloseCode`, `Utf8Bytes`, `close_code`, `rejection`, `OnFailedUpgrade` | the same names, with the same methods |
 //! | `on_upgrade`, `on_failed_upgrade`, `protocols`, `requested_protocols`, `selected_protocol`, `set_selected_protocol` | the same |
 //! | `max_message_size`, `max_frame_size`, `max_write_buffer_size`, `accept_unmasked_frames` | the same, or [`Config::with_max_message_len`], [`with_max_frame_len`](Config::with_max_frame_len), [`with_max_unsent_len`](Config::with_max_unsent_len), [`allow_unmasked`](Config::allow_unmasked) |
-//! | `read_buffer_size`, `write_buffer_size` | do nothing |
+//! | `read_buffer_size`, `write_buffer_size` | accepted, without effect |
 //! | `recv`, `send`, `protocol`, `Stream`, `Sink`, `StreamExt::split` | the same |
 //! | `axum::Error` with an error of tungstenite | `axum::Error` with a [`sansocket::Error`](crate::Error) |
 //! | a task that sends pings | [`Config::with_ping_interval`], enabled by default |
@@ -84,14 +83,14 @@
 //! - A page of another origin is refused with status 403. To accept it, list it in
 //!   [`Config::with_origin`], or allow all with
 //!   [`OriginPolicy::Any`](crate::OriginPolicy::Any). Behind a proxy that changes `Host`,
-//!   pages of the same site have another origin too.
+//!   the server's own pages are refused too, unless they are listed.
 //! - A silent peer is sent a ping, and disconnected 20 seconds later. A peer that reads
 //!   nothing for 30 seconds is also disconnected.
 //! - The default limit for a message is 16 MiB, fragmented or not. axum's limits are 64
 //!   MiB, and 16 MiB for a frame.
 //! - If the write buffer is full, senders wait. With axum's `max_write_buffer_size`, they
 //!   get an error.
-//! - The request is checked by all rules of RFC 6455: a key that is not 16 bytes, a
+//! - The request is checked against all rules of RFC 6455: a key that is not 16 bytes, a
 //!   repeated field or a body is refused, as
 //!   [`Refused`](rejection::WebSocketUpgradeRejection::Refused). Plain HTTP and a wrong
 //!   version are answered with 426 instead of 400, and the body of every refusal explains
@@ -100,8 +99,8 @@
 //!   protocol that the client does not offer.
 //! - A close code that must not be sent, such as 1006 or 999, is an error, and the answer
 //!   to a close frame has its code and no reason.
-//! - A close frame is received after the answer to it was sent, so a handler can drop its
-//!   WebSocket at once.
+//! - `recv` returns a close frame only after the answer to it was sent, so a handler can
+//!   drop its WebSocket at once.
 //!
 //! Before, a server with named rooms:
 //!
