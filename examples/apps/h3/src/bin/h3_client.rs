@@ -99,13 +99,16 @@ async fn dial(
 /// Until the connection is over, which is shut down once the last WebSocket is.
 async fn run(udp: &UdpSocket, session: &mut Session, greeter: &mut Greeter) -> io::Result<()> {
     let (local, mut buf) = (udp.local_addr()?, vec![0; 64 * 1024]);
-    while !session.is_closed() {
+    loop {
         session.drive(&mut buf, greeter);
         if greeter.left == 0 {
             session.shut_down();
             session.drive(&mut buf, greeter);
         }
         sansocket_h3::send(udp, session).await?;
+        if session.is_closed() {
+            return Ok(());
+        }
         tokio::select! {
             ready = udp.readable() => {
                 ready?;
@@ -116,5 +119,4 @@ async fn run(udp: &UdpSocket, session: &mut Session, greeter: &mut Greeter) -> i
             () = time::sleep(session.timeout().unwrap_or(Duration::MAX)) => {}
         }
     }
-    Ok(())
 }
