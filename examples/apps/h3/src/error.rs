@@ -38,15 +38,7 @@ impl Error {
     /// Why a connection that has ended did.
     pub(crate) fn of_connection(quic: &quiche::Connection) -> Self {
         let told = quic.peer_error().or_else(|| quic.local_error());
-        Self::Connection(match told {
-            Some(ConnectionError {
-                error_code, reason, ..
-            }) => {
-                let reason = String::from_utf8_lossy(reason);
-                format!("code {error_code:#x} {reason}").trim_end().into()
-            }
-            None => "timed out".into(),
-        })
+        Self::Connection(told.map_or_else(|| "timed out".into(), describe))
     }
 
     /// The code with which to reset the stream (RFC 9220 §3, RFC 9114 §8.1).
@@ -66,5 +58,14 @@ impl From<h3::Error> for Error {
             h3::Error::TransportError(StreamReset(code) | StreamStopped(code)) => Self::Reset(code),
             error => Self::Http(error),
         }
+    }
+}
+
+fn describe(error: &ConnectionError) -> String {
+    let (code, reason) = (error.error_code, String::from_utf8_lossy(&error.reason));
+    match code {
+        // RFC 9001 §4.8: 48 is unknown_ca, a certificate that is not trusted.
+        0x100..0x200 if !error.is_app => format!("TLS alert {} {reason}", code - 0x100),
+        _ => format!("code {code:#x} {reason}"),
     }
 }

@@ -6,6 +6,7 @@
 use std::error::Error;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::process::exit;
 use std::time::Duration;
 use std::{env, io};
 
@@ -34,7 +35,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
         failed: None,
     };
     run(&udp, &mut session, &mut greeter).await?;
-    greeter.failed.map_or(Ok(()), Err)
+    if let Some(error) = greeter.failed {
+        eprintln!("{error}");
+        exit(1);
+    }
+    Ok(())
 }
 
 /// What the program does with its WebSockets.

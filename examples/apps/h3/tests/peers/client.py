@@ -20,9 +20,13 @@ class Client(Http):
         self.responses, self.queues, self.sockets = {}, {}, {}
 
     def headers(self, stream, headers):
+        if headers[b":status"] == b"200":
+            self.sockets[stream] = WebSocket(self, stream, Side.CLIENT)
         self.responses[stream].set_result(headers)
 
     def data(self, stream, data, ended):
+        if stream not in self.sockets:
+            return
         for frame in self.sockets[stream].received(data, ended):
             self.queues[stream].put_nowait(frame)
         if ended:
@@ -45,7 +49,6 @@ class Client(Http):
         head.update(fields)
         self.responses[stream] = asyncio.get_running_loop().create_future()
         self.queues[stream] = asyncio.Queue()
-        self.sockets[stream] = WebSocket(self, stream, Side.CLIENT)
         self.h3.send_headers(stream, [(k.encode(), v.encode()) for k, v in head.items()])
         self.transmit()
         return stream, await self.responses[stream]
