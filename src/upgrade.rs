@@ -31,9 +31,12 @@
 //! # Ok::<(), sansocket::Rejection>(())
 //! ```
 //!
-//! The same over HTTP/2 or HTTP/3 (RFC 8441, RFC 9220). There is no HTTP/3
-//! adapter yet: `h3` 0.0.8 refuses requests whose `:protocol` is `websocket`
-//! before the application sees them.
+//! The same over HTTP/2 or HTTP/3 (RFC 8441, RFC 9220). Adapters exist for
+//! HTTP/2 only; [a server and a client over HTTP/3][h3] with the `quiche` crate
+//! are among the examples. The `h3` crate, as of 0.0.8, refuses requests whose
+//! `:protocol` is `websocket` before the application sees them.
+//!
+//! [h3]: https://github.com/sansocket/sansocket/tree/main/examples/apps/h3
 //!
 //! ```
 //! use sansocket::upgrade::{self, ExtendedConnect};

@@ -133,7 +133,7 @@ impl Socket {
         io: &mut Transport<'_>,
         app: &mut impl Application,
     ) -> Result<Option<Duration>, Error> {
-        let mut state = IoState::reading().with_buffered(self.stream.len());
+        let mut state = IoState::reading().with_buffered_len(self.stream.len());
         state.is_reading = !self.is_flooded();
         let deadline = self.ws.handle_timeout(now, state, &mut self.out);
         self.receive(Input::none(), app);

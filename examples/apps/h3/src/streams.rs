@@ -232,7 +232,7 @@ impl Streams {
             None => return io.reset(id, WireErrorCode::MessageError as u64),
         };
         let response = Some(head::response(&answer));
-        if answer.opens() {
+        if answer.is_upgrade() {
             let stream = Outgoing::new(id, response, Bytes::new());
             self.start(Role::Server, answer.agreement().clone(), stream, app);
         } else {
