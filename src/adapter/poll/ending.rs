@@ -92,6 +92,10 @@ impl<T: Transport> Driver<T> {
 
     fn finish(&mut self) {
         self.is_finished = true;
+        if !self.write_queue.is_flushed() {
+            // A sender that waits is not told that its message has left.
+            self.write_error.get_or_insert(io::ErrorKind::BrokenPipe);
+        }
         self.write_queue.clear();
         self.read_buffer.discard();
         self.release();

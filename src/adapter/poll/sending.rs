@@ -9,6 +9,7 @@ use super::transport::Transport;
 use crate::adapter::Error;
 use crate::close::CloseCode;
 use crate::connection::Connection;
+use crate::deadline::DeadlineReason;
 #[cfg(feature = "deflate")]
 use crate::deflate::Compress;
 use crate::error::{ConnectionError, SendError};
@@ -24,10 +25,8 @@ const MIN_SHARED_LEN: usize = 2 * 1024;
 impl<T: Transport> Driver<T> {
     /// Writes all unsent bytes and flushes the transport.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
-        if let Some(kind) = self.write_error {
-            return Poll::Ready(Err(io::Error::from(kind).into()));
-        }
         loop {
+            self.check_writable()?;
             if let Poll::Ready(flushed) = self.write_queue.poll_flush(cx, &mut self.io) {
                 return Poll::Ready(flushed.map_err(Error::from));
             }
@@ -40,6 +39,19 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Sends a close frame, unless one was sent.
+    /// Why nothing more leaves, if so: what was unsent then is lost, whichever
+    /// half found out.
+    fn check_writable(&self) -> Result<(), Error> {
+        if self.ws.is_stalled() {
+            return Err(ConnectionError::Timeout(DeadlineReason::WriteStall).into());
+        }
+        match self.write_error {
+            Some(kind) => Err(io::Error::from(kind).into()),
+            None => Ok(()),
+        }
+    }
+
+    /// Sends a close frame, unless there was one.
     pub(super) fn poll_close(
         &mut self,
         cx: &mut Context<'_>,

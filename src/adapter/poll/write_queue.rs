@@ -65,6 +65,11 @@ impl WriteQueue {
         self.len() == 0
     }
 
+    /// Whether all has left.
+    pub(super) const fn is_flushed(&self) -> bool {
+        self.is_empty() && self.unflushed_len == 0
+    }
+
     /// Adds bytes without copying them.
     pub(super) fn share(&mut self, bytes: Bytes) {
         if !self.out.is_empty() {

@@ -13,7 +13,7 @@ use futures_util::{SinkExt, StreamExt};
 use proptest::prelude::*;
 use proptest::test_runner::RngSeed;
 use sansocket::tokio::WebSocket;
-use sansocket::{Agreement, CloseCode, Config, Event, Message, Role};
+use sansocket::{Agreement, CloseCode, Config, Error, Event, Message, Role};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, ReadBuf, duplex};
 use tokio::time::timeout;
 
@@ -27,6 +27,7 @@ struct Ends {
     incoming: Vec<u8>,
     written: Vec<u8>,
     capacity: usize,
+    read_error: Option<io::ErrorKind>,
     reader: Option<Waker>,
     writer: Option<Waker>,
 }
@@ -39,6 +40,12 @@ impl Stream {
         let waker = ends.reader.take();
         drop(ends);
         waker.inspect(Waker::wake_by_ref);
+    }
+
+    /// Reading fails.
+    fn fail(&self, error: io::ErrorKind) {
+        self.0.lock().unwrap().read_error = Some(error);
+        self.bring(&[]);
     }
 
     /// So many more can be written.
@@ -58,6 +65,9 @@ impl AsyncRead for Stream {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let mut ends = self.0.lock().unwrap();
+        if let Some(error) = ends.read_error {
+            return Poll::Ready(Err(error.into()));
+        }
         if ends.incoming.is_empty() {
             ends.reader = Some(cx.waker().clone());
             return Poll::Pending;
@@ -488,5 +498,33 @@ async fn writer_at_the_bound_is_told_of_the_end() {
         }
     });
     sent.await.expect("the write deadline");
+    assert!(reading.await.unwrap().is_err());
+}
+
+// A message that never leaves is not reported as sent, whichever half finds out.
+#[tokio::test(start_paused = true)]
+async fn writer_is_told_of_a_stall_that_the_reader_found() {
+    let (ws, _peer) = pair(64, &config());
+    let (mut reader, mut writer) = ws.split();
+    let reading = tokio::spawn(async move { reader.next().await });
+    let writing = tokio::spawn(async move { writer.send(&[7; 5000]).await });
+    let sent = timeout(Duration::from_secs(60), writing).await;
+    let error = sent.expect("the write deadline").unwrap().unwrap_err();
+    assert!(matches!(error, Error::Failed(_)), "{error}");
+    assert!(reading.await.unwrap().is_err());
+}
+
+// The same where reading is what fails.
+#[tokio::test]
+async fn writer_is_told_of_an_error_that_the_reader_found() {
+    let stream = Stream::default();
+    let (mut reader, mut writer) = open(stream.clone(), &config()).split();
+    let reading = tokio::spawn(async move { reader.next().await });
+    let writing = tokio::spawn(async move { writer.send(&[7; 5000]).await });
+    tokio::task::yield_now().await;
+    stream.fail(io::ErrorKind::ConnectionReset);
+    let sent = timeout(Duration::from_secs(20), writing).await;
+    let error = sent.expect("the connection is over").unwrap().unwrap_err();
+    assert!(matches!(error, Error::Io(_)), "{error}");
     assert!(reading.await.unwrap().is_err());
 }
