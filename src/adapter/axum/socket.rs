@@ -3,6 +3,7 @@
 use core::pin::Pin;
 use core::task::{Context, Poll, ready};
 use std::future::poll_fn;
+use std::sync::Arc;
 use std::vec::Vec;
 
 use ::http::HeaderValue;
@@ -42,7 +43,7 @@ use crate::event::Event;
 #[derive(Debug)]
 pub struct WebSocket {
     /// First: it holds a clone of the writer.
-    place: Option<Place>,
+    place: Option<Arc<Place>>,
     reader: Reader,
     writer: Writer,
     protocol: Option<HeaderValue>,
@@ -53,7 +54,7 @@ impl WebSocket {
     pub(super) fn new(
         ws: hyper::WebSocket,
         protocol: Option<HeaderValue>,
-        place: Option<Place>,
+        place: Option<Arc<Place>>,
     ) -> Self {
         let (reader, writer) = ws.split();
         if let Some(place) = &place {

@@ -4,7 +4,7 @@ use core::fmt;
 use std::collections::HashMap;
 use std::future::poll_fn;
 use std::string::String;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::task::{Context, Poll, Waker};
 use std::vec::Vec;
 
@@ -44,15 +44,22 @@ pub struct Sockets(Arc<Mutex<State>>);
 
 #[derive(Default)]
 struct State {
-    /// By number; `None` until hyper has handed over the stream.
-    open: HashMap<u64, Option<Writer>>,
+    /// By number.
+    open: HashMap<u64, Entry>,
     next_number: u64,
     closing: Option<(CloseCode, String)>,
     /// The tasks that wait until none is open.
     waiting: Vec<Waker>,
 }
 
-/// A WebSocket's place among the open ones, given back when dropped.
+struct Entry {
+    /// `None` until hyper has handed over the stream.
+    writer: Option<Writer>,
+    place: Weak<Place>,
+}
+
+/// A WebSocket's place among the open ones, given back when dropped: by its
+/// handler, and by the task that closes it.
 #[derive(Debug)]
 pub(super) struct Place {
     sockets: Sockets,
@@ -65,9 +72,9 @@ impl Sockets {
         Self::default()
     }
 
-    /// Closes all WebSockets with this code and reason, and waits until their
-    /// handlers have dropped them. An upgrade that arrives meanwhile, or later,
-    /// is refused with status 503.
+    /// Closes all WebSockets with this code and reason, and waits until the close
+    /// frames have left and the handlers have dropped their WebSockets. An upgrade
+    /// that arrives meanwhile, or later, is refused with status 503.
     ///
     /// The close frames are sent at once, whatever the handlers are doing. A handler that
     /// is receiving gets the peer's close frame and then `None`, within
@@ -91,8 +98,8 @@ impl Sockets {
         if !code.is_sendable() {
             return Err(SendError::InvalidCloseCode);
         }
-        for writer in self.begin_close(code, reason) {
-            close(writer, code, reason.into());
+        for (writer, place) in self.begin_close(code, reason) {
+            place.close(writer, code, reason.into());
         }
         poll_fn(|cx| self.poll_empty(cx)).await;
         Ok(())
@@ -110,25 +117,35 @@ impl Sockets {
     }
 
     /// A place for one more, unless all are closed.
-    pub(super) fn enter(&self) -> Option<Place> {
+    pub(super) fn enter(&self) -> Option<Arc<Place>> {
         let mut state = self.lock();
         if state.closing.is_some() {
             return None;
         }
         let number = state.next_number;
         state.next_number += 1;
-        state.open.insert(number, None);
-        Some(Place {
+        let place = Arc::new(Place {
             sockets: self.clone(),
             number,
-        })
+        });
+        let entry = Entry {
+            writer: None,
+            place: Arc::downgrade(&place),
+        };
+        state.open.insert(number, entry);
+        Some(place)
     }
 
     /// Lets no more in, and returns those to be closed.
-    fn begin_close(&self, code: CloseCode, reason: &str) -> Vec<Writer> {
+    fn begin_close(&self, code: CloseCode, reason: &str) -> Vec<(Writer, Arc<Place>)> {
         let mut state = self.lock();
         state.closing.get_or_insert_with(|| (code, reason.into()));
-        state.open.values().flatten().cloned().collect()
+        let opened = state.open.values().filter_map(|entry| {
+            // The writer first: a place is not dropped under the lock.
+            let writer = entry.writer.clone()?;
+            Some((writer, entry.place.upgrade()?))
+        });
+        opened.collect()
     }
 
     fn poll_empty(&self, cx: &Context<'_>) -> Poll<()> {
@@ -158,23 +175,33 @@ impl fmt::Debug for Sockets {
 
 impl Place {
     /// The stream is there.
-    pub(super) fn opened(&self, writer: &Writer) {
+    pub(super) fn opened(self: &Arc<Self>, writer: &Writer) {
         let mut state = self.sockets.lock();
         let closing = state.closing.clone();
-        if let Some(place) = state.open.get_mut(&self.number) {
-            *place = Some(writer.clone());
+        if let Some(entry) = state.open.get_mut(&self.number) {
+            entry.writer = Some(writer.clone());
         }
         drop(state);
         if let Some((code, reason)) = closing {
-            close(writer.clone(), code, reason);
+            self.clone().close(writer.clone(), code, reason);
         }
+    }
+
+    /// Closes in a task of its own: one slow peer delays no other.
+    fn close(self: Arc<Self>, mut writer: Writer, code: CloseCode, reason: String) {
+        ::tokio::spawn(async move {
+            // One that has failed is closed too.
+            let _ = writer.close(code, &reason).await;
+            // A handler that has dropped it already does not cut it short.
+            drop(self);
+        });
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
         let mut state = self.sockets.lock();
-        let writer = state.open.remove(&self.number);
+        let entry = state.open.remove(&self.number);
         let waiting = if state.open.is_empty() {
             core::mem::take(&mut state.waiting)
         } else {
@@ -182,15 +209,7 @@ impl Drop for Place {
         };
         // Not under the lock: what they run is not ours.
         drop(state);
-        drop(writer);
+        drop(entry);
         waiting.into_iter().for_each(Waker::wake);
     }
-}
-
-/// Closes in a task of its own: one slow peer delays no other.
-fn close(mut writer: Writer, code: CloseCode, reason: String) {
-    ::tokio::spawn(async move {
-        // One that has failed is closed too.
-        let _ = writer.close(code, &reason).await;
-    });
 }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use axum::response::Response;
 use axum::routing::any;
 use axum::{Extension, Router};
-use sansocket::axum::{Message, Sockets, WebSocketUpgrade};
+use futures_util::SinkExt;
+use sansocket::axum::{CloseFrame, Message, Sockets, WebSocketUpgrade, close_code};
 use sansocket::{CloseCode, Error, SendError};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, oneshot};
@@ -171,4 +172,60 @@ async fn server_stops_in_order() {
     assert_eq!(two.outcome().unwrap().code, CloseCode::GOING_AWAY);
     drop((one, two));
     soon(serving).await.unwrap().unwrap();
+}
+
+// A handler that drops its WebSocket at once does not cut the close frame off.
+#[test]
+fn close_frame_has_left_when_all_are_closed() {
+    let sockets = Sockets::new();
+    let server = tokio::runtime::Runtime::new().unwrap();
+    let handler = async |ws: WebSocketUpgrade| {
+        let ws = ws.max_write_buffer_size(1 << 30);
+        ws.on_upgrade(|mut socket| async move {
+            socket.feed(vec![0; LEN].into()).await.unwrap();
+            while socket.feed("tick".into()).await.is_ok() {
+                sleep(Duration::from_millis(10)).await;
+            }
+        })
+    };
+    const LEN: usize = 12 << 20;
+    let app = Router::new().route("/", any(handler));
+    let addr = server.block_on(serve(app.layer(Extension(sockets.clone()))));
+    let client = tokio::runtime::Runtime::new().unwrap();
+    let mut ws = client.block_on(open(addr, "/"));
+    let receiving = std::thread::spawn(move || {
+        client.block_on(async {
+            sleep(Duration::from_millis(300)).await;
+            while soon(ws.next()).await.unwrap().is_some() {}
+            ws.outcome().unwrap().code
+        })
+    });
+    server.block_on(async { soon(sockets.close(1001, "")).await.unwrap() });
+    // As at the end of `main`.
+    server.shutdown_background();
+    assert_eq!(receiving.join().unwrap(), CloseCode::GOING_AWAY);
+}
+
+// HTTP/2 ends the stream after what was sent last, and does not reset it.
+#[tokio::test]
+async fn handler_that_drops_after_its_close_frame_ends_in_order() {
+    let handler = async |ws: WebSocketUpgrade| {
+        ws.on_upgrade(|mut socket| async move {
+            socket.send(vec![7; 300_000].into()).await.unwrap();
+            let frame = CloseFrame {
+                code: close_code::RESTART,
+                reason: "soon".into(),
+            };
+            socket.send(Message::Close(Some(frame))).await.unwrap();
+        })
+    };
+    let addr = serve(Router::new().route("/", any(handler))).await;
+    let mut ws = connect_http2(addr, &to(addr, "/")).await.unwrap();
+    assert_eq!(soon(ws.next()).await.unwrap().unwrap().len(), 300_000);
+    assert_eq!(soon(ws.next()).await.unwrap(), None);
+    let outcome = ws.outcome().unwrap();
+    assert_eq!(
+        (outcome.clean, outcome.code),
+        (true, CloseCode::SERVICE_RESTART)
+    );
 }
