@@ -10,11 +10,9 @@
 //! | axum | [`axum::WebSocketUpgrade`], a drop-in replacement for axum's own (feature `axum`) |
 //! | hyper, warp, salvo, poem | [`hyper::on_upgrade`], [`hyper::upgrade`] (feature `hyper`) |
 //! | HTTP/2 with the `h2` crate | [`h2::accept`], [`h2::connect_with`] (feature `h2`) |
+//! | HTTP/3 with the `quiche` crate | [an example](https://github.com/sansocket/sansocket/tree/main/examples/apps/h3) |
 //! | an event loop or HTTP stack of your own | [`Connection`], which explains the loop, errors, closing, time and memory; [`upgrade`] |
 //! | relays and test tools | [`frame`], the frame layer |
-//! | HTTP/3 with the `quiche` crate | [an example](https://github.com/sansocket/sansocket/tree/main/examples/apps/h3) |
-//! | an event loop or HTTP stack of your own | [`Connection`], whose page explains the loop, closing, time and memory; [`upgrade`] |
-//! | relays and test tools | [`frame`], the layer below |
 //!
 //! ```no_run
 //! # #[cfg(feature = "std")]

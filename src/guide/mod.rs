@@ -9,6 +9,7 @@
 //! | [`compression`] | What does permessage-deflate cost, and when is it worth it? |
 //! | [`closing`] | How do I end a connection without losing messages? |
 //! | [`security`] | What must a server on the internet check? |
+//! | [`testing`] | How do I test my protocol without a network? |
 //! | [`scaling`] | How do I scale from one process to many? |
 //! | [`from_tungstenite`] | How do I move from tungstenite? |
 //! | [`from_tokio_tungstenite`] | How do I move from tokio-tungstenite? |
@@ -35,6 +36,9 @@ pub mod closing {}
 
 #[doc = include_str!("security.md")]
 pub mod security {}
+
+#[doc = include_str!("testing.md")]
+pub mod testing {}
 
 #[doc = include_str!("scaling.md")]
 pub mod scaling {}

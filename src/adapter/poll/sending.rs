@@ -38,9 +38,8 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Sends a close frame, unless one was sent.
-    /// Why nothing more leaves, if so: what was unsent then is lost, whichever
-    /// half found out.
+    /// Returns the error that ended writing, if one did. The bytes that were unsent
+    /// then are lost, whichever half found out.
     fn check_writable(&self) -> Result<(), Error> {
         if self.ws.is_stalled() {
             return Err(ConnectionError::Timeout(DeadlineReason::WriteStall).into());
@@ -51,7 +50,7 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Sends a close frame, unless there was one.
+    /// Sends a close frame, unless one was sent.
     pub(super) fn poll_close(
         &mut self,
         cx: &mut Context<'_>,
