@@ -19,7 +19,7 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         .unwrap_or_else(|| "127.0.0.1:9001".into());
     let listener = TcpListener::bind(addr)?;
     let addr = listener.local_addr()?;
-    println!("listening on ws://{addr}");
+    println!("listening on ws://{addr}\nopen http://{addr}/");
 
     let server = Arc::new(Server::new());
     let stopping = server.clone();

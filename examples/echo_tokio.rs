@@ -19,7 +19,8 @@ mod common;
 async fn main() -> Result<(), Box<dyn Error>> {
     let addr = env::args().nth(1);
     let listener = TcpListener::bind(addr.as_deref().unwrap_or("127.0.0.1:9002")).await?;
-    println!("listening on ws://{}", listener.local_addr()?);
+    let addr = listener.local_addr()?;
+    println!("listening on ws://{addr}\nopen http://{addr}/");
 
     let config = common::config();
     let (stop, stopping) = watch::channel(false);

@@ -13,5 +13,6 @@
 //! - adapters for std, tokio, futures, hyper 1, h2 and the `http` crate, with the
 //!   same methods, TLS, and HTTP and SOCKS proxies (RFC 8441 for HTTP/2);
 //! - a drop-in for the WebSockets of axum 0.8;
+//! - a kit for tests, `testing`: two connections in memory with a virtual clock;
 //! - the layer of frames, [`frame`](crate::frame), and the handshake for use with
 //!   other HTTP libraries, [`upgrade`](crate::upgrade).

@@ -81,7 +81,7 @@
 //! # The code
 //!
 //! ```text
-//!  4  adapter     blocking   tokio   futures   http   hyper   axum   h2   Read and Write, sockets, clocks, runtimes
+//!  4  adapter     blocking   tokio   futures   http   hyper   axum   h2   (and testing)   sockets, clocks, runtimes
 //! ──────────────────────────────────────────────  below: no I/O, no clock, no_std + alloc
 //!  3  connection  (with event, config, upgrade)   composes the machines; contains no rule itself
 //!  2  handshake   message   deflate   close   timer   one machine each, independent of one another
@@ -112,6 +112,7 @@
 //! | `h2` | no | `h2`: many WebSockets over one HTTP/2 connection, with the `h2` crate |
 //! | `hyper` | no | `hyper`: WebSockets in servers and clients of hyper 1, and in warp, salvo and poem |
 //! | `axum` | no | `axum`: WebSockets in axum 0.8, a drop-in replacement for `axum::extract::ws` |
+//! | `testing` | no | `testing`: two connections in memory with a virtual clock, for tests |
 //! | `tracing` | no | events of the `tracing` crate, see [below](#tracing) |
 //!
 //! Without `std`, the crate is `no_std` + `alloc`, and a client needs a source of
@@ -240,6 +241,8 @@ pub mod guide;
 mod handshake;
 mod input;
 mod message;
+#[cfg(feature = "testing")]
+pub mod testing;
 mod timer;
 #[cfg(feature = "std")]
 pub mod upgrade;

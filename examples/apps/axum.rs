@@ -27,7 +27,8 @@ type Room = broadcast::Sender<Message>;
 async fn main() -> Result<(), Box<dyn Error>> {
     let addr = env::args().nth(1);
     let listener = TcpListener::bind(addr.as_deref().unwrap_or("127.0.0.1:9007")).await?;
-    println!("listening on ws://{}", listener.local_addr()?);
+    let addr = listener.local_addr()?;
+    println!("listening on ws://{addr}\nopen http://{addr}/");
 
     // Pages of the same site, and non-browser clients.
     let config = Config::new().with_origin(OriginPolicy::SameOrigin);

@@ -27,7 +27,8 @@ struct Room {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let addr = env::args().nth(1);
     let listener = TcpListener::bind(addr.as_deref().unwrap_or("127.0.0.1:9008")).await?;
-    println!("listening on ws://{}", listener.local_addr()?);
+    let addr = listener.local_addr()?;
+    println!("listening on ws://{addr}\nopen http://{addr}/");
     let room = Arc::new(Room {
         names: Mutex::default(),
         said: broadcast::channel(100).0,

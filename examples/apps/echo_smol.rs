@@ -24,7 +24,8 @@ fn main() -> Result<(), Box<dyn Error>> {
 async fn serve(executor: Arc<Executor<'static>>) -> Result<(), Box<dyn Error>> {
     let addr = env::args().nth(1);
     let listener = TcpListener::bind(addr.as_deref().unwrap_or("127.0.0.1:9003")).await?;
-    println!("listening on ws://{}", listener.local_addr()?);
+    let addr = listener.local_addr()?;
+    println!("listening on ws://{addr}\nopen http://{addr}/");
 
     // Closed when it is time to stop; each connection holds one of `alive`.
     let (stop, stopping) = bounded::<()>(1);

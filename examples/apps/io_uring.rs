@@ -24,7 +24,8 @@ const READ_LEN: usize = 64 * 1024;
 async fn main() -> Result<(), Box<dyn Error>> {
     let addr = env::args().nth(1);
     let listener = TcpListener::bind(addr.as_deref().unwrap_or("127.0.0.1:9009")).await?;
-    println!("listening on ws://{}", listener.local_addr()?);
+    let addr = listener.local_addr()?;
+    println!("listening on ws://{addr}\nopen http://{addr}/");
     loop {
         let (socket, _) = listener.accept().await?;
         socket.set_nodelay(true)?;

@@ -19,7 +19,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let addr = args.next().unwrap_or_else(|| "127.0.0.1:9443".into());
     let acceptor = tls::acceptor(&tls::certificate_path(args.next()), "http/1.1")?;
     let listener = TcpListener::bind(addr).await?;
-    println!("listening on wss://{}", listener.local_addr()?);
+    let addr = listener.local_addr()?;
+    println!("listening on wss://{addr}\nopen https://{addr}/");
     loop {
         let (stream, _) = listener.accept().await?;
         let acceptor = acceptor.clone();

@@ -13,7 +13,7 @@ const ROWS: [&[&str]; 5] = [
     &["frame"],
     &["handshake", "message", "deflate", "close", "timer"],
     &["connection", "event", "config", "upgrade"],
-    &["adapter"],
+    &["adapter", "testing"],
 ];
 
 /// The row whose modules make up one whole and may use one another.

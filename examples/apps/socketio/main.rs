@@ -41,7 +41,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let addr = env::args().nth(1);
     let listener = TcpListener::bind(addr.as_deref().unwrap_or("127.0.0.1:9001")).await?;
     let addr = listener.local_addr()?;
-    println!("listening on ws://{addr}");
+    println!("listening on ws://{addr}\nopen http://{addr}/");
     println!("open http://{addr}/");
 
     let (stop, stopping) = watch::channel(false);
