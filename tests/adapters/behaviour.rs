@@ -737,6 +737,20 @@ fn messages_are_received_from_a_peer_that_reads_no_more() {
     assert!(is_eof(ws.next()));
 }
 
+// Whoever has fed messages hears that they are lost, although it received since.
+#[test]
+fn fed_message_that_never_leaves_is_an_error_of_the_flush() {
+    let stream = Duplex::of(&from_client().text("last words").bytes());
+    stream.set(|ends| ends.write_error = Some(ErrorKind::BrokenPipe));
+    let mut ws = server(&stream, &config());
+    ws.feed("lost").unwrap();
+    assert_eq!(retry(|| ws.next()).unwrap(), Some("last words".into()));
+    for _ in 0..2 {
+        let flushed = ws.flush();
+        assert!(matches!(flushed, Err(Error::Io(_))), "{flushed:?}");
+    }
+}
+
 #[test]
 fn server_reports_what_it_rejected_before_it_fails() {
     let bytes = String::from_utf8(REQUEST.to_vec()).unwrap();

@@ -95,6 +95,9 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// Writes all unsent bytes.
     pub(super) fn write_unsent(&mut self) -> Result<(), Error> {
+        if let Some(kind) = self.write_error {
+            return Err(io::Error::from(kind).into());
+        }
         while !self.write_queue.is_flushed() {
             let (now, deadline) = self.tick(false);
             if self.ws.is_stalled() {
@@ -114,6 +117,7 @@ impl<S: Read + Write> WebSocket<S> {
             Err(error) if error.is_would_block() && !self.is_flooded() => Ok(()),
             // The peer no longer reads, but what it has sent can be read.
             Err(Error::Io(error)) if error.kind() != io::ErrorKind::WouldBlock => {
+                self.write_error = Some(error.kind());
                 self.write_queue.clear();
                 Ok(())
             }

@@ -128,6 +128,8 @@ pub struct WebSocket<S> {
     socket: Option<Socket<S>>,
     reads: SocketTimeout<S>,
     writes: SocketTimeout<S>,
+    /// Writing failed: nothing more leaves.
+    write_error: Option<io::ErrorKind>,
     epoch: Instant,
     /// The pieces of an incomplete message, if they are to be joined.
     partial: Option<Box<Assembler>>,

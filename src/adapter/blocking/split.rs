@@ -35,6 +35,7 @@ where
     pub fn split(self) -> (Reader<S>, Writer<S>) {
         let mut state = State::new(self.ws, self.write_queue, self.auto_replies, self.writes);
         state.response = self.response;
+        state.write_error = self.write_error;
         let shared = Shared::new(self.stream, state, self.socket, self.epoch);
         let shared = Arc::new(shared);
         let reader = Reader {
@@ -96,6 +97,7 @@ impl<S> Reader<S> {
             socket,
             reads: self.reads,
             writes: state.writes,
+            write_error: state.write_error,
             response: state.response,
             epoch,
             partial: self.partial,

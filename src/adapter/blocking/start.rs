@@ -113,6 +113,7 @@ impl<S: Read + Write> WebSocket<S> {
             socket: None,
             reads: SocketTimeout::for_reads(None),
             writes: SocketTimeout::for_writes(None),
+            write_error: None,
             epoch: Instant::now(),
             partial: None,
             last_event: None,
