@@ -6,25 +6,27 @@ use std::time::Duration;
 use crate::duplex::Duplex;
 use crate::wire::{config, wire};
 use sansocket::blocking::{Socket, WebSocket};
-use sansocket::{Agreement, Role};
+use sansocket::{Agreement, Error, Role};
+
+/// A clock, and no timeouts: the stream does not block.
+const UNTIMED: Socket<Duplex> = Socket {
+    read_timeout: |_| Ok(None),
+    write_timeout: |_| Ok(None),
+    set_read_timeout: |_, _| Ok(()),
+    set_write_timeout: |_, _| Ok(()),
+    shutdown_write: |_| Ok(()),
+    buffered_len: |_| 0,
+};
 
 #[test]
 fn keepalive_ping_does_not_come_between_a_header_and_its_payload() {
-    let socket = Socket::<Duplex> {
-        read_timeout: |_| Ok(None),
-        write_timeout: |_| Ok(None),
-        set_read_timeout: |_, _| Ok(()),
-        set_write_timeout: |_, _| Ok(()),
-        shutdown_write: |_| Ok(()),
-        buffered_len: |_| 0,
-    };
     for capacity in [1, 5, 1000, usize::MAX] {
         let stream = Duplex::default();
         // A ping is due at once.
         let config = config().with_ping_interval(Duration::ZERO);
         let (role, agreement) = (Role::Server, Agreement::default());
         let mut ws = WebSocket::upgraded(stream.clone(), role, agreement, vec![], &config)
-            .with_socket(socket);
+            .with_socket(UNTIMED);
         assert!(ws.next().is_err_and(|error| error.is_would_block()));
         stream.set(|ends| ends.capacity = capacity);
         assert!(ws.try_send(vec![7; 100_000]).unwrap().is_none());
@@ -37,6 +39,20 @@ fn keepalive_ping_does_not_come_between_a_header_and_its_payload() {
             "{capacity} bytes at first"
         );
     }
+}
+
+#[test]
+fn fed_message_is_lost_by_a_stall_that_a_receive_found() {
+    let stream = Duplex::default();
+    stream.set(|ends| ends.capacity = 0);
+    let config = config().with_write_timeout(Duration::from_millis(50));
+    let (role, agreement) = (Role::Server, Agreement::default());
+    let mut ws = WebSocket::upgraded(stream, role, agreement, vec![], &config).with_socket(UNTIMED);
+    ws.feed("lost").unwrap();
+    while ws.next().is_err_and(|error| error.is_would_block()) {
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    assert!(matches!(ws.flush(), Err(Error::Failed(_))));
 }
 
 // Requirement 10: or two ends that both send would wait for each other.

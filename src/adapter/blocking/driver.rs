@@ -95,20 +95,27 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// Writes all unsent bytes.
     pub(super) fn write_unsent(&mut self) -> Result<(), Error> {
-        if let Some(kind) = self.write_error {
-            return Err(io::Error::from(kind).into());
-        }
+        self.check_writable()?;
         while !self.write_queue.is_flushed() {
             let (now, deadline) = self.tick(false);
-            if self.ws.is_stalled() {
-                return Err(ConnectionError::Timeout(DeadlineReason::WriteStall).into());
-            }
+            self.check_writable()?;
             let until = write_until(&self.ws, now, deadline);
             self.writes.arm(&self.stream, now, until)?;
             let written = self.write_queue.write(&mut self.stream);
             self.writes.finish(written)?;
         }
         Ok(())
+    }
+
+    /// Why nothing more leaves, if so: what was unsent then is lost.
+    fn check_writable(&self) -> Result<(), Error> {
+        if self.ws.is_stalled() {
+            return Err(ConnectionError::Timeout(DeadlineReason::WriteStall).into());
+        }
+        match self.write_error {
+            Some(kind) => Err(io::Error::from(kind).into()),
+            None => Ok(()),
+        }
     }
 
     fn flush_before_read(&mut self) -> Result<(), Error> {
