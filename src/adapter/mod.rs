@@ -41,6 +41,7 @@ pub use parts::Parts;
 use std::io;
 
 use crate::connection::Connection;
+use crate::deadline::DeadlineReason;
 use crate::error::{ConnectionError, SendError};
 use crate::event::Event;
 use crate::handshake::{RedirectError, Rejection, RequestError, Response};
@@ -131,6 +132,18 @@ pub enum ConnectStep {
 /// it is returned.
 fn is_last(ws: &Connection, event: Option<&Event<'_>>) -> bool {
     matches!(event, Some(Event::Failed(_))) || ws.is_closed() && !ws.has_event()
+}
+
+/// Why nothing more leaves, if so, given the error of writing: what was unsent then
+/// is lost.
+fn check_writable(ws: &Connection, write_error: Option<io::ErrorKind>) -> Result<(), Error> {
+    if ws.is_stalled() {
+        return Err(ConnectionError::Timeout(DeadlineReason::WriteStall).into());
+    }
+    match write_error {
+        Some(kind) => Err(io::Error::from(kind).into()),
+        None => Ok(()),
+    }
 }
 
 impl Error {

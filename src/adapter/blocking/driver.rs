@@ -5,6 +5,7 @@ use std::time::Duration;
 use std::vec::Vec;
 
 use super::{Error, WebSocket};
+use crate::adapter::check_writable;
 use crate::adapter::read_buffer::ReadBuffer;
 use crate::connection::{Connection, IoState};
 use crate::deadline::{Deadline, DeadlineReason};
@@ -95,27 +96,16 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// Writes all unsent bytes.
     pub(super) fn write_unsent(&mut self) -> Result<(), Error> {
-        self.check_writable()?;
+        check_writable(&self.ws, self.write_error)?;
         while !self.write_queue.is_flushed() {
             let (now, deadline) = self.tick(false);
-            self.check_writable()?;
+            check_writable(&self.ws, self.write_error)?;
             let until = write_until(&self.ws, now, deadline);
             self.writes.arm(&self.stream, now, until)?;
             let written = self.write_queue.write(&mut self.stream);
             self.writes.finish(written)?;
         }
         Ok(())
-    }
-
-    /// Why nothing more leaves, if so: what was unsent then is lost.
-    fn check_writable(&self) -> Result<(), Error> {
-        if self.ws.is_stalled() {
-            return Err(ConnectionError::Timeout(DeadlineReason::WriteStall).into());
-        }
-        match self.write_error {
-            Some(kind) => Err(io::Error::from(kind).into()),
-            None => Ok(()),
-        }
     }
 
     fn flush_before_read(&mut self) -> Result<(), Error> {

@@ -12,9 +12,9 @@ use super::socket::SocketTimeout;
 use super::write_queue::WriteQueue;
 use super::{Error, Socket};
 use crate::adapter::auto_replies::AutoReplies;
+use crate::adapter::check_writable;
 use crate::connection::{Connection, IoState};
-use crate::deadline::{Deadline, DeadlineReason};
-use crate::error::ConnectionError;
+use crate::deadline::Deadline;
 use crate::handshake::Response;
 
 #[derive(Debug)]
@@ -270,12 +270,6 @@ impl<S> State<S> {
 
     /// The error that prevents further writes, if any.
     pub(super) fn check(&self) -> Result<(), Error> {
-        if self.ws.is_stalled() {
-            return Err(ConnectionError::Timeout(DeadlineReason::WriteStall).into());
-        }
-        match self.write_error {
-            Some(kind) => Err(io::Error::from(kind).into()),
-            None => Ok(()),
-        }
+        check_writable(&self.ws, self.write_error)
     }
 }

@@ -1,15 +1,13 @@
 //! Sending: waits for room, and queues messages.
 
-use std::io;
 use std::task::{Context, Poll, ready};
 use std::vec::Vec;
 
 use super::driver::Driver;
 use super::transport::Transport;
-use crate::adapter::Error;
+use crate::adapter::{Error, check_writable};
 use crate::close::CloseCode;
 use crate::connection::Connection;
-use crate::deadline::DeadlineReason;
 #[cfg(feature = "deflate")]
 use crate::deflate::Compress;
 use crate::error::{ConnectionError, SendError};
@@ -26,7 +24,8 @@ impl<T: Transport> Driver<T> {
     /// Writes all unsent bytes and flushes the transport.
     pub(super) fn poll_flush(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Error>> {
         loop {
-            self.check_writable()?;
+            // Whichever half found out.
+            check_writable(&self.ws, self.write_error)?;
             if let Poll::Ready(flushed) = self.write_queue.poll_flush(cx, &mut self.io) {
                 return Poll::Ready(flushed.map_err(Error::from));
             }
@@ -51,6 +50,7 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Sends a close frame, unless one was sent.
+    /// Sends a close frame, unless there was one.
     pub(super) fn poll_close(
         &mut self,
         cx: &mut Context<'_>,

@@ -229,3 +229,18 @@ async fn handler_that_drops_after_its_close_frame_ends_in_order() {
         (true, CloseCode::SERVICE_RESTART)
     );
 }
+
+// It ends without a close frame, and is not waited for.
+#[tokio::test]
+async fn handler_that_drops_at_once_ends_the_stream_of_http2() {
+    let sockets = Sockets::new();
+    let handler = async |ws: WebSocketUpgrade| ws.on_upgrade(|socket| async move { drop(socket) });
+    let app = Router::new().route("/", any(handler));
+    let addr = serve(app.layer(Extension(sockets.clone()))).await;
+    let mut ws = connect_http2(addr, &to(addr, "/")).await.unwrap();
+    let error = soon(ws.next()).await.unwrap_err();
+    assert!(matches!(error, Error::Failed(_)), "{error}");
+    soon(sockets.close(1001, "")).await.unwrap();
+    let error = connect_http2(addr, &to(addr, "/")).await.unwrap_err();
+    assert!(matches!(error, Error::Refused(response) if response.status() == 503));
+}
