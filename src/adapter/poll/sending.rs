@@ -37,20 +37,7 @@ impl<T: Transport> Driver<T> {
         }
     }
 
-    /// Returns the error that ended writing, if one did. The bytes that were unsent
-    /// then are lost, whichever half found out.
-    fn check_writable(&self) -> Result<(), Error> {
-        if self.ws.is_stalled() {
-            return Err(ConnectionError::Timeout(DeadlineReason::WriteStall).into());
-        }
-        match self.write_error {
-            Some(kind) => Err(io::Error::from(kind).into()),
-            None => Ok(()),
-        }
-    }
-
     /// Sends a close frame, unless one was sent.
-    /// Sends a close frame, unless there was one.
     pub(super) fn poll_close(
         &mut self,
         cx: &mut Context<'_>,
