@@ -234,7 +234,8 @@ fn stream_that_is_reset_is_reset() {
         } else {
             Shutdown::Read
         };
-        let (mut client, mut server, id) = raw_client(&Config::new());
+        // Without a ping, nothing is sent that could fail.
+        let (mut client, mut server, id) = raw_client(&Config::new().with_ping_interval(None));
         let other = client.extended_connect();
         until(&mut client, &mut server, |client, _| {
             client.status(other).is_some()
@@ -332,11 +333,18 @@ fn silent_client_is_failed_with_1011() {
         .with_pong_timeout(short);
     let (mut client, mut server, id) = raw_client(&config);
     let mut received = Vec::new();
+    until(&mut client, &mut server, |client, server| {
+        received.extend(client.body(id));
+        // A driver that sleeps so long is in time.
+        let timeout = server.session.timeout().unwrap();
+        assert!(timeout <= short, "{timeout:?}");
+        !received.is_empty()
+    });
+    assert_eq!(received[0], 0x89, "a ping");
     until(&mut client, &mut server, |client, _| {
         received.extend(client.body(id));
         client.has(id, &Event::Finished)
     });
-    assert_eq!(received[0], 0x89, "a ping");
     assert!(received.ends_with(b"\x88\x02\x03\xf3"), "{received:x?}");
     client.send_body(id, b"", true);
     until(&mut client, &mut server, |_, server| {
