@@ -27,8 +27,7 @@ struct Room {
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let addr = env::args().nth(1);
     let listener = TcpListener::bind(addr.as_deref().unwrap_or("127.0.0.1:9008")).await?;
-    let addr = listener.local_addr()?;
-    println!("listening on ws://{addr}\nopen http://{addr}/");
+    println!("listening on ws://{}", listener.local_addr()?);
     let room = Arc::new(Room {
         names: Mutex::default(),
         said: broadcast::channel(100).0,
