@@ -9,6 +9,7 @@
 //! | smol, async-std, glib and other runtimes | [`futures::connect_with`], [`futures::WebSocket`] (feature `futures`) |
 //! | axum | [`axum::WebSocketUpgrade`], a drop-in replacement for axum's own (feature `axum`) |
 //! | hyper, warp, salvo, poem | [`hyper::on_upgrade`], [`hyper::upgrade`] (feature `hyper`) |
+//! | actix-web | [`upgrade`]; [an example](https://github.com/sansocket/sansocket/blob/main/tests/frameworks/src/main.rs) (features `http`, `tokio`) |
 //! | HTTP/2 with the `h2` crate | [`h2::accept`], [`h2::connect_with`] (feature `h2`) |
 //! | HTTP/3 with the `quiche` crate | [an example](https://github.com/sansocket/sansocket/tree/main/examples/apps/h3) |
 //! | an event loop or HTTP stack of your own | [`Connection`], which explains the loop, errors, closing, time and memory; [`upgrade`] |

@@ -1,5 +1,6 @@
 //! The opening handshake for use with other HTTP libraries, which read and write the
 //! heads themselves: hyper, a web framework, an HTTP/2 or HTTP/3 library.
+//! `tests/frameworks` contains a server with actix-web.
 //!
 //! Header fields are passed as pairs of name and value. The resulting
 //! [`Agreement`] creates a connection with

@@ -1,5 +1,6 @@
 //! WebSockets in servers and clients of hyper 1, and in frameworks that are based on
-//! it: warp, salvo, poem. For axum, see `sansocket::axum`.
+//! it: warp, salvo, poem. For axum, see `sansocket::axum`; for actix-web, see
+//! [`crate::upgrade`].
 //!
 //! A server passes each request to [`upgrade`]. Where the request comes from depends on
 //! the framework:

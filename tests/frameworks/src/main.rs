@@ -1,9 +1,10 @@
-//! An echo within warp, salvo and poem, each by the lines that an application
+//! An echo within warp, salvo, poem and actix-web, each by the lines that an application
 //! writes, and a client that asks all of them.
 //! `cargo run --manifest-path tests/frameworks/Cargo.toml`
 
 use std::error::Error;
 use std::net::SocketAddr;
+use std::time::{Duration, Instant};
 
 use sansocket::deflate::Options;
 use sansocket::hyper::{Upgrade, upgrade};
@@ -131,6 +132,61 @@ mod in_poem {
     }
 }
 
+mod in_actix {
+    use std::io;
+
+    use actix_web::http::StatusCode;
+    use actix_web::{App, HttpRequest, HttpResponse, HttpResponseBuilder, HttpServer, web};
+    use futures_util::TryStreamExt;
+    use sansocket::adapter::http::refusal;
+    use sansocket::tokio::WebSocket;
+    use sansocket::{Answer, Role, upgrade};
+    use tokio_util::io::{ReaderStream, StreamReader};
+
+    use super::*;
+
+    pub(crate) async fn serve(listener: tokio::net::TcpListener) {
+        let listener = listener.into_std().expect("a listener");
+        let app = || App::new().route("/chat", web::get().to(chat));
+        let server = HttpServer::new(app).workers(1).disable_signals();
+        let _ = server.listen(listener).expect("a server").run().await;
+    }
+
+    /// actix-web provides no stream: received bytes are the body of the request, and
+    /// sent bytes that of the response.
+    async fn chat(request: HttpRequest, payload: web::Payload) -> HttpResponse {
+        let fields = request.headers().iter();
+        let fields = fields.map(|(name, value)| (name.as_str(), value.as_bytes()));
+        let target = request.uri().path_and_query();
+        let target = target.map_or("/", |target| target.as_str());
+        let asked = upgrade::request(request.method().as_str(), target, fields, &config());
+        let answer = asked.map_or_else(|rejection| refusal(&rejection), |asked| asked.accept());
+        let mut made = of(&answer);
+        if !answer.is_upgrade() {
+            return made.body(answer.content().to_vec());
+        }
+        // The response ends when the WebSocket closes or drops the pipe. actix-web then
+        // discards what the peer still sends, and closes the connection after
+        // `HttpServer::client_disconnect_timeout`, one second by default.
+        let (body, pipe) = tokio::io::duplex(64 * 1024);
+        let payload = StreamReader::new(payload.map_err(io::Error::other));
+        let (stream, rest) = (tokio::io::join(payload, pipe), Vec::new());
+        let agreement = answer.agreement().clone();
+        let ws = WebSocket::upgraded(stream, Role::Server, agreement, rest, &config());
+        actix_web::rt::spawn(echo(ws));
+        made.upgrade("websocket").streaming(ReaderStream::new(body))
+    }
+
+    fn of(answer: &Answer) -> HttpResponseBuilder {
+        let status = StatusCode::from_u16(answer.status()).unwrap_or_default();
+        let mut made = HttpResponse::build(status);
+        for field in answer.fields().iter() {
+            made.append_header(field);
+        }
+        made
+    }
+}
+
 #[tokio::main]
 async fn main() -> Result<()> {
     let listen = async || tokio::net::TcpListener::bind("127.0.0.1:0").await;
@@ -143,7 +199,16 @@ async fn main() -> Result<()> {
     let listener = listen().await?;
     let poem = listener.local_addr()?;
     tokio::spawn(in_poem::serve(listener));
-    for (name, addr) in [("warp", warp), ("salvo", salvo), ("poem", poem)] {
+    let listener = listen().await?;
+    let actix = listener.local_addr()?;
+    tokio::spawn(in_actix::serve(listener));
+    let addrs = [
+        ("warp", warp),
+        ("salvo", salvo),
+        ("poem", poem),
+        ("actix-web", actix),
+    ];
+    for (name, addr) in addrs {
         ask(addr)
             .await
             .map_err(|error| format!("{name}: {error}"))?;
@@ -166,7 +231,13 @@ async fn ask(addr: SocketAddr) -> Result<()> {
         }
     }
     ws.close(1000, "").await?;
+    let closing = Instant::now();
     while ws.next().await?.is_some() {}
+    // RFC 6455 §7.1.1: the server closes the connection first. Otherwise, the client
+    // waits for 5 s, the default of `Config::with_close_timeout`.
+    if closing.elapsed() > Duration::from_secs(4) {
+        return Err("not closed by the server".into());
+    }
     if !ws.outcome().is_some_and(|outcome| outcome.clean) {
         return Err("not closed in order".into());
     }
