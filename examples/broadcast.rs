@@ -7,9 +7,12 @@ use std::env;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sansocket::{Config, Prepared, tokio::Error, tokio::accept};
+use sansocket::{Config, Prepared, tokio::Error};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::broadcast;
+
+#[path = "common/accept.rs"]
+mod accept;
 
 #[tokio::main]
 async fn main() -> Result<(), Error> {
@@ -20,7 +23,7 @@ async fn main() -> Result<(), Error> {
     let config = Config::new().with_write_timeout(Duration::from_secs(10));
     let (room, _) = broadcast::channel(64);
     loop {
-        let (stream, _) = listener.accept().await?;
+        let (stream, _) = accept::next(&listener).await;
         let (config, room) = (config.clone(), room.clone());
         tokio::spawn(async move {
             if let Err(error) = member(stream, &config, &room).await {
@@ -34,7 +37,7 @@ type Room = broadcast::Sender<Arc<Prepared>>;
 
 async fn member(stream: TcpStream, config: &Config, room: &Room) -> Result<(), Error> {
     let mut said = room.subscribe();
-    let (mut reader, mut writer) = accept(stream, config).await?.split();
+    let (mut reader, mut writer) = sansocket::tokio::accept(stream, config).await?.split();
 
     let listening = async {
         loop {

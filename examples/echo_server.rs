@@ -12,6 +12,8 @@ use std::{env, thread};
 use sansocket::{CloseCode, Config, blocking};
 
 mod common;
+#[path = "common/pause.rs"]
+mod pause;
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let addr = env::args()
@@ -33,7 +35,14 @@ fn main() -> Result<(), Box<dyn std::error::Error>> {
         if server.is_stopping.load(Ordering::SeqCst) {
             break;
         }
-        let (stream, server) = (stream?, server.clone());
+        let stream = match stream {
+            Ok(stream) => stream,
+            Err(error) => {
+                thread::sleep(pause::after(&error));
+                continue;
+            }
+        };
+        let server = server.clone();
         thread::spawn(move || {
             if let Err(error) = server.echo(stream) {
                 eprintln!("{error}");

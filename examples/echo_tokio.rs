@@ -4,15 +4,15 @@
 
 use std::env;
 use std::error::Error;
-use std::time::Duration;
 
 use sansocket::{CloseCode, Config, tokio::accept_with};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::ctrl_c;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 
+#[path = "common/accept.rs"]
+mod accept;
 mod common;
 
 #[tokio::main]
@@ -27,16 +27,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => {
-                let stream = match accepted {
-                    Ok((stream, _)) => stream,
-                    Err(error) => {
-                        // Such as too many open files: serve those that are there.
-                        eprintln!("{error}");
-                        sleep(Duration::from_millis(100)).await;
-                        continue;
-                    }
-                };
+            (stream, _) = accept::next(&listener) => {
                 let (config, stopping) = (config.clone(), stopping.clone());
                 connections.spawn(async move {
                     if let Err(error) = echo(stream, &config, stopping).await {

@@ -14,6 +14,9 @@ use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
 use sansocket::{Config, Connection, Event, Input, IoState, OriginPolicy};
 
+#[path = "common/pause.rs"]
+mod pause;
+
 const LISTENER: Token = Token(usize::MAX);
 
 /// How often the deadlines of all connections are looked at.
@@ -45,11 +48,12 @@ fn main() -> io::Result<()> {
         }
         for readiness in &events {
             match readiness.token() {
-                LISTENER => server.accept_all(&listener)?,
+                LISTENER => server.accept_all(&listener),
                 _ => server.serve(readiness),
             }
         }
         if Instant::now() >= next_tick {
+            server.accept_all(&listener);
             server.tick();
             next_tick = Instant::now() + TICK;
         }
@@ -85,32 +89,34 @@ impl Server {
         }
     }
 
-    fn accept_all(&mut self, listener: &TcpListener) -> io::Result<()> {
+    fn accept_all(&mut self, listener: &TcpListener) {
         loop {
-            let mut stream = match listener.accept() {
+            let stream = match listener.accept() {
                 Ok((stream, _)) => stream,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => {
-                    // Such as too many open files: serve those that are there.
-                    eprintln!("{error}");
-                    return Ok(());
-                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                // Readiness is not reported again: the next tick retries.
+                Err(error) if !pause::after(&error).is_zero() => return,
+                Err(_) => continue,
             };
-            let token = Token(self.next_token);
-            self.next_token += 1;
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            self.registry.register(&mut stream, token, interest)?;
-            stream.set_nodelay(true)?;
-            let ws = Connection::server(&self.config);
-            self.clients.insert(
-                token,
-                Client {
-                    stream,
-                    ws,
-                    out: Vec::new(),
-                },
-            );
+            if let Err(error) = self.add(stream) {
+                eprintln!("{error}");
+            }
         }
+    }
+
+    fn add(&mut self, mut stream: TcpStream) -> io::Result<()> {
+        let token = Token(self.next_token);
+        self.next_token += 1;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.registry.register(&mut stream, token, interest)?;
+        stream.set_nodelay(true)?;
+        let client = Client {
+            stream,
+            ws: Connection::server(&self.config),
+            out: Vec::new(),
+        };
+        self.clients.insert(token, client);
+        Ok(())
     }
 
     fn serve(&mut self, readiness: &Readiness) {

@@ -8,6 +8,9 @@ use std::{env, thread};
 
 use sansocket::{Config, Connection, Event, Input, OriginPolicy};
 
+#[path = "common/pause.rs"]
+mod pause;
+
 fn main() -> Result<(), Box<dyn Error>> {
     let addr = env::args()
         .nth(1)
@@ -16,7 +19,14 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("listening on ws://{}", listener.local_addr()?);
     let config = Config::new().with_origin(OriginPolicy::Any);
     for socket in listener.incoming() {
-        let (socket, config) = (socket?, config.clone());
+        let socket = match socket {
+            Ok(socket) => socket,
+            Err(error) => {
+                thread::sleep(pause::after(&error));
+                continue;
+            }
+        };
+        let config = config.clone();
         thread::spawn(move || {
             if let Err(error) = echo(socket, &config) {
                 eprintln!("{error}");

@@ -7,9 +7,12 @@ use std::env;
 use std::error::Error;
 
 use sansocket::Config;
-use sansocket::tokio::{accept, connect};
+use sansocket::tokio::connect;
 use tokio::io::copy_bidirectional;
 use tokio::net::{TcpListener, TcpStream};
+
+#[path = "common/accept.rs"]
+mod accept;
 
 const USAGE: &str = "usage: tunnel serve ADDR TARGET | tunnel listen ADDR URL";
 
@@ -27,7 +30,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(addr).await?;
     println!("listening on {}", listener.local_addr()?);
     loop {
-        let (stream, target) = (listener.accept().await?.0, target.clone());
+        let (stream, _) = accept::next(&listener).await;
+        let target = target.clone();
         tokio::spawn(async move {
             let passed = if serves {
                 out_of(stream, &target).await
@@ -45,7 +49,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
 type Passed = Result<(u64, u64), Box<dyn Error + Send + Sync>>;
 
 async fn out_of(stream: TcpStream, target: &str) -> Passed {
-    let mut tunnel = accept(stream, &Config::new()).await?.into_tunnel();
+    let mut tunnel = sansocket::tokio::accept(stream, &Config::new())
+        .await?
+        .into_tunnel();
     let mut target = TcpStream::connect(target).await?;
     Ok(copy_bidirectional(&mut tunnel, &mut target).await?)
 }

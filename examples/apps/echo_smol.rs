@@ -15,6 +15,8 @@ use smol::{Executor, Timer};
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/pause.rs"]
+mod pause;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let executor = Arc::new(Executor::new());
@@ -37,7 +39,13 @@ async fn serve(executor: Arc<Executor<'static>>) -> Result<(), Box<dyn Error>> {
     while let Either::Left((accepted, _)) =
         select(Box::pin(listener.accept()), Box::pin(stopping.recv())).await
     {
-        let Ok((stream, _)) = accepted else { continue };
+        let stream = match accepted {
+            Ok((stream, _)) => stream,
+            Err(error) => {
+                sleep(pause::after(&error)).await;
+                continue;
+            }
+        };
         let (config, stopping, alive) = (config.clone(), stopping.clone(), alive.clone());
         let connection = async move {
             if let Err(error) = echo(stream, &config, stopping).await {

@@ -14,6 +14,8 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use sansocket::hyper::{WebSocket, on_upgrade};
 use tokio::net::TcpListener;
 
+#[path = "../common/accept.rs"]
+mod accept;
 #[path = "../common/mod.rs"]
 mod common;
 
@@ -24,8 +26,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let addr = listener.local_addr()?;
     println!("listening on ws://{addr}\nopen http://{addr}/");
     loop {
-        let (stream, _) = listener.accept().await?;
-        stream.set_nodelay(true)?;
+        let (stream, _) = accept::next(&listener).await;
+        // Fails if the peer is gone, which is noticed below.
+        let _ = stream.set_nodelay(true);
         tokio::spawn(async move {
             let serving = http1::Builder::new()
                 .timer(TokioTimer::new())

@@ -12,11 +12,13 @@ use std::time::{Duration, Instant};
 use compio::BufResult;
 use compio::io::{AsyncRead, AsyncWrite};
 use compio::net::{TcpListener, TcpStream};
-use compio::time::timeout;
+use compio::time::{sleep, timeout};
 use sansocket::{Connection, Event, Input, IoState};
 
 #[path = "../common/mod.rs"]
 mod common;
+#[path = "../common/pause.rs"]
+mod pause;
 
 const READ_LEN: usize = 64 * 1024;
 
@@ -27,8 +29,13 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let addr = listener.local_addr()?;
     println!("listening on ws://{addr}\nopen http://{addr}/");
     loop {
-        let (socket, _) = listener.accept().await?;
-        socket.set_nodelay(true)?;
+        let socket = match listener.accept().await {
+            Ok((socket, _)) => socket,
+            Err(error) => {
+                sleep(pause::after(&error)).await;
+                continue;
+            }
+        };
         let serving = async move {
             if let Err(error) = serve(&socket).await {
                 eprintln!("{error}");
@@ -39,6 +46,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 async fn serve(socket: &TcpStream) -> Result<(), Box<dyn Error>> {
+    socket.set_nodelay(true)?;
     let mut client = Client {
         socket,
         ws: Connection::server(&common::config()),

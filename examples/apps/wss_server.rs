@@ -9,6 +9,8 @@ use sansocket::tokio::accept_on;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
 
+#[path = "../common/accept.rs"]
+mod accept;
 #[path = "../common/mod.rs"]
 mod common;
 mod tls;
@@ -22,7 +24,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let addr = listener.local_addr()?;
     println!("listening on wss://{addr}\nopen https://{addr}/");
     loop {
-        let (stream, _) = listener.accept().await?;
+        let (stream, _) = accept::next(&listener).await;
         let acceptor = acceptor.clone();
         tokio::spawn(async move {
             if let Err(error) = echo(stream, &acceptor).await {

@@ -18,8 +18,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::ctrl_c;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 
+#[path = "../../common/accept.rs"]
+mod accept;
 mod connection;
 mod protocol;
 mod redis;
@@ -109,21 +110,14 @@ async fn accept_all(
 ) {
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    let (config, server) = (config.clone(), Arc::clone(server));
-                    connections.spawn(async move {
-                        if let Err(error) = connect(stream, &config, &server).await {
-                            eprintln!("{error}");
-                        }
-                    });
-                }
-                Err(error) => {
-                    // Such as too many open files: serve those that are there.
-                    eprintln!("{error}");
-                    sleep(Duration::from_millis(100)).await;
-                }
-            },
+            (stream, _) = accept::next(listener) => {
+                let (config, server) = (config.clone(), Arc::clone(server));
+                connections.spawn(async move {
+                    if let Err(error) = connect(stream, &config, &server).await {
+                        eprintln!("{error}");
+                    }
+                });
+            }
             Some(_) = connections.join_next() => {}
         }
     }

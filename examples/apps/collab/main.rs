@@ -9,7 +9,6 @@
 
 use std::env;
 use std::error::Error;
-use std::time::Duration;
 
 use sansocket::{Answer, CloseCode, Config, Message, Request, RequestError};
 use sansocket::{tokio::WebSocket, tokio::accept_with};
@@ -17,8 +16,9 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::ctrl_c;
 use tokio::sync::{broadcast::error::RecvError, watch};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 
+#[path = "../../common/accept.rs"]
+mod accept;
 mod room;
 mod text;
 
@@ -37,7 +37,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut members = JoinSet::new();
     loop {
         tokio::select! {
-            stream = accept(&listener) => {
+            (stream, _) = accept::next(&listener) => {
                 let (config, room, stopping) = (config.clone(), room.clone(), stopping.clone());
                 members.spawn(async move {
                     if let Err(error) = serve(stream, &config, &room, stopping).await {
@@ -53,17 +53,6 @@ async fn main() -> Result<(), Box<dyn Error>> {
     while members.join_next().await.is_some() {}
     println!("stopped");
     Ok(())
-}
-
-/// Returns the next connection. An error, such as too many open files, passes.
-async fn accept(listener: &TcpListener) -> TcpStream {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => return stream,
-            Err(error) => eprintln!("{error}"),
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
 }
 
 /// Serves one connection: the page, or a user in the room.

@@ -15,11 +15,13 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use mio::net::TcpListener;
+use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
 use sansocket::{Config, Prepared};
 
 mod client;
+#[path = "../../common/pause.rs"]
+mod pause;
 mod world;
 
 use client::Client;
@@ -103,12 +105,13 @@ impl Server {
         }
         for readiness in events.iter() {
             match readiness.token() {
-                LISTENER => self.accept_all(listener)?,
+                LISTENER => self.accept_all(listener),
                 token => self.serve(token),
             }
         }
         let now = Instant::now();
         if now >= *next_tick {
+            self.accept_all(listener);
             self.tick();
             // Ticks that were missed are not made up for.
             *next_tick = (*next_tick + TICK).max(now);
@@ -116,27 +119,32 @@ impl Server {
         Ok(())
     }
 
-    fn accept_all(&mut self, listener: &TcpListener) -> io::Result<()> {
+    fn accept_all(&mut self, listener: &TcpListener) {
         loop {
-            let mut stream = match listener.accept() {
+            let stream = match listener.accept() {
                 Ok((stream, _)) if !self.is_closing => stream,
                 Ok(_) => continue,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) => {
-                    // Such as too many open files: serve those that are there.
-                    eprintln!("{error}");
-                    return Ok(());
-                }
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return,
+                // Readiness is not reported again: the next tick retries.
+                Err(error) if !pause::after(&error).is_zero() => return,
+                Err(_) => continue,
             };
-            stream.set_nodelay(true)?;
-            socket2::SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER)?;
-            let token = Token(self.next_token);
-            self.next_token += 1;
-            let interest = Interest::READABLE | Interest::WRITABLE;
-            self.registry.register(&mut stream, token, interest)?;
-            self.clients
-                .insert(token, Client::new(stream, &self.config));
+            if let Err(error) = self.add(stream) {
+                eprintln!("{error}");
+            }
         }
+    }
+
+    fn add(&mut self, mut stream: TcpStream) -> io::Result<()> {
+        stream.set_nodelay(true)?;
+        socket2::SockRef::from(&stream).set_send_buffer_size(SEND_BUFFER)?;
+        let token = Token(self.next_token);
+        self.next_token += 1;
+        let interest = Interest::READABLE | Interest::WRITABLE;
+        self.registry.register(&mut stream, token, interest)?;
+        self.clients
+            .insert(token, Client::new(stream, &self.config));
+        Ok(())
     }
 
     fn serve(&mut self, token: Token) {

@@ -7,13 +7,13 @@
 use std::env;
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::ctrl_c;
-use tokio::time::sleep;
 
+#[path = "../../common/accept.rs"]
+mod accept;
 mod client;
 mod counting;
 mod feed;
@@ -67,23 +67,20 @@ async fn main() -> Result<(), Error> {
     Ok(())
 }
 
-/// Returns the next connection. An error, such as too many open files, passes.
-async fn accept(listener: &TcpListener) -> TcpStream {
+/// Returns the next connection, on which updates leave at once.
+async fn accept_nodelay(listener: &TcpListener) -> TcpStream {
     loop {
-        match listener.accept().await {
-            // Updates leave at once.
-            Ok((stream, _)) if stream.set_nodelay(true).is_ok() => return stream,
-            Ok(_) => {}
-            Err(error) => eprintln!("{error}"),
+        let (stream, _) = accept::next(listener).await;
+        if stream.set_nodelay(true).is_ok() {
+            return stream;
         }
-        sleep(Duration::from_millis(100)).await;
     }
 }
 
 /// An update is a line.
 async fn serve_tcp(listener: TcpListener, feed: Feed) {
     loop {
-        let (mut stream, mut feed) = (accept(&listener).await, feed.live());
+        let (mut stream, mut feed) = (accept_nodelay(&listener).await, feed.live());
         tokio::spawn(async move {
             while let Some(updates) = feed.next().await {
                 let lines: String = updates.iter().map(|it| it.json.clone() + "\n").collect();

@@ -22,7 +22,7 @@ use tokio::time::timeout;
 
 use crate::counting::{Account, Counting, Meter};
 use crate::feed::{Feed, Update};
-use crate::{Addresses, Error, accept, client};
+use crate::{Addresses, Error, accept_nodelay, client};
 
 type Body = UnsyncBoxBody<Bytes, Infallible>;
 
@@ -40,7 +40,7 @@ pub(crate) struct Server {
 
 pub(crate) async fn serve(listener: TcpListener, server: Arc<Server>) {
     loop {
-        let (stream, meter) = (accept(&listener).await, Meter::default());
+        let (stream, meter) = (accept_nodelay(&listener).await, Meter::default());
         let stream = TokioIo::new(Counting::new(stream, meter.clone()));
         let server = server.clone();
         let service = service_fn(move |request| {

@@ -4,6 +4,8 @@
 //! who reads slowly slows down who sends, and each side ends by itself.
 //! `cargo run --release -p sansocket-apps --bin proxy 127.0.0.1:9000 ws://127.0.0.1:9001`
 
+#[path = "../../common/accept.rs"]
+mod accept;
 mod head;
 mod trace;
 
@@ -18,7 +20,7 @@ use sansocket::Uri;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::ctrl_c;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use head::{Head, read_head};
 use trace::Trace;
@@ -46,28 +48,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let upstream = Arc::new(upstream);
     let mut number = 0;
     loop {
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
+        let (client, peer) = tokio::select! {
+            accepted = accept::next(&listener) => accepted,
             _ = ctrl_c() => return Ok(()),
         };
-        match accepted {
-            Ok((client, peer)) => {
-                number += 1;
-                let (upstream, log) = (upstream.clone(), Log::new(number));
-                log.show('*', format_args!("from {peer}"));
-                tokio::spawn(async move {
-                    match relay(client, &upstream, log).await {
-                        Ok(()) => log.show('*', "end"),
-                        Err(error) => log.show('*', error),
-                    }
-                });
+        number += 1;
+        let (upstream, log) = (upstream.clone(), Log::new(number));
+        log.show('*', format_args!("from {peer}"));
+        tokio::spawn(async move {
+            match relay(client, &upstream, log).await {
+                Ok(()) => log.show('*', "end"),
+                Err(error) => log.show('*', error),
             }
-            Err(error) => {
-                // Such as too many open files: go on with those that are there.
-                eprintln!("{error}");
-                sleep(Duration::from_millis(100)).await;
-            }
-        }
+        });
     }
 }
 

@@ -4,6 +4,8 @@
 //! `cargo run --release -p sansocket-apps --bin socketio [ADDR] [--ping-interval MS]`,
 //! then open <http://127.0.0.1:9001>. What its events do is at the top of `app.rs`.
 
+#[path = "../../common/accept.rs"]
+mod accept;
 mod app;
 mod connection;
 mod hub;
@@ -19,7 +21,6 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::ctrl_c;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
 
 use connection::Connection;
 use hub::Hub;
@@ -54,21 +55,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
-            accepted = listener.accept() => match accepted {
-                Ok((stream, _)) => {
-                    let server = server.clone();
-                    connections.spawn(async move {
-                        if let Err(error) = serve(stream, &server).await {
-                            eprintln!("{error}");
-                        }
-                    });
-                }
-                Err(error) => {
-                    // Such as too many open files: serve those that are there.
-                    eprintln!("{error}");
-                    sleep(Duration::from_millis(100)).await;
-                }
-            },
+            (stream, _) = accept::next(&listener) => {
+                let server = server.clone();
+                connections.spawn(async move {
+                    if let Err(error) = serve(stream, &server).await {
+                        eprintln!("{error}");
+                    }
+                });
+            }
             Some(_) = connections.join_next() => {}
             _ = ctrl_c() => break,
         }

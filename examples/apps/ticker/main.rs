@@ -17,8 +17,10 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::signal::ctrl_c;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::{Instant, MissedTickBehavior, interval, sleep};
+use tokio::time::{Instant, MissedTickBehavior, interval};
 
+#[path = "../../common/accept.rs"]
+mod accept;
 mod market;
 
 use market::Market;
@@ -43,7 +45,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let mut subscribers = JoinSet::new();
     loop {
         tokio::select! {
-            stream = accept(&listener) => {
+            (stream, _) = accept::next(&listener) => {
                 let (config, prices) = (config.clone(), prices.clone());
                 subscribers.spawn(async move {
                     if let Err(error) = subscriber(stream, &config, prices).await {
@@ -72,17 +74,6 @@ fn listen(addr: SocketAddr) -> std::io::Result<TcpListener> {
     socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.bind(addr)?;
     socket.listen(1024)
-}
-
-/// Returns the next connection. An error, such as too many open files, passes.
-async fn accept(listener: &TcpListener) -> TcpStream {
-    loop {
-        match listener.accept().await {
-            Ok((stream, _)) => return stream,
-            Err(error) => eprintln!("{error}"),
-        }
-        sleep(Duration::from_millis(100)).await;
-    }
 }
 
 /// Publishes the prices of each tick.

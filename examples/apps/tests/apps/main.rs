@@ -5,6 +5,8 @@
 mod axum;
 mod chat;
 mod collab;
+#[cfg(target_os = "linux")]
+mod descriptors;
 mod game;
 mod http_vs_websocket;
 mod interop;

@@ -1,6 +1,7 @@
 //! Examples that run as processes of their own.
 
 use std::env;
+use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdout, Command, Stdio};
@@ -26,13 +27,23 @@ impl Server {
 
     /// On this address.
     pub(crate) fn start_at(addr: &str, name: &str, args: &[&str]) -> Self {
-        let mut child = Command::new(example(name))
-            .arg(addr)
-            .args(args)
-            .arg(certificate(name))
-            .stdout(Stdio::piped())
-            .spawn()
-            .expect("it starts");
+        let mut command = Command::new(example(name));
+        Self::spawn(command.arg(addr).args(args).arg(certificate(name)))
+    }
+
+    /// With so many descriptors, and what it reports in a file.
+    pub(crate) fn start_limited(name: &str, descriptors: usize, log: &Path) -> Self {
+        let mut command = Command::new("sh");
+        command
+            .args(["-c", r#"ulimit -n "$1"; exec "$0" 127.0.0.1:0"#])
+            .arg(example(name))
+            .arg(descriptors.to_string())
+            .stderr(File::create(log).expect("a file"));
+        Self::spawn(&mut command)
+    }
+
+    fn spawn(command: &mut Command) -> Self {
+        let mut child = command.stdout(Stdio::piped()).spawn().expect("it starts");
         let mut line = String::new();
         let mut stdout = BufReader::new(child.stdout.take().unwrap());
         stdout.read_line(&mut line).unwrap();
