@@ -13,10 +13,10 @@ const NAME: &str = "permessage-deflate";
 /// The answer that a client with the randomness of [`config`] waits for.
 const ACCEPT: &str = "pT25h6EVFbWDyyinkmTBvzUVxQo=";
 
-const INVALID: HandshakeError = HandshakeError::Invalid(HeaderField::Extensions);
+pub(crate) const INVALID: HandshakeError = HandshakeError::Invalid(HeaderField::Extensions);
 
 /// Demands nothing and keeps every window.
-fn lenient() -> Options {
+pub(crate) fn lenient() -> Options {
     Options::new()
         .with_context_takeover(true)
         .with_peer_context_takeover(true)
@@ -28,7 +28,7 @@ fn fields(lists: &[&str]) -> String {
 }
 
 /// What a server answers to these fields.
-fn answer(lists: &[&str], config: &Config) -> Result<Option<String>, HandshakeError> {
+pub(crate) fn answer(lists: &[&str], config: &Config) -> Result<Option<String>, HandshakeError> {
     let head = format!(
         "GET / HTTP/1.1\r\nHost: h\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n{}\r\n",
@@ -68,7 +68,7 @@ fn offer(config: &Config) -> Option<String> {
 }
 
 /// What a client makes of a response with these fields.
-fn check(lists: &[&str], config: &Config) -> Result<Option<String>, HandshakeError> {
+pub(crate) fn check(lists: &[&str], config: &Config) -> Result<Option<String>, HandshakeError> {
     let head = format!(
         "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n\
         Sec-WebSocket-Accept: {ACCEPT}\r\n{}\r\n",
@@ -85,7 +85,7 @@ fn check(lists: &[&str], config: &Config) -> Result<Option<String>, HandshakeErr
 }
 
 /// A list in which `@` is replaced by the name.
-fn full(list: &str) -> String {
+pub(crate) fn full(list: &str) -> String {
     list.replace('@', NAME)
 }
 

@@ -12,6 +12,7 @@ mod closing;
 mod deadlines;
 #[cfg(feature = "deflate")]
 mod deflate_negotiation;
+mod exhaustive;
 #[cfg(feature = "std")]
 mod extended_connect;
 mod framing;
