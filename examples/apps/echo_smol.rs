@@ -36,16 +36,9 @@ async fn serve(executor: Arc<Executor<'static>>) -> Result<(), Box<dyn Error>> {
         stop.close();
     })?;
     let config = common::config();
-    while let Either::Left((accepted, _)) =
-        select(Box::pin(listener.accept()), Box::pin(stopping.recv())).await
+    while let Either::Left((stream, _)) =
+        select(Box::pin(accept(&listener)), Box::pin(stopping.recv())).await
     {
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(error) => {
-                sleep(pause::after(&error)).await;
-                continue;
-            }
-        };
         let (config, stopping, alive) = (config.clone(), stopping.clone(), alive.clone());
         let connection = async move {
             if let Err(error) = echo(stream, &config, stopping).await {
@@ -59,6 +52,16 @@ async fn serve(executor: Arc<Executor<'static>>) -> Result<(), Box<dyn Error>> {
     let _ = ended.recv().await;
     println!("stopped");
     Ok(())
+}
+
+/// Returns the next connection.
+async fn accept(listener: &TcpListener) -> TcpStream {
+    loop {
+        match listener.accept().await {
+            Ok((stream, _)) => return stream,
+            Err(error) => sleep(pause::after(&error)).await,
+        }
+    }
 }
 
 /// Serves one connection, from the first byte to the last.

@@ -9,6 +9,9 @@ use embedded_io_adapters::tokio_1::FromTokio;
 use sansocket_embedded::{Clock, config, serve};
 use tokio::net::TcpListener;
 
+#[path = "../../../common/accept.rs"]
+mod accept;
+
 struct Monotonic(Instant);
 
 impl Clock for Monotonic {
@@ -28,7 +31,7 @@ async fn main() -> io::Result<()> {
     println!("listening on ws://{}", listener.local_addr()?);
     let config = config();
     loop {
-        let (socket, _) = listener.accept().await?;
+        let (socket, _) = accept::next(&listener).await;
         let config = config.clone();
         tokio::spawn(async move {
             let clock = Monotonic(Instant::now());
