@@ -133,16 +133,18 @@ impl Socket {
         io: &mut Transport<'_>,
         app: &mut impl Application,
     ) -> Result<Option<Duration>, Error> {
-        let mut state = IoState::reading().with_buffered_len(self.stream.len());
-        state.is_reading = !self.is_flooded();
-        let deadline = self.ws.handle_timeout(now, state, &mut self.out);
+        let mut next = self.handle_timeout(now);
         self.receive(Input::none(), app);
         if self.ws.is_stalled() {
             self.stream.clear();
             return Err(Error::Timeout);
         }
+        let has_more = !self.out.is_empty();
         self.flush(io)?;
-        let mut next = deadline.map(|deadline| deadline.at);
+        if has_more {
+            // Other deadlines run once a ping or a close frame has left.
+            next = self.handle_timeout(now);
+        }
         if self.ws.is_closed() && self.unsent_len() == 0 && self.stream.finish(io)? {
             let until = *self.linger_until.get_or_insert(now + LINGER_TIMEOUT);
             if now >= until && !self.is_ended {
@@ -151,6 +153,13 @@ impl Socket {
             next = Some(until.min(next.unwrap_or(until)));
         }
         Ok(next)
+    }
+
+    fn handle_timeout(&mut self, now: Duration) -> Option<Duration> {
+        let mut io = IoState::reading().with_buffered_len(self.stream.len());
+        io.is_reading = !self.is_flooded();
+        let deadline = self.ws.handle_timeout(now, io, &mut self.out);
+        deadline.map(|deadline| deadline.at)
     }
 
     /// Whether both directions of the stream have ended in order.
