@@ -107,6 +107,9 @@ impl Sockets {
 
     /// Returns the number of open WebSockets, including upgrades whose response was not
     /// sent yet.
+    ///
+    /// If a handler or middleware discards the response of `on_upgrade`, that upgrade is
+    /// counted, and [`close`](Self::close) waits for it, until its client disconnects.
     pub fn len(&self) -> usize {
         self.lock().open.len()
     }
