@@ -117,6 +117,23 @@ impl Pair {
     /// Whether bytes arrive. While they do not, they still leave their sender, as
     /// they do with a cut cable: neither side sees an end of the stream. They arrive
     /// once the pair is connected again.
+    ///
+    /// ```
+    /// # if !cfg!(feature = "std") { return Ok(()); }
+    /// use sansocket::{Config, Message, testing::Pair};
+    ///
+    /// let mut pair = Pair::new(&Config::new());
+    /// pair.set_connected(false);
+    /// pair.client.send("late")?;
+    /// pair.deliver();
+    /// assert_eq!(pair.client.unsent_len(), 0);
+    /// assert!(pair.server.take_messages().is_empty());
+    ///
+    /// pair.set_connected(true);
+    /// pair.deliver();
+    /// assert_eq!(pair.server.take_messages(), [Message::from("late")]);
+    /// # Ok::<(), sansocket::SendError>(())
+    /// ```
     pub fn set_connected(&mut self, is_connected: bool) {
         self.is_connected = is_connected;
     }
