@@ -16,7 +16,7 @@ const KIB: isize = 1024;
 /// Hands over the bytes in reads of one buffer; gives each event away at once
 /// and clears the output after each read, so that only the connection holds
 /// memory. Tells the failure.
-fn drive(
+pub(crate) fn drive(
     ws: &mut Connection,
     (buf, out): (&mut [u8], &mut Vec<u8>),
     bytes: &[u8],
@@ -33,7 +33,7 @@ fn drive(
     }
 }
 
-fn ignore(_: &mut Connection, _: Event<'_>, _: &mut Vec<u8>) {}
+pub(crate) fn ignore(_: &mut Connection, _: Event<'_>, _: &mut Vec<u8>) {}
 
 /// With the system's randomness, where there is one: a client's keys are part
 /// of what it holds and does.

@@ -12,6 +12,7 @@ mod wire;
 mod connections;
 #[cfg(feature = "tokio")]
 mod sockets;
+mod worst_case;
 
 #[global_allocator]
 static ALLOCATOR: allocator::Counting = allocator::Counting;
