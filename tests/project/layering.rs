@@ -39,7 +39,7 @@ const ADAPTER_ROWS: [&[&str]; 6] = [
 const LOCKING: [&str; 2] = ["deflate/pool.rs", "message/prepared.rs"];
 
 /// What the library needs of others.
-const DEPENDENCIES: [&str; 23] = [
+pub(crate) const DEPENDENCIES: [&str; 23] = [
     "axum-core",
     "base64",
     "bytes",
@@ -84,9 +84,9 @@ const MAX_FILE_LINES: usize = 450;
 const MAX_FUNCTION_LINES: usize = 60;
 
 /// A file under src/, without its tests.
-struct Source {
+pub(crate) struct Source {
     /// Relative to src/.
-    path: PathBuf,
+    pub(crate) path: PathBuf,
     text: String,
 }
 
@@ -103,7 +103,7 @@ impl Source {
     }
 
     /// Numbered lines without comments.
-    fn code(&self) -> impl Iterator<Item = (usize, &str)> {
+    pub(crate) fn code(&self) -> impl Iterator<Item = (usize, &str)> {
         let lines = self.text.lines().enumerate();
         lines.filter_map(|(index, line)| {
             let line = line.split("//").next().unwrap_or_default();
@@ -176,6 +176,11 @@ fn source(src: &Path, path: PathBuf) -> Source {
     let end = text.find("\n#[cfg(test)]\nmod ").unwrap_or(text.len());
     text.truncate(end);
     Source { path, text }
+}
+
+/// What needs no operating system.
+pub(crate) fn core_sources() -> impl Iterator<Item = Source> {
+    modules().filter(|source| source.row() < ADAPTERS)
 }
 
 /// All but the root, which only declares and re-exports, and pages of prose.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 /// What users of WebSocket libraries asked for, and this crate delivers. A test
 /// names the requirements that it shows in a comment: `// Requirement 9`.
-const REQUIREMENTS: [(u32, &str); 37] = [
+const REQUIREMENTS: [(u32, &str); 40] = [
     (1, "permessage-deflate with all parameters, in both roles"),
     (
         2,
@@ -109,10 +109,18 @@ const REQUIREMENTS: [(u32, &str); 37] = [
         33,
         "the handshake can be resumed at any byte, with any kind of I/O",
     ),
+    (
+        34,
+        "errors are small and matchable; the core's API names no foreign types",
+    ),
     (35, "a raw frame layer for relays, and opt-in leniency"),
     (
         36,
         "handshakes of HTTP/2 and HTTP/3 without an HTTP library",
+    ),
+    (
+        37,
+        "the core needs no std, and its randomness is given: the same bytes in each run",
     ),
     (
         38,
@@ -121,6 +129,10 @@ const REQUIREMENTS: [(u32, &str); 37] = [
     (
         39,
         "types that can be named and stored, and a stream of bytes",
+    ),
+    (
+        40,
+        "a test kit, examples that are run, and a check of origins",
     ),
 ];
 

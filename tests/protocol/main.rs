@@ -21,4 +21,5 @@ mod handshake_client;
 mod handshake_server;
 mod messages;
 mod real_heads;
+mod transcript;
 mod vectors;
