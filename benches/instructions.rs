@@ -28,7 +28,7 @@ const fn workload(name: &'static str, bound: u64, run: fn(usize)) -> Workload {
 }
 
 /// The bounds are a tenth above what was counted when they were set.
-const WORKLOADS: [Workload; 24] = [
+const WORKLOADS: [Workload; 26] = [
     workload("receive binary 16 B", 159, |n| receive(n, BINARY, 16, 1, 0)),
     workload("receive binary 125 B", 211, |n| {
         receive(n, BINARY, 125, 1, 0)
@@ -60,6 +60,8 @@ const WORKLOADS: [Workload; 24] = [
     workload("receive 1000 B in 10 fragments", 7081, |n| {
         receive(n, BINARY, 1000, 10, 0)
     }),
+    workload("receive an empty fragment", 1, |n| fragments(n, 0)),
+    workload("receive a fragment of 1 B", 1, |n| fragments(n, 1)),
     workload("receive 1 KiB byte by byte", 441_987, |n| trickle(n, 1024)),
     workload("receive 2 KiB byte by byte", 879_265, |n| trickle(n, 2048)),
     workload("send server 16 B", 79, |n| send(n, Role::Server, 16)),
@@ -212,6 +214,25 @@ fn receive(count: usize, kind: (Opcode, &str), len: usize, fragments: usize, pin
         out.clear();
     }
     assert_eq!(received, count * len);
+}
+
+/// Continuation frames of a message that does not end.
+fn fragments(count: usize, len: usize) {
+    let config = Config::new().with_max_fragments(u32::MAX);
+    let mut ws = Connection::upgraded(Role::Server, Agreement::default(), &config);
+    let (mut first, mut out) = (*b"\x02\x80\0\0\0\0", Vec::new());
+    assert_eq!(ws.receive(&mut Input::new(&mut first), &mut out), None);
+    let fragment = [
+        &[0, 0x80 | len as u8, 1, 2, 3, 4][..],
+        &payload(BINARY.1, len),
+    ]
+    .concat();
+    let bytes = fragment.repeat(BATCH);
+    let mut buf = vec![0; bytes.len()];
+    for _ in 0..count / BATCH {
+        buf.copy_from_slice(&bytes);
+        assert_eq!(ws.receive(&mut Input::new(&mut buf), &mut out), None);
+    }
 }
 
 fn trickle(count: usize, len: usize) {

@@ -2,14 +2,14 @@
 //! connections: `cargo run --release --example mio_echo [ADDR]`
 //!
 //! Shows that the core fits a readiness loop as it is: a connection that is
-//! idle owns no buffer at all.
+//! idle owns no buffer at all, and one that is busy does not delay the others.
 
 use std::collections::HashMap;
 use std::env;
 use std::io::{self, ErrorKind, Read, Write};
+use std::mem;
 use std::time::{Duration, Instant};
 
-use mio::event::Event as Readiness;
 use mio::net::{TcpListener, TcpStream};
 use mio::{Events, Interest, Poll, Registry, Token};
 use sansocket::{Config, Connection, Event, Input, IoState, OriginPolicy};
@@ -21,6 +21,9 @@ const LISTENER: Token = Token(usize::MAX);
 
 /// How often the deadlines of all connections are looked at.
 const TICK: Duration = Duration::from_secs(1);
+
+/// How many events of one client are handled in its turn.
+const MAX_EVENTS: usize = 256;
 
 fn main() -> io::Result<()> {
     let addr = env::args()
@@ -39,19 +42,22 @@ fn main() -> io::Result<()> {
     let mut events = Events::with_capacity(1024);
     let mut next_tick = Instant::now() + TICK;
     loop {
-        match poll.poll(
-            &mut events,
-            Some(next_tick.saturating_duration_since(Instant::now())),
-        ) {
+        let wait = if server.ready.is_empty() {
+            next_tick.saturating_duration_since(Instant::now())
+        } else {
+            Duration::ZERO
+        };
+        match poll.poll(&mut events, Some(wait)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => continue,
             polled => polled?,
         }
         for readiness in &events {
             match readiness.token() {
                 LISTENER => server.accept_all(&listener),
-                _ => server.serve(readiness),
+                token => server.mark_ready(token),
             }
         }
+        server.serve_ready();
         if Instant::now() >= next_tick {
             server.accept_all(&listener);
             server.tick();
@@ -65,6 +71,8 @@ struct Server {
     config: Config,
     origin: Instant,
     clients: HashMap<Token, Client>,
+    /// The clients that get a turn.
+    ready: Vec<Token>,
     next_token: usize,
     /// The one buffer that all connections read into.
     buf: Vec<u8>,
@@ -75,6 +83,9 @@ struct Client {
     ws: Connection,
     /// Unsent bytes; without any capacity when there are none.
     out: Vec<u8>,
+    /// Bytes that were read and not received in one turn, in the same way.
+    rest: Vec<u8>,
+    is_ready: bool,
 }
 
 impl Server {
@@ -84,6 +95,7 @@ impl Server {
             config: Config::new().with_origin(OriginPolicy::Any),
             origin: Instant::now(),
             clients: HashMap::new(),
+            ready: Vec::new(),
             next_token: 0,
             buf: vec![0; 64 * 1024],
         }
@@ -114,21 +126,41 @@ impl Server {
             stream,
             ws: Connection::server(&self.config),
             out: Vec::new(),
+            rest: Vec::new(),
+            is_ready: false,
         };
         self.clients.insert(token, client);
         Ok(())
     }
 
-    fn serve(&mut self, readiness: &Readiness) {
-        let token = readiness.token();
+    fn mark_ready(&mut self, token: Token) {
+        if let Some(client) = self.clients.get_mut(&token)
+            && !mem::replace(&mut client.is_ready, true)
+        {
+            self.ready.push(token);
+        }
+    }
+
+    /// Gives each client that is ready one turn.
+    fn serve_ready(&mut self) {
+        for token in mem::take(&mut self.ready) {
+            self.serve(token);
+        }
+    }
+
+    fn serve(&mut self, token: Token) {
         let Some(client) = self.clients.get_mut(&token) else {
             return;
         };
+        client.is_ready = false;
         let served = client.serve(&mut self.buf);
         if served.is_err() || client.ws.is_closed() && client.out.is_empty() {
             self.clients.remove(&token);
-        } else {
-            client.tick(self.origin.elapsed());
+            return;
+        }
+        client.tick(self.origin.elapsed());
+        if matches!(served, Ok(true)) {
+            self.mark_ready(token);
         }
     }
 
@@ -142,26 +174,42 @@ impl Server {
 }
 
 impl Client {
-    /// Reads until nothing more is there, or until what is owed cannot leave:
-    /// a peer that does not read is not read from.
-    fn serve(&mut self, buf: &mut [u8]) -> io::Result<()> {
-        while self.flush()? && !self.ws.is_closed() {
-            let len = match self.stream.read(buf) {
-                Ok(len) => len,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
+    /// One turn: receives the rest of the last read, or reads once, unless what is owed
+    /// cannot leave: a peer that does not read is not read from. Returns whether there
+    /// may be more to do at once.
+    fn serve(&mut self, buf: &mut [u8]) -> io::Result<bool> {
+        if !self.flush()? || self.ws.is_closed() {
+            return Ok(false);
+        }
+        if !self.rest.is_empty() {
+            let mut rest = mem::take(&mut self.rest);
+            self.receive(Input::new(&mut rest))?;
+        } else if self.ws.has_event() {
+            self.receive(Input::none())?;
+        } else {
+            match self.stream.read(buf) {
+                Ok(len) => self.receive(Input::new(&mut buf[..len]))?,
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),
-            };
-            let mut input = Input::new(&mut buf[..len]);
-            while let Some(event) = self.ws.receive(&mut input, &mut self.out) {
-                let sent = match event {
-                    Event::Request(request) => self.ws.respond(request.accept(), &mut self.out),
-                    Event::Message(message) => self.ws.send(message, &mut self.out),
-                    _ => Ok(()),
-                };
-                sent.map_err(io::Error::other)?;
             }
         }
+        self.flush()
+    }
+
+    /// Handles the next events. What they leave of the input is kept.
+    fn receive(&mut self, mut input: Input<'_>) -> io::Result<()> {
+        for _ in 0..MAX_EVENTS {
+            let sent = match self.ws.receive(&mut input, &mut self.out) {
+                Some(Event::Request(request)) => self.ws.respond(request.accept(), &mut self.out),
+                Some(Event::Message(message)) => self.ws.send(message, &mut self.out),
+                // Enough was done in this turn, or everything.
+                Some(Event::Yield) | None => break,
+                Some(_) => Ok(()),
+            };
+            sent.map_err(io::Error::other)?;
+        }
+        self.rest = input.remaining().to_vec();
         Ok(())
     }
 

@@ -69,6 +69,19 @@ pub enum Event<'i> {
     /// The peer's close frame. It has already been answered unless
     /// [`auto_close`](crate::Connection::auto_close) is off. No messages follow.
     Close(Close),
+    /// There is nothing for the application yet, and there is more input: call
+    /// [`receive`](crate::Connection::receive) again.
+    ///
+    /// Returned after 256 frames or 32 KiB of inflated payload of one input that
+    /// ended no message, so that no call of `receive` takes long: a message of 16 MiB can
+    /// arrive in a few bytes, and 10,000 empty frames in one read.
+    ///
+    /// A driver that serves one connection ignores this event. One that serves
+    /// several in a thread lets the others have their turn, keeps the rest of the
+    /// input, and continues with it before it reads again. If there is no rest, it continues with
+    /// [`Input::none`](crate::Input::none), as
+    /// [`has_event`](crate::Connection::has_event) returns `true`.
+    Yield,
     /// The connection failed. This is the last event. The close frame or HTTP
     /// response that reports the failure to the peer is already in `out`.
     Failed(ConnectionError),
@@ -109,6 +122,7 @@ impl Event<'_> {
             Self::Ping(payload) => Event::Ping(Cow::Owned(payload.into_owned())),
             Self::Pong(payload) => Event::Pong(Cow::Owned(payload.into_owned())),
             Self::Close(close) => Event::Close(close),
+            Self::Yield => Event::Yield,
             Self::Failed(error) => Event::Failed(error),
         }
     }

@@ -329,7 +329,10 @@ impl Endpoint {
             if let Event::Request(request) = &event {
                 self.ws.respond(answer(request), &mut self.out)?;
             }
-            self.events.push(event.into_owned());
+            // It depends on how the bytes are cut.
+            if !matches!(event, Event::Yield) {
+                self.events.push(event.into_owned());
+            }
         }
         Ok(())
     }

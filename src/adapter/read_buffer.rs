@@ -63,8 +63,8 @@ impl ReadBuffer {
         let mut input = match len {
             1.. => Input::new(bytes),
             _ if self.end_of_stream => Input::new(bytes),
-            // The failure after a deadline needs no input.
-            _ if ws.outcome().is_some() => Input::none(),
+            // The failure after a deadline, or the rest of a compressed message.
+            _ if ws.has_event() => Input::none(),
             _ => return None,
         };
         let event = ws.receive(&mut input, out);

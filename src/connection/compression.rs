@@ -11,6 +11,13 @@ use crate::frame::encoder::{self, Start};
 use crate::frame::{Header, MaskingKey};
 use crate::message::{Fragment, Framed, MessageKind, MessageRef, Piece, Prepared, Taken};
 
+/// Inflating to this many bytes takes as long as receiving a frame without payload.
+const INFLATED_LEN_PER_FRAME: u32 = 128;
+
+/// Inflating this many bytes takes as long, if they are made to be slow: blocks that have
+/// tables of codes and no data.
+const COMPRESSED_LEN_PER_FRAME: u32 = 16;
+
 impl Connection {
     /// Returns the parameters of permessage-deflate, if it was negotiated.
     pub fn deflate(&self) -> Option<Parameters> {
@@ -110,11 +117,6 @@ impl Connection {
         });
     }
 
-    /// Whether there is data to inflate before more input is taken.
-    pub(super) fn has_compressed(&self) -> bool {
-        self.codec.as_ref().is_some_and(|codec| codec.has_more())
-    }
-
     /// How much payload of a compressed message may be taken at once.
     pub(super) fn max_compressed_len(&self) -> usize {
         let codec = self.codec.as_ref();
@@ -124,6 +126,7 @@ impl Connection {
     /// Takes payload of a compressed message.
     pub(super) fn take_compressed(&mut self, chunk: &mut [u8], message_ends: bool) {
         self.unmask(chunk);
+        self.work += chunk.len() as u32 / COMPRESSED_LEN_PER_FRAME;
         if let Some(codec) = &mut self.codec {
             codec.decompressor().push_input(chunk, message_ends);
         }
@@ -162,6 +165,7 @@ impl Connection {
         let ends_message = is_end && excess.is_empty();
         let limit = (!excess.is_empty()).then_some(LimitError::MessageTooLong);
         self.receiver.add_inflated(bytes.len());
+        self.work += bytes.len() as u32 / INFLATED_LEN_PER_FRAME;
         let piece = Piece {
             max_rest: room - bytes.len(),
             bytes,

@@ -100,6 +100,12 @@ pub use deadlines::IoState;
 /// # }
 /// ```
 ///
+/// A driver that serves several connections in one thread gives each a turn: it leaves
+/// the loop at [`Event::Yield`](crate::Event::Yield), or after a number of other
+/// events, and keeps the rest of the input until the others had theirs. `receive`
+/// returns `Yield` after 256 frames or 32 KiB of inflated payload, so a turn
+/// takes less than a millisecond, whatever the peer sends.
+///
 /// `receive` consumes all of its input, with one exception: between
 /// [`Event::Request`](crate::Event::Request) and [`respond`](Self::respond) it
 /// takes nothing, so that the body of a plain HTTP request is left for the
@@ -199,6 +205,9 @@ pub struct Connection {
     role: Role,
     /// Whether the next frame may be delivered as a borrow, see `receive`.
     borrows: bool,
+    /// What was done since the last [`Event::Yield`](crate::Event::Yield) of this
+    /// input, in frames.
+    work: u32,
 }
 
 /// The frame whose payload is arriving.
@@ -268,13 +277,16 @@ impl Connection {
         end.is_some_and(|end| end.ending == Ending::Linger)
     }
 
-    /// Returns `true` if [`receive`](Self::receive) has an event to return
-    /// without more input: for example [`Event::Failed`](crate::Event::Failed)
-    /// after a deadline has passed. Pass [`Input::none`](crate::Input::none) to
-    /// receive it.
+    /// Returns `true` if [`receive`](Self::receive) has something to do without
+    /// more input: to return [`Event::Failed`](crate::Event::Failed) after a
+    /// deadline has passed, or to inflate the rest of a message after
+    /// [`Event::Yield`](crate::Event::Yield). Pass
+    /// [`Input::none`](crate::Input::none) to continue.
     pub fn has_event(&self) -> bool {
-        let end = self.lifecycle.end();
-        end.is_some_and(|end| end.event.is_some() || end.failure.is_some())
+        match self.lifecycle.end() {
+            Some(end) => end.event.is_some() || end.failure.is_some(),
+            None => self.has_compressed(),
+        }
     }
 
     /// Returns how the connection ended, or `None` while it has not. It does not

@@ -130,6 +130,7 @@ impl Connection {
             rare: None,
             role,
             borrows: false,
+            work: 0,
         }
     }
 }

@@ -81,7 +81,10 @@ pub fn feed<'p>(ws: &mut Connection, pieces: impl IntoIterator<Item = &'p [u8]>)
                 ws.respond(request.accept(), &mut transcript.out)
                     .expect("a request");
             }
-            transcript.events.push(event.into_owned());
+            // It depends on the cuts.
+            if event != Event::Yield {
+                transcript.events.push(event.into_owned());
+            }
         }
     }
     transcript

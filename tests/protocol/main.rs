@@ -22,4 +22,5 @@ mod handshake_server;
 mod messages;
 mod real_heads;
 mod transcript;
+mod turns;
 mod vectors;

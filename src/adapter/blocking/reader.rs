@@ -127,6 +127,10 @@ where
             }
             if self.last_event.is_none() {
                 let (event, is_last) = self.receive();
+                if matches!(event, Some(Event::Yield)) {
+                    self.shared.tick(&mut self.shared.lock(), false);
+                    continue;
+                }
                 if !is_last && event.is_some() {
                     return Ok(event);
                 }

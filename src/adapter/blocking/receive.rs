@@ -133,6 +133,10 @@ impl<S: Read + Write> WebSocket<S> {
                 let event = event.map(Event::into_owned);
                 self.auto_replies
                     .count(before, self.ws.counters().sent.bytes);
+                if matches!(event, Some(Event::Yield)) {
+                    self.tick(false);
+                    continue;
+                }
                 let is_last = is_last(&self.ws, event.as_ref());
                 if !is_last && event.is_some() {
                     return Ok(event);
@@ -189,6 +193,8 @@ impl<S: Read + Write> WebSocket<S> {
         while let Some(event) = self.read_buffer.receive(&mut self.ws, out) {
             is_stuck = false;
             match event {
+                // The system lets other threads run.
+                Event::Yield => {}
                 Event::Failed(_) => self.last_event = Some(event.into_owned()),
                 event => handle(&mut self.ws, event, out)?,
             }

@@ -11,6 +11,7 @@ use std::vec::Vec;
 
 use super::buffers;
 use super::transport::Transport;
+use super::turn::Turn;
 use super::wakers::yield_now;
 use super::write_queue::WriteQueue;
 use crate::adapter::auto_replies::AutoReplies;
@@ -47,16 +48,12 @@ pub(super) struct Driver<T> {
     pub(super) is_finished: bool,
     /// The pieces of an incomplete message, if they are to be joined.
     partial: Option<Box<Assembler>>,
+    turn: Turn,
 }
-
-/// How many reads one poll makes, and how many events it handles, before it yields to
-/// other tasks.
-const MAX_READS: u32 = 16;
 
 /// A read of this many bytes can contain more control frames than are allowed in one
 /// second.
 const LONG_READ_LEN: usize = 1024;
-const MAX_EVENTS: u32 = 1024;
 
 /// The state of the write direction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +81,7 @@ impl<T: Transport> Driver<T> {
             write_error: None,
             is_finished: false,
             partial: None,
+            turn: Turn::default(),
         }
     }
 
@@ -93,7 +91,7 @@ impl<T: Transport> Driver<T> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, Error>> {
-        for _ in 0..MAX_EVENTS {
+        loop {
             if self.ws.is_half_closed() {
                 return Poll::Ready(Ok(None));
             }
@@ -115,7 +113,6 @@ impl<T: Transport> Driver<T> {
                 }
             }
         }
-        yield_now(cx)
     }
 
     /// The next event, owned; `None` once the connection is closed.
@@ -123,9 +120,12 @@ impl<T: Transport> Driver<T> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Event<'static>>, Error>> {
-        for _ in 0..MAX_READS {
+        while !self.turn.is_over() {
             if self.last_event.is_none() {
                 let event = self.receive();
+                if matches!(event, Some(Event::Yield)) {
+                    break;
+                }
                 let is_last = is_last(&self.ws, event.as_ref());
                 if !is_last && event.is_some() {
                     // The application can take a long time to answer.
@@ -140,7 +140,7 @@ impl<T: Transport> Driver<T> {
             }
             ready!(self.poll_fill(cx))?;
         }
-        yield_now(cx)
+        self.poll_yield(cx)
     }
 
     /// Reads once and passes each event to `handle`, borrowed. Returns `false` once the
@@ -150,20 +150,30 @@ impl<T: Transport> Driver<T> {
         cx: &mut Context<'_>,
         handle: &mut impl FnMut(&mut Connection, Event<'_>, &mut Vec<u8>) -> Result<(), SendError>,
     ) -> Poll<Result<bool, Error>> {
-        if !self.is_over() && !self.read_buffer.has_rest() {
+        if self.turn.is_over() {
+            return self.poll_yield(cx);
+        }
+        if !self.is_over() && !self.has_unreceived() {
             ready!(self.poll_fill(cx))?;
         }
         let before = self.ws.counters().sent.bytes;
         let out = self.write_queue.out();
         let mut is_stuck = self.read_buffer.has_rest();
-        while let Some(event) = self.read_buffer.receive(&mut self.ws, out) {
+        while !self.turn.is_over()
+            && let Some(event) = self.read_buffer.receive(&mut self.ws, out)
+        {
             is_stuck = false;
+            self.turn.count_frames(1);
             match event {
+                Event::Yield => self.turn.end(),
                 Event::Failed(_) => self.last_event = Some(Box::new(event.into_owned())),
                 event => handle(&mut self.ws, event, out)?,
             }
         }
         self.count_auto_replies(before);
+        if self.turn.is_over() && self.has_unreceived() {
+            return self.poll_yield(cx);
+        }
         if is_stuck && self.read_buffer.has_rest() {
             return Poll::Ready(Err(SendError::NotOpen.into()));
         }
@@ -185,13 +195,30 @@ impl<T: Transport> Driver<T> {
 
     /// The next event in the bytes that were read.
     pub(super) fn receive(&mut self) -> Option<Event<'static>> {
-        let before = self.ws.counters().sent.bytes;
+        let before = self.ws.counters();
         let event = self
             .read_buffer
             .receive(&mut self.ws, self.write_queue.out());
         let event = event.map(Event::into_owned);
-        self.count_auto_replies(before);
+        self.count_auto_replies(before.sent.bytes);
+        let frames = self.ws.counters().received.frames;
+        self.turn.count_frames(frames - before.received.frames);
         event
+    }
+
+    /// Whether there is something to receive before more is read.
+    fn has_unreceived(&self) -> bool {
+        self.read_buffer.has_rest() || self.ws.has_event()
+    }
+
+    /// Ends the turn: pending, to be polled again after other tasks. What is unreceived
+    /// waits until then, but not what is unsent, nor a deadline.
+    fn poll_yield<R>(&mut self, cx: &mut Context<'_>) -> Poll<R> {
+        self.turn = Turn::default();
+        let _ = self.poll_write(cx);
+        let _ = self.poll_deadline(cx, false);
+        self.release();
+        yield_now(cx)
     }
 
     /// Counts what was appended after position `before` as automatic replies.
@@ -248,6 +275,7 @@ impl<T: Transport> Driver<T> {
             }
             // A keepalive ping was appended.
             if !is_late && self.ws.counters().sent.bytes == appended {
+                self.turn = Turn::default();
                 self.release();
                 return Poll::Pending;
             }
@@ -267,13 +295,20 @@ impl<T: Transport> Driver<T> {
     /// Writes as much as possible. If writing fails, the transport is still read, because
     /// the peer may have sent something before.
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        let flushed = self.write_queue.poll_flush(cx, &mut self.io);
+        let flushed = self.poll_write_queue(cx);
         flushed.map(|flushed| {
             if let Err(error) = flushed {
                 self.write_error = Some(error.kind());
                 self.write_queue.clear();
             }
         })
+    }
+
+    pub(super) fn poll_write_queue(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        if !self.write_queue.is_empty() {
+            self.turn.count_io(0);
+        }
+        self.write_queue.poll_flush(cx, &mut self.io)
     }
 
     /// Reads once into a buffer of the thread.
@@ -288,6 +323,7 @@ impl<T: Transport> Driver<T> {
             read => read,
         });
         if let Poll::Ready(Ok(len)) = read {
+            self.turn.count_io(len);
             self.read_buffer.fill(buf, len);
         } else {
             buffers::put_read(buf);

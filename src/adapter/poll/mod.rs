@@ -32,6 +32,7 @@ mod shared;
 mod tls;
 mod transport;
 mod tunnel;
+mod turn;
 mod wakers;
 mod write_queue;
 

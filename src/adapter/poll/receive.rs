@@ -86,7 +86,8 @@ impl<T: Transport> WebSocket<T> {
     }
 
     /// Reads once and passes each event to `handle`, without copying messages.
-    /// Returns `false` once the connection is closed.
+    /// Returns `false` once the connection is closed. Between two events, other tasks
+    /// can run.
     ///
     /// What `handle` sends is written together, with the next call. This is the
     /// fastest way to process many small messages.

@@ -26,7 +26,7 @@ impl<T: Transport> Driver<T> {
         loop {
             // Whichever half found out.
             check_writable(&self.ws, self.write_error)?;
-            if let Poll::Ready(flushed) = self.write_queue.poll_flush(cx, &mut self.io) {
+            if let Poll::Ready(flushed) = self.poll_write_queue(cx) {
                 return Poll::Ready(flushed.map_err(Error::from));
             }
             let late = self.poll_deadline(cx, false);

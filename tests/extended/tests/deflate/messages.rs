@@ -8,7 +8,7 @@ use sansocket::deflate::{self, Options, Parameters};
 use sansocket::frame::{Header, Opcode};
 use sansocket::{
     Agreement, CloseCode, Config, Connection, ConnectionError, Delivery, Entropy, Event, Fragment,
-    LimitError, Message, NoEntropy, Prepared, ProtocolError, Role, SendError,
+    Input, LimitError, Message, NoEntropy, Prepared, ProtocolError, Role, SendError,
 };
 
 /// A connection that agreed on these parameters.
@@ -442,6 +442,57 @@ fn bomb_is_stopped_by_its_ratio() {
 }
 
 // Requirement 3: nothing stays inside when the input is used up.
+// The driver's other connections have their turn meanwhile, see `Event::Yield`.
+#[test]
+fn message_is_inflated_in_turns() {
+    const LEN: usize = 4 << 20;
+    let bomb = message_from(Role::Client, Opcode::Binary, &deflated(&vec![0; LEN]));
+    let mut ws = open(Role::Server, &config());
+    let (mut rest, mut out, mut yields) = (bomb.clone(), Vec::new(), 0);
+    let mut input = Input::new(&mut rest);
+    let message = loop {
+        let before = ws.memory_usage();
+        match ws.receive(&mut input, &mut out).expect("an event") {
+            Event::Yield => yields += 1,
+            Event::Message(message) => break message.into_owned(),
+            event => panic!("{event:?}"),
+        }
+        // The buffer doubles if it has to.
+        assert!(ws.memory_usage() <= 2 * before + 128 * 1024);
+        // The rest of the input, and no end of the stream.
+        if input.remaining().is_empty() {
+            assert!(ws.has_event());
+            input = Input::none();
+        }
+    };
+    assert_eq!(message, vec![0; LEN].into());
+    assert!(!ws.has_event());
+    assert!(yields >= LEN / (48 * 1024), "{yields}");
+    let whole = feed(&mut open(Role::Server, &config()), [&bomb[..]]);
+    assert_eq!(whole.messages(), [message]);
+}
+
+// Blocks that are nothing but their end take time and return nothing.
+#[test]
+fn blocks_without_data_are_taken_in_turns() {
+    let blocks = b"\0\0\0\xff\xff".repeat(8 * 1024);
+    let header = compressed(Opcode::Binary, false, blocks.len());
+    let mut bytes = wire(Role::Client).with_header(header, &blocks).bytes();
+    let (mut ws, mut out, mut yields) = (open(Role::Server, &config()), Vec::new(), 0);
+    let mut input = Input::new(&mut bytes);
+    loop {
+        let before = input.remaining().len();
+        let event = ws.receive(&mut input, &mut out);
+        assert!(before - input.remaining().len() <= 8 * 1024);
+        match event {
+            Some(event) => assert_eq!(event, Event::Yield),
+            None => break,
+        }
+        yields += 1;
+    }
+    assert!(yields >= 8, "{yields}");
+}
+
 #[test]
 fn all_of_a_message_comes_out_without_further_input() {
     let payload = vec![b'x'; 1 << 20];

@@ -24,6 +24,8 @@ mod client_response;
 mod connect;
 #[cfg(all(unix, feature = "tokio", feature = "futures", feature = "rustls"))]
 mod connect_on;
+#[cfg(all(feature = "deflate", feature = "tokio", feature = "futures"))]
+mod fairness;
 #[cfg(all(feature = "tokio", feature = "futures"))]
 mod full_duplex;
 #[cfg(feature = "h2")]
