@@ -11,6 +11,7 @@
 //! | [`security`] | What must a server on the internet check? |
 //! | [`testing`] | How do I test my protocol without a network? |
 //! | [`scaling`] | How do I scale from one process to many? |
+//! | [`dependencies`] | Which crates does it need, and why these? |
 //! | [`from_tungstenite`] | How do I move from tungstenite? |
 //! | [`from_tokio_tungstenite`] | How do I move from tokio-tungstenite? |
 //! | [`from_fastwebsockets`] | How do I move from fastwebsockets? |
@@ -42,6 +43,9 @@ pub mod testing {}
 
 #[doc = include_str!("scaling.md")]
 pub mod scaling {}
+
+#[doc = include_str!("dependencies.md")]
+pub mod dependencies {}
 
 #[doc = include_str!("from_tungstenite.md")]
 pub mod from_tungstenite {}
