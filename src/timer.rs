@@ -13,6 +13,8 @@
 //! | close | from the moment the close frame has left | the peer's close frame, then the end of the stream; while draining, any received byte | the transport may be dropped |
 //! | write stall | while bytes are unsent, in every phase | bytes leaving, at the minimum rate if there is one | fails, unsent bytes are dropped |
 //!
+//! Without a write deadline, the close deadline takes its place after the last message.
+//!
 //! A deadline fails the connection not at the first call after it has passed, but at a
 //! call a little later: in between, a driver that was busy elsewhere reads and writes
 //! what was possible in time.
@@ -72,9 +74,18 @@ pub(crate) struct Timeouts {
 }
 
 impl Timeouts {
-    /// How many bytes must leave within the write timeout.
+    /// How long unsent bytes may stay in this phase without any of them leaving.
+    const fn write(&self, phase: Phase) -> Timeout {
+        match phase {
+            _ if self.write_stall.is_set() => self.write_stall,
+            Phase::Closing | Phase::Draining | Phase::Closed => self.close,
+            _ => self.write_stall,
+        }
+    }
+
+    /// How many bytes must leave within the write timeout: any, without one.
     fn min_progress_len(&self) -> u64 {
-        let millis = self.write_stall.0 / 1_000_000;
+        let millis = self.write_stall.0 % NEVER / 1_000_000;
         let len = u64::from(self.min_write_rate).saturating_mul(millis) / 1000;
         len.max(1)
     }
@@ -390,7 +401,11 @@ impl Timer {
         let rows = [
             (Handshake, timeouts.handshake, self.handshake_since()),
             (Close, timeouts.close, self.close_since()),
-            (WriteStall, timeouts.write_stall, self.unsent_since()),
+            (
+                WriteStall,
+                timeouts.write(self.phase),
+                self.unsent_since(timeouts),
+            ),
             (Pong, timeouts.pong, self.pong_awaited_since()),
             (Idle, timeouts.idle, self.silent_since()),
             (Ping, timeouts.ping, self.ping_due_since()),
@@ -410,8 +425,10 @@ impl Timer {
         (self.close_is_written && !is_paused).then_some(self.since)
     }
 
-    fn unsent_since(&self) -> Option<Nanos> {
-        self.has_unsent.then_some(self.progress_at)
+    fn unsent_since(&self, timeouts: &Timeouts) -> Option<Nanos> {
+        let is_set = timeouts.write_stall.is_set();
+        let close_at = if is_set { 0 } else { self.since };
+        self.has_unsent.then(|| self.progress_at.max(close_at))
     }
 
     fn silent_since(&self) -> Option<Nanos> {

@@ -218,7 +218,8 @@ impl Config {
     /// Sets how long the transport may accept none of the unsent bytes, or, with
     /// [`with_min_write_rate`](Self::with_min_write_rate), too few of them. Runs
     /// in every phase, including the opening and closing handshakes. Defaults to
-    /// 30 s.
+    /// 30 s. With `None`, a connection that is closing or has ended is given up
+    /// after the [`close_timeout`](Self::with_close_timeout) instead.
     #[must_use]
     pub fn with_write_timeout(self, timeout: impl Into<Option<Duration>>) -> Self {
         self.with(|settings| settings.timeouts.write_stall = timeout.into().into())

@@ -285,6 +285,27 @@ fn deadlines_can_be_switched_off() {
     assert_eq!(Clocked::new(client(&off)).pass(secs(1_000_000)), None);
 }
 
+// Requirement 15: what is left to send must not keep a connection that is closing.
+#[test]
+fn close_deadline_ends_a_stall_without_a_write_deadline() {
+    let config = config().with_write_timeout(None).with_ping_interval(None);
+    for role in ROLES {
+        let mut clocked = Clocked::open(role, &config);
+        clocked.ws.send("unsent", &mut clocked.out).unwrap();
+        assert_eq!(clocked.pass(secs(1_000_000)), None);
+        clocked.ws.close(1000, "", &mut clocked.out).unwrap();
+        clocked.pass(secs(0));
+        clocked.pass(secs(4));
+        assert!(!clocked.ws.is_closed(), "the time counts from the close");
+        clocked.pass(secs(2));
+        clocked.pass(secs(1));
+        let cause = clocked.ws.outcome().and_then(|outcome| outcome.cause);
+        let stall = ConnectionError::Timeout(DeadlineReason::WriteStall);
+        assert_eq!(cause, Some(stall), "{role:?}");
+        assert!(clocked.ws.is_closed() && clocked.out.is_empty());
+    }
+}
+
 // Requirements 13 and 22: more control frames than the limit in one second.
 #[test]
 fn flood_of_control_frames_is_ended() {

@@ -267,20 +267,16 @@ where
         if std::mem::replace(&mut self.is_finished, true) {
             return;
         }
-        let mut progress = (0, Instant::now());
-        while self.write_rest(&mut progress) {}
+        while self.write_rest() {}
         self.shared.shutdown();
         while self.linger(MAX_READ_WAIT) {}
     }
 
     /// Writes something of what is owed. Returns whether there is more.
-    fn write_rest(&mut self, progress: &mut (u64, Instant)) -> bool {
+    fn write_rest(&mut self) -> bool {
         let mut state = self.shared.lock();
         self.shared.tick(&mut state, true);
-        if state.write_queue.is_flushed()
-            || state.write_error.is_some()
-            || self.is_close_overdue(&state, progress)
-        {
+        if state.write_queue.is_flushed() || state.write_error.is_some() {
             return false;
         }
         if state.ws.is_lingering() && self.shared.can_linger() {
@@ -294,19 +290,6 @@ where
             return self.shared.write_some(state, max_wait).is_ok();
         }
         true
-    }
-
-    /// Whether nothing has left for as long as the closing may take, where no
-    /// write deadline would end that.
-    fn is_close_overdue(&self, state: &State<S>, progress: &mut (u64, Instant)) -> bool {
-        let timeouts = &state.ws.config().settings().timeouts;
-        let written_len = state.written_len();
-        if written_len != progress.0 {
-            *progress = (written_len, Instant::now());
-        }
-        let close = timeouts.close.duration();
-        timeouts.write_stall.duration().is_none()
-            && close.is_some_and(|close| progress.1.elapsed() >= close)
     }
 
     /// Reads once what nobody needs any more. Returns whether more may come.

@@ -141,6 +141,10 @@ impl<S: Read + Write> WebSocket<S> {
                 if !is_last && event.is_some() {
                     return Ok(event);
                 }
+                if let Some(Event::Failed(_)) = event {
+                    // What was received after the fault is not needed.
+                    self.read_buffer.discard();
+                }
                 self.last_event = event;
             }
             if self.is_over() {

@@ -49,6 +49,10 @@ pub(super) type Guard<'a, S> = MutexGuard<'a, State<S>>;
 /// How long a reader tries to write before it reads again.
 const BRIEF_WAIT: Duration = Duration::from_millis(1);
 
+/// A blocked write returns this often, as another thread may have begun something that
+/// has a deadline.
+const MAX_WRITE_WAIT: Duration = Duration::from_secs(1);
+
 impl<S> Shared<S>
 where
     for<'a> &'a S: Read + Write,
@@ -132,11 +136,12 @@ where
             self.written.notify_all();
             return Err(error);
         }
-        let until = match max_wait {
-            Some(max_wait) => Some(now.saturating_add(max_wait)),
-            None => write_until(&state.ws, now, deadline),
+        let wake_at = now.saturating_add(max_wait.unwrap_or(MAX_WRITE_WAIT));
+        let until = match write_until(&state.ws, now, deadline) {
+            Some(until) if max_wait.is_none() => until.min(wake_at),
+            _ => wake_at,
         };
-        state.writes.arm(&self.stream, now, until)?;
+        state.writes.arm(&self.stream, now, Some(until))?;
         let mut front = state.write_queue.take_front();
         state.is_writing = true;
         drop(state);

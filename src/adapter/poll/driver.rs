@@ -132,6 +132,10 @@ impl<T: Transport> Driver<T> {
                     self.release();
                     return Poll::Ready(Ok(event));
                 }
+                if let Some(Event::Failed(_)) = event {
+                    // What was received after the fault is not needed.
+                    self.read_buffer.discard();
+                }
                 self.last_event = event.map(Box::new);
             }
             if self.is_over() {

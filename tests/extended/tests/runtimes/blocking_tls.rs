@@ -43,8 +43,13 @@ fn client_config() -> ClientConfig {
         .with_no_client_auth()
 }
 
-fn session() -> ServerConnection {
+pub(crate) fn session() -> ServerConnection {
     ServerConnection::new(SERVER.0.clone()).unwrap()
+}
+
+pub(crate) fn client_session() -> ClientConnection {
+    let name = "localhost".try_into().unwrap();
+    ClientConnection::new(Arc::new(client_config()), name).unwrap()
 }
 
 /// Serves one connection.
@@ -154,9 +159,7 @@ fn slow_drain_behind_tls_is_no_stall() {
         let mut ws = WebSocket::upgraded(stream, role, agreement, vec![], &Config::new());
         ws.next().unwrap().unwrap().len()
     });
-    let name = "localhost".try_into().unwrap();
-    let session = ClientConnection::new(Arc::new(client_config()), name).unwrap();
-    let stream = TlsStream::new(client, session);
+    let stream = TlsStream::new(client, client_session());
     stream.complete_handshake(None).unwrap();
     let config = Config::new().with_write_timeout(Duration::from_millis(200));
     let (role, agreement) = (Role::Client, Agreement::default());

@@ -42,6 +42,8 @@ mod rejections;
 mod socks;
 #[cfg(feature = "tokio")]
 mod split;
+#[cfg(all(feature = "tokio", feature = "futures"))]
+mod stalled_halves;
 #[cfg(all(feature = "tokio", feature = "futures", feature = "rustls"))]
 mod tls;
 #[cfg(feature = "tokio")]
