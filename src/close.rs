@@ -323,6 +323,13 @@ impl Outcome {
     }
 }
 
+/// How many bytes may be received, and are discarded, after the last one that counts:
+/// after the end of the connection, or after the peer's close frame.
+///
+/// As much as a blocking write hands over to Linux by default (`tcp_wmem`), before the
+/// peer can notice the close frame. A peer that reads it sends no more than that.
+pub(crate) const MAX_DISCARDED_LEN: u64 = 4 * 1024 * 1024;
+
 /// What is left to do with the transport once the outcome is known (§7.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
@@ -339,11 +346,12 @@ impl Ending {
     /// The ending after an outcome with this cause.
     pub(crate) const fn after(role: Role, cause: Option<ConnectionError>) -> Self {
         match (role, cause) {
-            // The peer no longer reads or sends.
+            // The peer no longer reads or sends, or has sent enough.
             (
                 _,
                 Some(
-                    ConnectionError::UnexpectedEof
+                    ConnectionError::Protocol(ProtocolError::DataAfterClose)
+                    | ConnectionError::UnexpectedEof
                     | ConnectionError::Timeout(_)
                     | ConnectionError::NoEntropy,
                 ),

@@ -242,6 +242,10 @@ pub enum ProtocolError {
     /// A close frame with a payload of one byte (§5.5.1).
     #[error("close frame of one byte (RFC 6455 section 5.5.1)")]
     TruncatedCloseCode,
+    /// More than 4 MiB after the peer's close frame, with
+    /// [`auto_close(false)`](crate::Connection::auto_close) (§5.5.1).
+    #[error("data after a close frame (RFC 6455 section 5.5.1)")]
+    DataAfterClose,
     /// A close code that must not be sent (§7.4).
     #[error("invalid close code (RFC 6455 section 7.4)")]
     InvalidCloseCode,

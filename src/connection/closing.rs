@@ -33,7 +33,9 @@ impl Connection {
     /// If the application never answers, the connection ends by the keepalive,
     /// the [idle timeout](crate::Config::with_idle_timeout) or the peer's close
     /// timeout. If the peer keeps sending, none of these apply: the application
-    /// must limit that time itself.
+    /// must limit that time itself. More than 4 MiB after the peer's close frame,
+    /// apart from pongs, fails the connection with
+    /// [`ProtocolError::DataAfterClose`](crate::ProtocolError::DataAfterClose).
     ///
     /// ```
     /// use sansocket::{Agreement, Config, Connection, Event, Input, Role};
@@ -104,7 +106,7 @@ impl Connection {
             Err(SendError::Closed) => return Ok(()),
             open => open?,
         }
-        if let Some(Stage::HalfClosed { received }) = self.lifecycle.stage() {
+        if let Some(Stage::HalfClosed { received, .. }) = self.lifecycle.stage() {
             let received = received.clone();
             return self.answer_close(received, out);
         }
@@ -147,7 +149,10 @@ impl Connection {
             // its current message is sent".
             self.receiver.discard();
             let received = close.clone();
-            self.lifecycle = Lifecycle::at(Stage::HalfClosed { received });
+            self.lifecycle = Lifecycle::at(Stage::HalfClosed {
+                received,
+                discarded_len: 0,
+            });
             return Ok(Event::Close(close));
         }
         if self.lifecycle.is_open() {
@@ -190,7 +195,7 @@ impl Connection {
                 self.write_timeout_response(error, out);
             }
             Some(Stage::Closing { sent, .. }) => outcome = Outcome::failed(error, Some(sent)),
-            Some(Stage::HalfClosed { received }) => {
+            Some(Stage::HalfClosed { received, .. }) => {
                 self.write_close_for(error, out);
                 outcome = Outcome::unanswered(error, received);
             }
@@ -226,6 +231,7 @@ impl Connection {
             ending,
             output_end: self.sent.bytes,
             is_stalled: false,
+            discarded_len: 0,
             event: None,
             failure,
         }));

@@ -41,7 +41,8 @@ pub(super) enum Stage {
     Closing { sent: Close, end: u64 },
     /// The peer's close frame was received, and this endpoint can send until the
     /// application closes.
-    HalfClosed { received: Close },
+    /// What was received since is discarded.
+    HalfClosed { received: Close, discarded_len: u64 },
     /// The outcome is known.
     Ended(End),
 }
@@ -55,6 +56,8 @@ pub(super) struct End {
     pub(super) output_end: u64,
     /// Whether the write deadline passed, so that nothing more is sent.
     pub(super) is_stalled: bool,
+    /// How many bytes were received since.
+    pub(super) discarded_len: u64,
     /// What `receive` has yet to report: an event, then the failure.
     pub(super) event: Option<Event<'static>>,
     pub(super) failure: Option<ConnectionError>,
@@ -147,9 +150,10 @@ impl Lifecycle {
             Stage::Request(reader) => reader.memory_usage(),
             Stage::Response(reader) => reader.memory_usage(),
             Stage::Answer { .. } => 0,
-            Stage::Closing { sent: close, .. } | Stage::HalfClosed { received: close } => {
-                close.reason.capacity()
-            }
+            Stage::Closing { sent: close, .. }
+            | Stage::HalfClosed {
+                received: close, ..
+            } => close.reason.capacity(),
             Stage::Ended(end) => end.memory_usage(),
         };
         size_of::<Stage>() + held

@@ -269,9 +269,9 @@ impl Connection {
     ///
     /// The driver then shuts down the transport's write half, and continues to
     /// read and to call [`receive`](Self::receive) until this returns `false`: at
-    /// the end of the stream or at the close deadline. If a TCP connection is
-    /// dropped while the peer is still sending, it is reset, and the peer may
-    /// lose the close frame or the HTTP response (§7.1.1, RFC 9112 §9.6).
+    /// the end of the stream, at the close deadline, or after 4 MiB. If a TCP
+    /// connection is dropped while the peer is still sending, it is reset, and the
+    /// peer may lose the close frame or the HTTP response (§7.1.1, RFC 9112 §9.6).
     pub fn is_lingering(&self) -> bool {
         let end = self.lifecycle.end();
         end.is_some_and(|end| end.ending == Ending::Linger)

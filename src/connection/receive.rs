@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::lifecycle::Stage;
 use super::{Connection, Frame};
+use crate::close::{Ending, MAX_DISCARDED_LEN};
 use crate::error::{ConnectionError, HandshakeError, ProtocolError};
 use crate::event::Event;
 use crate::frame::{CompleteFrame, Header, Mask, Opcode, Part, Rules};
@@ -121,20 +122,30 @@ impl Connection {
         input: &mut Input<'_>,
         out: &mut Vec<u8>,
     ) -> Option<Event<'i>> {
-        input.take(usize::MAX);
-        if !input.is_end_of_stream() {
+        let len = input.take(usize::MAX).len() as u64;
+        if input.is_end_of_stream() {
+            return self.fail_now(ConnectionError::UnexpectedEof, out);
+        }
+        // Each ping that is sent allows for its pong.
+        let max_len = MAX_DISCARDED_LEN.saturating_add(self.sent.bytes);
+        let Some(Stage::HalfClosed { discarded_len, .. }) = self.lifecycle.stage_mut() else {
+            return None;
+        };
+        *discarded_len = discarded_len.saturating_add(len);
+        if *discarded_len <= max_len {
             return None;
         }
-        self.fail_now(ConnectionError::UnexpectedEof, out)
+        self.fail_now(ProtocolError::DataAfterClose.into(), out)
     }
 
     /// RFC 6455 §1.4: what follows a close frame or a failure is discarded.
     fn receive_after_end<'i>(&mut self, input: &mut Input<'_>) -> Option<Event<'i>> {
-        input.take(usize::MAX);
-        if input.is_end_of_stream() {
-            self.drop_transport();
-        }
+        let len = input.take(usize::MAX).len() as u64;
         let end = self.lifecycle.end_mut()?;
+        end.discarded_len = end.discarded_len.saturating_add(len);
+        if input.is_end_of_stream() || end.discarded_len > MAX_DISCARDED_LEN {
+            end.ending = Ending::Drop;
+        }
         let event = end.event.take();
         event.or_else(|| end.failure.take().map(Event::Failed))
     }

@@ -44,6 +44,39 @@ fn assert_ignores(ws: &mut Connection, bytes: &[u8]) {
     assert_eq!(ws.outcome().cloned(), outcome, "the outcome stands");
 }
 
+/// How much is discarded after the end before the transport may be dropped.
+const MAX_DISCARDED_LEN: usize = 4 << 20;
+
+// Requirement 22: a peer that goes on sending is not read for as long as it likes.
+#[test]
+fn lingering_ends_after_a_number_of_bytes() {
+    for at_once in [1000, 65_536, MAX_DISCARDED_LEN] {
+        for role in ROLES {
+            let mut ws = open(role, &config());
+            let fault = wire(peer_of(role)).frame(Opcode::Binary, true, b"");
+            let mut fault = fault.bytes();
+            fault[0] |= 0x40;
+            feed(&mut ws, [&*fault]);
+            assert_eq!(ws.is_lingering(), role == Role::Server);
+            assert_eq!(ws.is_closed(), role == Role::Server);
+            let mut left = MAX_DISCARDED_LEN;
+            while left > 0 {
+                let len = at_once.min(left);
+                assert_ignores(&mut ws, &vec![7; len]);
+                left -= len;
+            }
+            assert_eq!(
+                ws.is_lingering(),
+                role == Role::Server,
+                "as much as allowed"
+            );
+            assert_eq!(ws.is_closed(), role == Role::Server);
+            assert_ignores(&mut ws, b"x");
+            assert!(ws.is_closed() && !ws.is_lingering(), "{role:?}");
+        }
+    }
+}
+
 #[test]
 fn endpoint_sends_close_with_code_and_reason() {
     for role in ROLES {

@@ -104,6 +104,30 @@ fn server_ends_the_transport_after_a_late_answer() {
     assert!(ws.is_closed() && !ws.is_lingering());
 }
 
+// Requirement 22
+#[test]
+fn data_after_the_close_frame_is_bounded() {
+    for role in ROLES {
+        let (mut ws, mut out) = (half_closed(role, 4001, ""), Vec::new());
+        let already_sent = ws.counters().sent.bytes;
+        ws.ping(&[7; 125], &mut out).unwrap();
+        let pong_len = (ws.counters().sent.bytes - already_sent) as usize;
+        let chunk = vec![7; (4 << 20) + pong_len];
+        assert_eq!(
+            feed(&mut ws, [&*chunk]).events,
+            [],
+            "with room for the pong"
+        );
+        assert!(ws.is_half_closed());
+        let told = feed(&mut ws, [&b"x"[..]]);
+        assert_eq!(told.error(), Some(ProtocolError::DataAfterClose.into()));
+        assert!(matches!(sent(&told.out)[..], [(Opcode::Close, _)]));
+        assert!(ws.is_closed() && !ws.is_lingering(), "{role:?}");
+        let outcome = ws.outcome().unwrap();
+        assert_eq!((outcome.clean, outcome.code), (false, 4001.into()));
+    }
+}
+
 #[test]
 fn empty_close_frame_is_echoed() {
     for role in ROLES {
