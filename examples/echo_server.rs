@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use std::{env, thread};
 
 use sansocket::{CloseCode, Config, blocking};
@@ -14,6 +14,9 @@ use sansocket::{CloseCode, Config, blocking};
 mod common;
 #[path = "common/pause.rs"]
 mod pause;
+
+/// How long connections may take to close when the server stops.
+const GRACE: Duration = Duration::from_secs(10);
 
 fn main() -> Result<(), Box<dyn std::error::Error>> {
     let addr = env::args()
@@ -87,11 +90,13 @@ impl Server {
 
     /// Begins the closing handshake on every connection and waits for all.
     fn stop(&self) {
-        let mut writers: Vec<_> = self.writers().values().cloned().collect();
-        for writer in &mut writers {
-            let _ = writer.close(CloseCode::GOING_AWAY, "the server stops");
+        let writers: Vec<_> = self.writers().values().cloned().collect();
+        for mut writer in writers {
+            // Waits for a peer that does not read, which must not delay the others.
+            thread::spawn(move || writer.close(CloseCode::GOING_AWAY, "the server stops"));
         }
-        while !self.writers().is_empty() {
+        let start = Instant::now();
+        while !self.writers().is_empty() && start.elapsed() < GRACE {
             thread::sleep(Duration::from_millis(10));
         }
     }

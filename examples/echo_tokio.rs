@@ -4,16 +4,21 @@
 
 use std::env;
 use std::error::Error;
+use std::time::Duration;
 
 use sansocket::{CloseCode, Config, tokio::accept_with};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::signal::ctrl_c;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
+use tokio::time::timeout;
 
 #[path = "common/accept.rs"]
 mod accept;
 mod common;
+
+/// How long connections may take to close when the server stops.
+const GRACE: Duration = Duration::from_secs(10);
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -40,7 +45,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         }
     }
     stop.send(true)?;
-    while connections.join_next().await.is_some() {}
+    let closing = async { while connections.join_next().await.is_some() {} };
+    let _ = timeout(GRACE, closing).await;
     println!("stopped");
     Ok(())
 }

@@ -18,6 +18,9 @@ mod common;
 #[path = "../common/pause.rs"]
 mod pause;
 
+/// How long connections may take to close when the server stops.
+const GRACE: Duration = Duration::from_secs(10);
+
 fn main() -> Result<(), Box<dyn Error>> {
     let executor = Arc::new(Executor::new());
     smol::block_on(executor.run(serve(executor.clone())))
@@ -49,7 +52,7 @@ async fn serve(executor: Arc<Executor<'static>>) -> Result<(), Box<dyn Error>> {
         executor.spawn(connection).detach();
     }
     drop(alive);
-    let _ = ended.recv().await;
+    let _ = select(Box::pin(ended.recv()), Box::pin(sleep(GRACE))).await;
     println!("stopped");
     Ok(())
 }
