@@ -9,6 +9,7 @@
 //! | [`compression`] | What does permessage-deflate cost, and when is it worth it? |
 //! | [`closing`] | How do I end a connection without losing messages? |
 //! | [`security`] | What must a server on the internet check? |
+//! | [`attacks`] | What do attacks cost a server, and what bounds them? |
 //! | [`testing`] | How do I test my protocol without a network? |
 //! | [`scaling`] | How do I scale from one process to many? |
 //! | [`dependencies`] | Which crates does it need, and why these? |
@@ -37,6 +38,10 @@ pub mod closing {}
 
 #[doc = include_str!("security.md")]
 pub mod security {}
+
+#[doc = include_str!("attacks.md")]
+#[doc = include_str!("attacks_measured.md")]
+pub mod attacks {}
 
 #[doc = include_str!("testing.md")]
 pub mod testing {}

@@ -60,7 +60,8 @@ impl Example {
     }
 
     pub(crate) fn suits(&self, attack: &Attack) -> bool {
-        self.can_deflate || !attack.needs_deflate()
+        let can_limit = cfg!(unix) || attack.descriptors().is_none();
+        can_limit && (self.can_deflate || !attack.needs_deflate())
     }
 
     fn path(&self) -> io::Result<PathBuf> {

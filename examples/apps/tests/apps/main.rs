@@ -2,6 +2,7 @@
 
 #![cfg(unix)]
 
+mod attack;
 mod axum;
 mod chat;
 mod collab;
