@@ -7,8 +7,15 @@ mod drive;
 #[path = "../../tests/harness/wire.rs"]
 mod wire;
 
+pub mod differences;
+pub mod model;
+pub mod parser;
+pub mod peers;
+pub mod stream;
+
 use arbitrary::Arbitrary;
 pub use drive::{Transcript, feed, open};
+use model::Rules;
 use sansocket::deflate::{Options, Parameters};
 use sansocket::frame::{Header, Opcode};
 use sansocket::{Agreement, ClientRequest, Config, Connection, Delivery, OriginPolicy, Role};
@@ -54,13 +61,8 @@ pub struct Setup {
 impl Setup {
     /// The connection. A client's request goes nowhere.
     pub fn start(&self) -> Connection {
-        let role = if self.is_client {
-            Role::Client
-        } else {
-            Role::Server
-        };
-        match (role, self.is_open) {
-            (_, true) => open(role, &self.config()),
+        match (self.role(), self.is_open) {
+            (role, true) => open(role, &self.config()),
             (Role::Server, _) => Connection::server(&self.config()),
             (Role::Client, _) => client(&self.config()),
         }
@@ -84,6 +86,28 @@ impl Setup {
         // U+FFFD is three bytes for one.
         let longest = if self.allow_invalid_utf8 { 3 } else { 1 };
         1024 + 2 * longest * received.min(limits)
+    }
+
+    /// The rules by which an open connection of this kind reads, unless it is more
+    /// lenient than the RFC.
+    pub fn rules(&self) -> Option<Rules> {
+        let is_strict = !self.allow_unmasked && !self.allow_invalid_utf8;
+        is_strict.then(|| Rules {
+            role: self.role(),
+            max_message_len: self.max_message_len.into(),
+            max_frame_len: self.max_frame_len.into(),
+            // The configuration takes at least 1.
+            max_fragments: self.max_fragments.max(1).into(),
+        })
+    }
+
+    /// The role of the connection.
+    pub fn role(&self) -> Role {
+        if self.is_client {
+            Role::Client
+        } else {
+            Role::Server
+        }
     }
 
     fn config(&self) -> Config {
@@ -182,6 +206,15 @@ impl Compression {
             parameters = parameters.with_client_no_context_takeover();
         }
         parameters
+    }
+}
+
+/// The configuration with these settings of permessage-deflate, and no limit on
+/// what compresses well.
+pub fn with_deflate(config: Config, compression: Option<Compression>) -> Config {
+    match compression {
+        Some(compression) => config.with_deflate(compression.options().with_max_ratio(None)),
+        None => config,
     }
 }
 
