@@ -7,6 +7,7 @@ mod drive;
 #[path = "../../tests/harness/wire.rs"]
 mod wire;
 
+pub mod blocks;
 pub mod differences;
 pub mod model;
 pub mod parser;
