@@ -252,6 +252,7 @@ impl ConnectionError {
             Self::Limit(
                 LimitError::MessageTooLong | LimitError::FrameTooLong | LimitError::RatioTooHigh,
             ) => CloseCode::MESSAGE_TOO_BIG,
+            Self::Limit(LimitError::TooMuchMemory) => CloseCode::TRY_AGAIN_LATER,
             Self::Limit(_) => CloseCode::POLICY_VIOLATION,
             Self::Timeout(DeadlineReason::Pong) => CloseCode::INTERNAL_ERROR,
             Self::Timeout(DeadlineReason::Idle) => CloseCode::GOING_AWAY,

@@ -289,6 +289,10 @@ pub enum LimitError {
     /// `deflate::Options::with_max_ratio`.
     #[error("compression ratio too high")]
     RatioTooHigh,
+    /// A message for which `max_total_memory` left no room: all connections
+    /// together hold too much, and this is one of the largest.
+    #[error("too much memory held by all connections")]
+    TooMuchMemory,
 }
 
 /// A mistake of the caller, returned by the methods that send.

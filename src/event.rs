@@ -6,11 +6,6 @@ use crate::close::Close;
 use crate::error::ConnectionError;
 use crate::handshake::{Rejection, Request, Response};
 use crate::message::{Fragment, MessageRef};
-#[cfg(feature = "std")]
-use {
-    crate::message::{Assembler, Message, join_fragments},
-    alloc::boxed::Box,
-};
 
 /// What a connection reports to its driver, in the order in which it happened.
 ///
@@ -88,17 +83,6 @@ pub enum Event<'i> {
 }
 
 impl Event<'_> {
-    /// The message in this event, or the one that this fragment completes;
-    /// `partial` holds the fragments before it.
-    #[cfg(feature = "std")]
-    pub(crate) fn into_message(self, partial: &mut Option<Box<Assembler>>) -> Option<Message> {
-        match self {
-            Self::Message(message) => Some(message.into_owned()),
-            Self::Fragment(fragment) => join_fragments(partial, fragment),
-            _ => None,
-        }
-    }
-
     /// Converts into an event that borrows nothing, copying the payload if it was
     /// borrowed.
     ///

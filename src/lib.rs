@@ -86,7 +86,7 @@
 //! ──────────────────────────────────────────────  below: no I/O, no clock, no_std + alloc
 //!  3  connection  (with event, config, upgrade)   composes the machines; contains no rule itself
 //!  2  handshake   message   deflate   close   timer   one machine each, independent of one another
-//!  1  frame       (header, mask, decoder, encoder)
+//!  1  frame       (header, mask, decoder, encoder)   budget
 //!  0  error   deadline   entropy   input          leaves
 //! ```
 //!
@@ -225,6 +225,7 @@ extern crate std;
 #[cfg(feature = "std")]
 #[allow(clippy::std_instead_of_alloc, clippy::std_instead_of_core)]
 pub mod adapter;
+mod budget;
 #[cfg(doc)]
 pub mod changelog;
 mod close;

@@ -10,6 +10,7 @@ use crate::handshake::{Hosts, OriginPolicy};
 use crate::message::Delivery;
 use settings::Settings;
 
+mod memory;
 mod settings;
 
 /// The limits, deadlines and options of connections. The defaults are safe for a

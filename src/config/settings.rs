@@ -4,6 +4,7 @@
 
 use core::time::Duration;
 
+use crate::budget::Budget;
 use crate::entropy::Entropy;
 use crate::handshake::{self, OriginPolicy};
 use crate::message::{self, Delivery};
@@ -16,6 +17,7 @@ pub(crate) struct Settings {
     pub(crate) message: message::Settings,
     pub(super) max_message_len: Option<usize>,
     pub(super) max_fragments: Option<u32>,
+    pub(super) max_total_memory: Option<usize>,
     pub(crate) max_control_frames: u32,
     pub(crate) max_sent_frame_len: usize,
     pub(crate) timeouts: Timeouts,
@@ -31,6 +33,7 @@ fn seconds(seconds: u64) -> Timeout {
 
 const DEFAULT_MAX_MESSAGE_LEN: usize = 16 * 1024 * 1024;
 const DEFAULT_MAX_FRAGMENTS: u32 = 128 * 1024;
+const DEFAULT_MAX_TOTAL_MEMORY: usize = 1024 * 1024 * 1024;
 
 impl Settings {
     /// Fragments are not kept, so only explicitly set limits apply to them.
@@ -43,6 +46,15 @@ impl Settings {
         limits.max_message_len = self.max_message_len.unwrap_or(max_len);
         limits.max_fragments = self.max_fragments.unwrap_or(max_fragments);
         self.message.max_borrowed_len = limits.max_message_len.min(limits.max_frame_len);
+        self.message.budget.set_max(self.max_total_memory());
+    }
+
+    /// By default, there is always room for one message of the maximum length: an
+    /// incomplete one takes twice its length, and leaves as much to others.
+    fn max_total_memory(&self) -> usize {
+        let message = self.max_message_len.unwrap_or_default().saturating_mul(4);
+        let default = DEFAULT_MAX_TOTAL_MEMORY.max(message);
+        self.max_total_memory.unwrap_or(default)
     }
 }
 
@@ -69,9 +81,11 @@ impl Default for Settings {
                 delivery: Delivery::Messages,
                 allow_invalid_utf8: false,
                 max_borrowed_len: DEFAULT_MAX_MESSAGE_LEN,
+                budget: Budget::new(DEFAULT_MAX_TOTAL_MEMORY),
             },
             max_message_len: None,
             max_fragments: None,
+            max_total_memory: None,
             max_control_frames: 1000,
             max_sent_frame_len: usize::MAX,
             timeouts: Timeouts {

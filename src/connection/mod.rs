@@ -33,6 +33,9 @@ mod closing;
 #[cfg(feature = "deflate")]
 mod compression;
 
+#[cfg(feature = "std")]
+mod join;
+
 mod deadlines;
 
 mod counters;

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::lifecycle::Stage;
 use super::{Connection, Frame};
 use crate::close::{Ending, MAX_DISCARDED_LEN};
-use crate::error::{ConnectionError, HandshakeError, ProtocolError};
+use crate::error::{ConnectionError, HandshakeError, LimitError, ProtocolError};
 use crate::event::Event;
 use crate::frame::{CompleteFrame, Header, Mask, Opcode, Part, Rules};
 use crate::handshake::{Rejection, Reply};
@@ -102,7 +102,10 @@ impl Connection {
     fn receive_any<'i>(&mut self, input: &mut Input<'i>, out: &mut Vec<u8>) -> Option<Event<'i>> {
         let before = input.remaining().len();
         let event = match self.lifecycle.stage() {
-            None | Some(Stage::Closing { .. }) => self.receive_frames(input, out),
+            None | Some(Stage::Closing { .. }) => match self.check_memory() {
+                Ok(()) => self.receive_frames(input, out),
+                Err(error) => self.fail_now(error.into(), out),
+            },
             Some(Stage::Ended(_)) => self.receive_after_end(input),
             Some(Stage::HalfClosed { .. }) => self.receive_half_closed(input, out),
             Some(_) => self.receive_handshake(input, out),
@@ -113,6 +116,13 @@ impl Connection {
             self.work = 0;
         }
         event
+    }
+
+    /// Whether the incomplete message is too large for the memory budget by now.
+    #[inline]
+    fn check_memory(&self) -> Result<(), LimitError> {
+        let settings = &self.config.settings().message;
+        self.receiver.check_memory(settings)
     }
 
     /// RFC 6455 §5.5.1: there is no data after a close frame. Anything received,

@@ -82,11 +82,10 @@ impl Compressor {
         self.trim();
     }
 
-    /// Drops a large output buffer. Called at the end of each message.
+    /// Shrinks a large output buffer. Called at the end of each message.
     pub(super) fn trim(&mut self) {
-        if self.output.capacity() > MAX_KEPT_LEN {
-            self.output = Vec::new();
-        }
+        self.output.truncate(MAX_KEPT_LEN);
+        self.output.shrink_to(MAX_KEPT_LEN);
     }
 
     /// Compresses the next part of a message and flushes it, so that the peer

@@ -6,17 +6,28 @@
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::mem;
+
+use bytestring::ByteString;
 
 #[cfg(feature = "std")]
 use super::MessageRef;
 use super::utf8::Utf8;
-use super::{Message, MessageKind};
-use crate::error::ProtocolError;
+use super::{Message, MessageKind, Settings, large};
+use crate::budget::{Budget, Reservation};
+use crate::error::{ConnectionError, LimitError, ProtocolError};
 use crate::frame::Mask;
 
 /// The pieces of one message, joined.
 #[derive(Debug)]
-pub(crate) enum Assembler {
+pub(crate) struct Assembler {
+    payload: Payload,
+    /// What a long message draws from the budget.
+    reservation: Option<Reservation>,
+}
+
+#[derive(Debug)]
+enum Payload {
     /// Grows by validated pieces, so that no byte is checked twice.
     Text(String),
     /// Bytes, unchecked.
@@ -49,30 +60,35 @@ impl<'i> Piece<'_, 'i> {
 }
 
 /// Appends a piece to those before it. Returns the message once it is complete.
-/// Text is validated, or repaired if `lossy`.
+/// Text is validated, or repaired if invalid text is allowed.
 pub(super) fn assemble(
     assembler: &mut Option<Box<Assembler>>,
     kind: MessageKind,
     piece: Piece<'_, '_>,
     utf8: &mut Utf8,
-    lossy: bool,
-) -> Result<Option<Message>, ProtocolError> {
+    settings: &Settings,
+) -> Result<Option<Message>, ConnectionError> {
     let ends_message = piece.ends_message;
     assembler
         .get_or_insert_with(|| Box::new(Assembler::new(kind)))
-        .push(piece, utf8, lossy)?;
+        .push(piece, utf8, settings)?;
     if !ends_message {
         return Ok(None);
     }
-    let whole = assembler.take().map(|whole| whole.finish(utf8));
-    whole.transpose()
+    utf8.end()?;
+    let whole = assembler.take().map(|whole| whole.into_message());
+    Ok(whole.transpose()?)
 }
 
 impl Assembler {
     pub(super) const fn new(kind: MessageKind) -> Self {
-        match kind {
-            MessageKind::Text => Self::Text(String::new()),
-            MessageKind::Binary => Self::Binary(Vec::new()),
+        let payload = match kind {
+            MessageKind::Text => Payload::Text(String::new()),
+            MessageKind::Binary => Payload::Binary(Vec::new()),
+        };
+        Self {
+            payload,
+            reservation: None,
         }
     }
 
@@ -80,96 +96,163 @@ impl Assembler {
         &mut self,
         piece: Piece<'_, '_>,
         utf8: &mut Utf8,
-        lossy: bool,
-    ) -> Result<(), ProtocolError> {
-        match self {
-            Self::Text(text) => push_text(text, piece, utf8, lossy),
-            Self::Binary(bytes) => {
-                push_binary(bytes, piece);
-                Ok(())
+        settings: &Settings,
+    ) -> Result<(), ConnectionError> {
+        let mut room = Room {
+            reservation: &mut self.reservation,
+            budget: &settings.budget,
+            max_rest: piece.max_rest,
+        };
+        match &mut self.payload {
+            Payload::Text(text) if settings.allow_invalid_utf8 => {
+                push_lossy(text, piece, utf8, &mut room)
             }
+            Payload::Text(text) => push_text(text, piece, utf8, &mut room),
+            Payload::Binary(bytes) => push_binary(bytes, piece, &mut room),
         }
-    }
-
-    /// The complete message: text must not end inside a character.
-    fn finish(self, utf8: &mut Utf8) -> Result<Message, ProtocolError> {
-        utf8.end()?;
-        Ok(self.into_message())
     }
 
     /// Appends a piece that has been checked already.
     #[cfg(feature = "std")]
-    pub(super) fn join(&mut self, piece: &MessageRef<'_>) {
-        match self {
-            Self::Text(text) => text.push_str(piece.as_text().unwrap_or_default()),
-            Self::Binary(bytes) => bytes.extend_from_slice(piece.as_bytes()),
+    pub(super) fn join(
+        &mut self,
+        piece: &MessageRef<'_>,
+        budget: &Budget,
+    ) -> Result<(), LimitError> {
+        let mut room = Room {
+            reservation: &mut self.reservation,
+            budget,
+            max_rest: usize::MAX,
+        };
+        match &mut self.payload {
+            Payload::Text(text) => {
+                text.reserve_exact(room.growth(text.len(), text.capacity(), piece.len())?);
+                text.push_str(piece.as_text().unwrap_or_default());
+            }
+            Payload::Binary(bytes) => {
+                bytes.reserve_exact(room.growth(bytes.len(), bytes.capacity(), piece.len())?);
+                bytes.extend_from_slice(piece.as_bytes());
+            }
+        }
+        Ok(())
+    }
+
+    /// The message. A large one is validated again, because no text can be made of a
+    /// shared owner without.
+    pub(super) fn into_message(mut self) -> Result<Message, ProtocolError> {
+        let is_large = large::is_large(self.memory_usage());
+        match self.payload.take() {
+            Payload::Text(text) if is_large => {
+                let bytes = large::into_bytes(text.into_bytes(), self.reservation.take());
+                let text = ByteString::try_from(bytes).map_err(|_| ProtocolError::InvalidUtf8);
+                text.map(Message::Text)
+            }
+            Payload::Binary(bytes) if is_large => {
+                let bytes = large::into_bytes(bytes, self.reservation.take());
+                Ok(Message::Binary(bytes))
+            }
+            Payload::Text(text) => Ok(text.into()),
+            Payload::Binary(bytes) => Ok(bytes.into()),
         }
     }
 
-    pub(super) fn into_message(self) -> Message {
-        match self {
-            Self::Text(text) => text.into(),
-            Self::Binary(bytes) => bytes.into(),
-        }
+    /// Whether the message is too large for the budget by now.
+    pub(super) fn check_memory(&self, budget: &Budget) -> Result<(), LimitError> {
+        budget.check(self.reservation.as_ref())
     }
 
     /// Heap bytes held.
-    pub(crate) fn memory_usage(&self) -> usize {
-        match self {
-            Self::Text(text) => text.capacity(),
-            Self::Binary(bytes) => bytes.capacity(),
+    pub(crate) const fn memory_usage(&self) -> usize {
+        match &self.payload {
+            Payload::Text(text) => text.capacity(),
+            Payload::Binary(bytes) => bytes.capacity(),
         }
     }
 }
 
+impl Drop for Assembler {
+    fn drop(&mut self) {
+        match self.payload.take() {
+            Payload::Text(text) => large::release(text.into_bytes()),
+            Payload::Binary(bytes) => large::release(bytes),
+        }
+    }
+}
+
+impl Payload {
+    fn take(&mut self) -> Self {
+        mem::replace(self, Self::Binary(Vec::new()))
+    }
+}
+
+/// Where a growing payload gets its memory from.
+struct Room<'r> {
+    reservation: &'r mut Option<Reservation>,
+    budget: &'r Budget,
+    /// An upper bound for the bytes of the message that follow.
+    max_rest: usize,
+}
+
+impl Room<'_> {
+    /// How much to reserve after `len` bytes, for `added` more. It is drawn from the
+    /// budget first.
+    #[inline]
+    fn growth(&mut self, len: usize, capacity: usize, added: usize) -> Result<usize, LimitError> {
+        if len + added <= capacity {
+            return Ok(added);
+        }
+        let growth = growth(len, added, self.max_rest);
+        self.budget.reserve(self.reservation, len + growth)?;
+        Ok(growth)
+    }
+}
+
+fn push_lossy(
+    text: &mut String,
+    mut piece: Piece<'_, '_>,
+    utf8: &mut Utf8,
+    room: &mut Room<'_>,
+) -> Result<(), ConnectionError> {
+    let repaired = utf8.push_lossy(piece.unmask(), piece.ends_message);
+    text.reserve_exact(room.growth(text.len(), text.capacity(), repaired.len())?);
+    text.push_str(&repaired);
+    Ok(())
+}
+
 fn push_text(
     text: &mut String,
-    piece: Piece<'_, '_>,
+    mut piece: Piece<'_, '_>,
     utf8: &mut Utf8,
-    lossy: bool,
-) -> Result<(), ProtocolError> {
-    if let Some(mask) = piece.mask {
-        mask.apply(piece.bytes);
-    }
-    if lossy {
-        text.push_str(&utf8.push_lossy(piece.bytes, piece.ends_message));
-        return Ok(());
-    }
-    text.reserve_exact(growth(
-        text.len(),
-        text.capacity(),
-        piece.bytes.len() + 1,
-        piece.max_rest,
-    ));
-    let (completed, rest) = utf8.push(piece.bytes)?;
+    room: &mut Room<'_>,
+) -> Result<(), ConnectionError> {
+    let bytes = piece.unmask();
+    text.reserve_exact(room.growth(text.len(), text.capacity(), bytes.len() + 1)?);
+    let (completed, rest) = utf8.push(bytes)?;
     text.extend(completed);
     text.push_str(rest);
     Ok(())
 }
 
-fn push_binary(bytes: &mut Vec<u8>, piece: Piece<'_, '_>) {
-    bytes.reserve_exact(growth(
-        bytes.len(),
-        bytes.capacity(),
-        piece.bytes.len(),
-        piece.max_rest,
-    ));
+fn push_binary(
+    bytes: &mut Vec<u8>,
+    piece: Piece<'_, '_>,
+    room: &mut Room<'_>,
+) -> Result<(), ConnectionError> {
+    bytes.reserve_exact(room.growth(bytes.len(), bytes.capacity(), piece.bytes.len())?);
     match piece.mask {
         Some(mask) => mask.append(piece.bytes, bytes),
         None => bytes.extend_from_slice(piece.bytes),
     }
+    Ok(())
 }
 
-/// How much room to reserve after `len` bytes, for `added` more.
+/// How much room to reserve after `len` bytes, for `added` more that do not fit.
 ///
 /// Doubling keeps reallocations few. If the end of the message is known, the room
 /// does not exceed it; and a length that is only declared counts for no more than
 /// what was received.
-fn growth(len: usize, capacity: usize, added: usize, max_rest: usize) -> usize {
+fn growth(len: usize, added: usize, max_rest: usize) -> usize {
     let needed = len + added;
-    if needed <= capacity {
-        return added;
-    }
     let wanted = needed
         .saturating_mul(2)
         .min(needed.saturating_add(max_rest));

@@ -7,6 +7,7 @@ use alloc::boxed::Box;
 mod assembler;
 mod borrowed;
 mod fragmentation;
+mod large;
 mod owned;
 mod prepared;
 mod receiver;
@@ -21,6 +22,9 @@ pub(crate) use prepared::Framed;
 pub use prepared::Prepared;
 pub(crate) use receiver::{Received, Receiver, Taken};
 
+use crate::budget::Budget;
+#[cfg(feature = "std")]
+use crate::error::ConnectionError;
 use crate::frame::Opcode;
 
 /// How received messages are delivered, see
@@ -49,13 +53,15 @@ pub enum Delivery {
 }
 
 /// How messages are received.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Settings {
     pub(crate) limits: Limits,
     pub(crate) delivery: Delivery,
     pub(crate) allow_invalid_utf8: bool,
     /// The maximum length of an unfragmented message, in bytes.
     pub(crate) max_borrowed_len: usize,
+    /// The memory for incomplete messages, shared by all connections.
+    pub(crate) budget: Budget,
 }
 
 /// The limits on one message.
@@ -155,16 +161,16 @@ impl Fragment<'_> {
 pub(crate) fn join_fragments(
     partial: &mut Option<Box<Assembler>>,
     fragment: Fragment<'_>,
-) -> Option<Message> {
+    budget: &Budget,
+) -> Result<Option<Message>, ConnectionError> {
     if fragment.fin && partial.is_none() {
-        return Some(fragment.payload.into_owned());
+        return Ok(Some(fragment.payload.into_owned()));
     }
     let kind = fragment.payload.kind();
     let assembler = partial.get_or_insert_with(|| Box::new(Assembler::new(kind)));
-    assembler.join(&fragment.payload);
-    partial
-        .take_if(|_| fragment.fin)
-        .map(|assembler| assembler.into_message())
+    assembler.join(&fragment.payload, budget)?;
+    let whole = partial.take_if(|_| fragment.fin);
+    Ok(whole.map(|whole| whole.into_message()).transpose()?)
 }
 
 impl MessageKind {

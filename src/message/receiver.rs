@@ -9,9 +9,7 @@ use super::assembler::{Assembler, Piece, assemble};
 use super::fragmentation::Fragmentation;
 use super::utf8::{self, Utf8};
 use super::{Delivery, Fragment, Limits, MessageKind, MessageRef, Settings};
-#[cfg(feature = "deflate")]
-use crate::error::LimitError;
-use crate::error::{ConnectionError, ProtocolError};
+use crate::error::{ConnectionError, LimitError, ProtocolError};
 use crate::frame::Header;
 
 /// Receives the messages of one direction: checks their fragmentation, their
@@ -59,7 +57,7 @@ impl Receiver {
         };
         let (ends_message, lossy) = (piece.ends_message, settings.allow_invalid_utf8);
         let taken = match settings.delivery {
-            Delivery::Messages => self.take_message(kind, piece, lossy).into(),
+            Delivery::Messages => self.take_message(kind, piece, settings).into(),
             Delivery::Fragments => self.take_fragment(kind, piece, lossy),
         };
         if ends_message {
@@ -79,6 +77,16 @@ impl Receiver {
         self.assembler = None;
     }
 
+    /// Whether the incomplete message is too large for the memory budget by now,
+    /// because other connections have grown.
+    #[inline]
+    pub(crate) fn check_memory(&self, settings: &Settings) -> Result<(), LimitError> {
+        match &self.assembler {
+            Some(assembler) => assembler.check_memory(&settings.budget),
+            None => Ok(()),
+        }
+    }
+
     /// Heap bytes held.
     pub(crate) fn memory_usage(&self) -> usize {
         self.assembler.as_ref().map_or(0, |assembler| {
@@ -91,12 +99,13 @@ impl Receiver {
         &mut self,
         kind: MessageKind,
         mut piece: Piece<'_, 'i>,
-        lossy: bool,
-    ) -> Result<Option<MessageRef<'i>>, ProtocolError> {
+        settings: &Settings,
+    ) -> Result<Option<MessageRef<'i>>, ConnectionError> {
         if piece.ends_message && self.assembler.is_none() {
-            return borrow_message(kind, piece.unmask(), lossy).map(Some);
+            let lossy = settings.allow_invalid_utf8;
+            return Ok(Some(borrow_message(kind, piece.unmask(), lossy)?));
         }
-        let message = assemble(&mut self.assembler, kind, piece, &mut self.utf8, lossy)?;
+        let message = assemble(&mut self.assembler, kind, piece, &mut self.utf8, settings)?;
         Ok(message.map(MessageRef::from))
     }
 
@@ -192,8 +201,8 @@ impl Taken<'_> {
     }
 }
 
-impl<'i> From<Result<Option<MessageRef<'i>>, ProtocolError>> for Taken<'i> {
-    fn from(message: Result<Option<MessageRef<'i>>, ProtocolError>) -> Self {
+impl<'i> From<Result<Option<MessageRef<'i>>, ConnectionError>> for Taken<'i> {
+    fn from(message: Result<Option<MessageRef<'i>>, ConnectionError>) -> Self {
         match message {
             Ok(message) => Self {
                 received: message.map(Received::Message),
@@ -201,7 +210,7 @@ impl<'i> From<Result<Option<MessageRef<'i>>, ProtocolError>> for Taken<'i> {
             },
             Err(fault) => Self {
                 received: None,
-                fault: Some(fault.into()),
+                fault: Some(fault),
             },
         }
     }

@@ -10,7 +10,7 @@ use std::process::Command;
 /// The modules from the leaves up, as src/lib.rs draws them.
 const ROWS: [&[&str]; 5] = [
     &["error", "deadline", "entropy", "input"],
-    &["frame"],
+    &["frame", "budget"],
     &["handshake", "message", "deflate", "close", "timer"],
     &["connection", "event", "config", "upgrade"],
     &["adapter", "testing"],

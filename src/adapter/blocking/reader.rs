@@ -73,8 +73,17 @@ where
         while !self.is_half_closed()
             && let Some(event) = self.next_event()?
         {
-            if let Some(message) = event.into_message(&mut self.partial) {
-                return Ok(Some(message));
+            match event {
+                Event::Message(message) => return Ok(Some(message.into_owned())),
+                Event::Fragment(fragment) => {
+                    let partial = &mut self.partial;
+                    let mut state = self.shared.lock();
+                    let message = state.with(|ws, out| ws.join(fragment, partial, out));
+                    if message.is_some() {
+                        return Ok(message);
+                    }
+                }
+                _ => {}
             }
         }
         Ok(None)

@@ -52,11 +52,15 @@ impl<S: Read + Write> WebSocket<S> {
                 Event::Request(request) => self.respond(request.accept())?,
                 Event::Open(response) => self.response = Some(response),
                 Event::Refused(response) => return Err(Error::Refused(response)),
-                event => {
-                    if let Some(message) = event.into_message(&mut self.partial) {
-                        return Ok(Some(message));
+                Event::Message(message) => return Ok(Some(message.into_owned())),
+                Event::Fragment(fragment) => {
+                    let out = self.write_queue.out();
+                    let message = self.ws.join(fragment, &mut self.partial, out);
+                    if message.is_some() {
+                        return Ok(message);
                     }
                 }
+                _ => {}
             }
         }
         Ok(None)

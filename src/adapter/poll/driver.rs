@@ -105,12 +105,17 @@ impl<T: Transport> Driver<T> {
                 Some(Event::Refused(response)) => {
                     return Poll::Ready(Err(Error::Refused(response)));
                 }
-                Some(event) => {
-                    let message = event.into_message(&mut self.partial);
+                Some(Event::Message(message)) => {
+                    return Poll::Ready(Ok(Some(message.into_owned())));
+                }
+                Some(Event::Fragment(fragment)) => {
+                    let out = self.write_queue.out();
+                    let message = self.ws.join(fragment, &mut self.partial, out);
                     if message.is_some() {
                         return Poll::Ready(Ok(message));
                     }
                 }
+                Some(_) => {}
             }
         }
     }

@@ -1,0 +1,58 @@
+//! Messages so long that their memory goes back to the system when they are dropped.
+//!
+//! An allocator keeps freed memory for later. glibc keeps the more, the larger the
+//! blocks are that are freed as a whole: after one of 16 MiB, up to 32 MiB in each of
+//! its arenas, of which there are eight for each core. A block that is shrunk first is
+//! returned to the system at once, and its length is forgotten.
+
+use alloc::vec::Vec;
+use core::mem;
+
+use bytes::Bytes;
+
+use crate::budget::Reservation;
+
+/// The capacity above which a buffer counts as large, in bytes.
+const MIN_LEN: usize = 1024 * 1024;
+
+/// The payload of a large message.
+#[derive(Debug)]
+struct Large {
+    payload: Vec<u8>,
+    /// It counts towards the budget until the application has dropped it.
+    _reservation: Option<Reservation>,
+}
+
+/// Whether a buffer of this capacity is large.
+pub(super) const fn is_large(capacity: usize) -> bool {
+    capacity > MIN_LEN
+}
+
+/// Makes a large message out of its payload, without a copy.
+pub(super) fn into_bytes(payload: Vec<u8>, reservation: Option<Reservation>) -> Bytes {
+    Bytes::from_owner(Large {
+        payload,
+        _reservation: reservation,
+    })
+}
+
+/// Drops a buffer of any length.
+pub(super) fn release(mut payload: Vec<u8>) {
+    if is_large(payload.capacity()) {
+        payload.clear();
+        // To 0 would free it as a whole.
+        payload.shrink_to(1);
+    }
+}
+
+impl AsRef<[u8]> for Large {
+    fn as_ref(&self) -> &[u8] {
+        &self.payload
+    }
+}
+
+impl Drop for Large {
+    fn drop(&mut self) {
+        release(mem::take(&mut self.payload));
+    }
+}
