@@ -4,11 +4,12 @@ use alloc::vec::Vec;
 
 use super::Connection;
 use super::lifecycle::{End, Lifecycle, Stage};
-use crate::close::{Close, CloseCode, Ending, Initiator, Outcome};
-use crate::error::{ConnectionError, SendError};
+use crate::close::{Close, CloseCode, Ending, Initiator, MAX_DISCARDED_LEN, Outcome};
+use crate::error::{ConnectionError, ProtocolError, SendError};
 use crate::event::Event;
 use crate::frame::Opcode;
 use crate::handshake::Answer;
+use crate::input::Input;
 
 impl Connection {
     /// Sets whether the peer's close frame is answered at once (§5.5.1), which
@@ -167,6 +168,41 @@ impl Connection {
             self.linger();
         }
         Ok(Event::Close(close))
+    }
+
+    /// RFC 6455 §5.5.1: there is no data after a close frame. Anything received,
+    /// such as a pong, still shows that the peer is alive.
+    pub(super) fn receive_half_closed<'i>(
+        &mut self,
+        input: &mut Input<'_>,
+        out: &mut Vec<u8>,
+    ) -> Option<Event<'i>> {
+        let len = input.take(usize::MAX).len() as u64;
+        if input.is_end_of_stream() {
+            return self.fail_now(ConnectionError::UnexpectedEof, out);
+        }
+        // Each ping that is sent allows for its pong.
+        let max_len = MAX_DISCARDED_LEN.saturating_add(self.sent.bytes);
+        let Some(Stage::HalfClosed { discarded_len, .. }) = self.lifecycle.stage_mut() else {
+            return None;
+        };
+        *discarded_len = discarded_len.saturating_add(len);
+        if *discarded_len <= max_len {
+            return None;
+        }
+        self.fail_now(ProtocolError::DataAfterClose.into(), out)
+    }
+
+    /// RFC 6455 §1.4: what follows a close frame or a failure is discarded.
+    pub(super) fn receive_after_end<'i>(&mut self, input: &mut Input<'_>) -> Option<Event<'i>> {
+        let len = input.take(usize::MAX).len() as u64;
+        let end = self.lifecycle.end_mut()?;
+        end.discarded_len = end.discarded_len.saturating_add(len);
+        if input.is_end_of_stream() || end.discarded_len > MAX_DISCARDED_LEN {
+            end.ending = Ending::Drop;
+        }
+        let event = end.event.take();
+        event.or_else(|| end.failure.take().map(Event::Failed))
     }
 
     /// The close frame that reports a failure, if there is one for it.

@@ -5,7 +5,6 @@ use alloc::vec::Vec;
 
 use super::lifecycle::Stage;
 use super::{Connection, Frame};
-use crate::close::{Ending, MAX_DISCARDED_LEN};
 use crate::error::{ConnectionError, HandshakeError, LimitError, ProtocolError};
 use crate::event::Event;
 use crate::frame::{CompleteFrame, Header, Mask, Opcode, Part, Rules};
@@ -123,41 +122,6 @@ impl Connection {
     fn check_memory(&self) -> Result<(), LimitError> {
         let settings = &self.config.settings().message;
         self.receiver.check_memory(settings)
-    }
-
-    /// RFC 6455 §5.5.1: there is no data after a close frame. Anything received,
-    /// such as a pong, still shows that the peer is alive.
-    fn receive_half_closed<'i>(
-        &mut self,
-        input: &mut Input<'_>,
-        out: &mut Vec<u8>,
-    ) -> Option<Event<'i>> {
-        let len = input.take(usize::MAX).len() as u64;
-        if input.is_end_of_stream() {
-            return self.fail_now(ConnectionError::UnexpectedEof, out);
-        }
-        // Each ping that is sent allows for its pong.
-        let max_len = MAX_DISCARDED_LEN.saturating_add(self.sent.bytes);
-        let Some(Stage::HalfClosed { discarded_len, .. }) = self.lifecycle.stage_mut() else {
-            return None;
-        };
-        *discarded_len = discarded_len.saturating_add(len);
-        if *discarded_len <= max_len {
-            return None;
-        }
-        self.fail_now(ProtocolError::DataAfterClose.into(), out)
-    }
-
-    /// RFC 6455 §1.4: what follows a close frame or a failure is discarded.
-    fn receive_after_end<'i>(&mut self, input: &mut Input<'_>) -> Option<Event<'i>> {
-        let len = input.take(usize::MAX).len() as u64;
-        let end = self.lifecycle.end_mut()?;
-        end.discarded_len = end.discarded_len.saturating_add(len);
-        if input.is_end_of_stream() || end.discarded_len > MAX_DISCARDED_LEN {
-            end.ending = Ending::Drop;
-        }
-        let event = end.event.take();
-        event.or_else(|| end.failure.take().map(Event::Failed))
     }
 
     fn receive_handshake<'i>(
@@ -450,7 +414,11 @@ impl Connection {
     }
 
     /// Fails the connection and reports it at once.
-    fn fail_now<'i>(&mut self, error: ConnectionError, out: &mut Vec<u8>) -> Option<Event<'i>> {
+    pub(super) fn fail_now<'i>(
+        &mut self,
+        error: ConnectionError,
+        out: &mut Vec<u8>,
+    ) -> Option<Event<'i>> {
         self.fail(error, out);
         let failure = self.lifecycle.end_mut()?.failure.take();
         failure.map(Event::Failed)
