@@ -48,3 +48,29 @@ impl Config {
         self.settings().message.budget.total()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const GIB: usize = 1 << 30;
+
+    /// Whether one connection can hold this much.
+    fn fits(config: &Config, len: usize) -> bool {
+        let budget = &config.settings().message.budget;
+        budget.reserve(&mut None, len).is_ok()
+    }
+
+    #[test]
+    fn default_grows_with_the_message_limit() {
+        let config = Config::new();
+        assert!(fits(&config, GIB / 2) && !fits(&config, GIB / 2 + GIB / 8));
+        let config = config.with_max_message_len(GIB / 2);
+        assert!(fits(&config, GIB) && !fits(&config, GIB + GIB / 8));
+        let config = config.with_max_message_len(usize::MAX);
+        assert!(fits(&config, usize::MAX / 2));
+        let config = config.with_max_total_memory(GIB);
+        assert!(!fits(&config, GIB));
+        assert!(fits(&config.with_max_total_memory(None), usize::MAX / 2));
+    }
+}

@@ -140,7 +140,7 @@ impl Assembler {
     /// The message. A large one is validated again, because no text can be made of a
     /// shared owner without.
     pub(super) fn into_message(mut self) -> Result<Message, ProtocolError> {
-        let is_large = large::is_large(self.memory_usage());
+        let is_large = large::is_large(self.len());
         match self.payload.take() {
             Payload::Text(text) if is_large => {
                 let bytes = large::into_bytes(text.into_bytes(), self.reservation.take());
@@ -159,6 +159,13 @@ impl Assembler {
     /// Whether the message is too large for the budget by now.
     pub(super) fn check_memory(&self, budget: &Budget) -> Result<(), LimitError> {
         budget.check(self.reservation.as_ref())
+    }
+
+    const fn len(&self) -> usize {
+        match &self.payload {
+            Payload::Text(text) => text.len(),
+            Payload::Binary(bytes) => bytes.len(),
+        }
     }
 
     /// Heap bytes held.

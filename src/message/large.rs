@@ -12,7 +12,7 @@ use bytes::Bytes;
 
 use crate::budget::Reservation;
 
-/// The capacity above which a buffer counts as large, in bytes.
+/// The length above which a message, or the capacity above which a buffer, is large.
 const MIN_LEN: usize = 1024 * 1024;
 
 /// The payload of a large message.
@@ -23,9 +23,9 @@ struct Large {
     _reservation: Option<Reservation>,
 }
 
-/// Whether a buffer of this capacity is large.
-pub(super) const fn is_large(capacity: usize) -> bool {
-    capacity > MIN_LEN
+/// Whether a message of this length is large.
+pub(super) const fn is_large(len: usize) -> bool {
+    len > MIN_LEN
 }
 
 /// Makes a large message out of its payload, without a copy.
@@ -38,7 +38,7 @@ pub(super) fn into_bytes(payload: Vec<u8>, reservation: Option<Reservation>) -> 
 
 /// Drops a buffer of any length.
 pub(super) fn release(mut payload: Vec<u8>) {
-    if is_large(payload.capacity()) {
+    if payload.capacity() > MIN_LEN {
         payload.clear();
         // To 0 would free it as a whole.
         payload.shrink_to(1);

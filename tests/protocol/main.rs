@@ -23,4 +23,5 @@ mod messages;
 mod real_heads;
 mod transcript;
 mod turns;
+mod total_memory;
 mod vectors;
