@@ -9,7 +9,8 @@
 //! The first version:
 //!
 //! - the state machine [`Connection`](crate::Connection), with deadlines,
-//!   permessage-deflate and limits, and without I/O (RFC 6455, RFC 7692);
+//!   permessage-deflate and limits, also on the memory of all connections together,
+//!   and without I/O (RFC 6455, RFC 7692);
 //! - adapters for std, tokio, futures, hyper 1, h2 and the `http` crate, with the
 //!   same methods, TLS, and HTTP and SOCKS proxies (RFC 8441 for HTTP/2);
 //! - a drop-in for the WebSockets of axum 0.8;

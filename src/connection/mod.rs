@@ -184,7 +184,9 @@ pub use deadlines::IoState;
 /// ([`max_head_len`](Config::with_max_head_len)), or an incomplete message (twice
 /// the bytes received so far, at most twice
 /// [`max_message_len`](Config::with_max_message_len)) and a control frame (125
-/// bytes). The length that a frame header declares reserves no memory.
+/// bytes). The length that a frame header declares reserves no memory. All
+/// connections of a [`Config`] together have a limit too:
+/// [`max_total_memory`](Config::with_max_total_memory).
 #[derive(Debug)]
 pub struct Connection {
     config: Config,

@@ -180,8 +180,8 @@ impl Assembler {
 impl Drop for Assembler {
     fn drop(&mut self) {
         match self.payload.take() {
-            Payload::Text(text) => large::release(text.into_bytes()),
-            Payload::Binary(bytes) => large::release(bytes),
+            Payload::Text(text) => large::release_large(text.into_bytes()),
+            Payload::Binary(bytes) => large::release_large(bytes),
         }
     }
 }

@@ -36,8 +36,8 @@ pub(super) fn into_bytes(payload: Vec<u8>, reservation: Option<Reservation>) -> 
     })
 }
 
-/// Drops a buffer of any length.
-pub(super) fn release(mut payload: Vec<u8>) {
+/// Drops a buffer that may be large.
+pub(crate) fn release_large(mut payload: Vec<u8>) {
     if payload.capacity() > MIN_LEN {
         payload.clear();
         // To 0 would free it as a whole.
@@ -53,6 +53,6 @@ impl AsRef<[u8]> for Large {
 
 impl Drop for Large {
     fn drop(&mut self) {
-        release(mem::take(&mut self.payload));
+        release_large(mem::take(&mut self.payload));
     }
 }

@@ -17,6 +17,8 @@ pub(crate) mod utf8;
 pub(crate) use assembler::Assembler;
 pub(crate) use assembler::Piece;
 pub use borrowed::MessageRef;
+#[cfg(feature = "std")]
+pub(crate) use large::release_large;
 pub use owned::Message;
 pub(crate) use prepared::Framed;
 pub use prepared::Prepared;

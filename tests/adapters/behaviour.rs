@@ -835,3 +835,75 @@ fn messages_of_any_length_are_compressed() {
         assert_eq!(stream.take_written()[0], 0x81);
     }
 }
+
+/// The beginning of a message that never ends, in frames of this many bytes: plain, and
+/// compressed to a thousandth.
+fn endless(len: usize) -> Vec<Vec<Vec<u8>>> {
+    let plain = |opcode| from_client().frame(opcode, false, &vec![0; len]).bytes();
+    let mut plain = vec![plain(Opcode::Continuation); 24];
+    plain[0] = from_client().frame(Opcode::Binary, false, &[]).bytes();
+    vec![
+        plain,
+        #[cfg(feature = "deflate")]
+        {
+            use sansocket::deflate::{Compress, Parameters};
+            let agreement = Agreement::default().with_deflate(Parameters::new());
+            let mut peer = sansocket::Connection::upgraded(Role::Client, agreement, &config());
+            let mut frame = |_| {
+                let (mut out, payload) = (Vec::new(), vec![0; len]);
+                let fragment = sansocket::Fragment::more(&*payload);
+                peer.send_fragment_with(fragment, Compress::Always, &mut out).unwrap();
+                assert!(out.len() < len / 100);
+                out
+            };
+            (0..24).map(&mut frame).collect()
+        },
+    ]
+}
+
+// Requirement 22: many peers that begin long messages at once, and one that goes on.
+#[test]
+fn greedy_peers_fail_and_others_go_on() {
+    const MAX: usize = 1024 * 1024;
+    for (frames, delivery) in endless(64 * 1024)
+        .into_iter()
+        .flat_map(|frames| [(frames.clone(), Delivery::Messages), (frames, Delivery::Fragments)])
+    {
+        let config = config().with_max_total_memory(MAX).with_delivery(delivery);
+        let agreement = Agreement::default();
+        #[cfg(feature = "deflate")]
+        let agreement = agreement.with_deflate(sansocket::deflate::Parameters::new());
+        let open = |_| {
+            let (stream, role) = (Duplex::default(), Role::Server);
+            let ws = WebSocket::upgraded(stream.clone(), role, agreement.clone(), vec![], &config);
+            (stream, ws)
+        };
+        let (stream, mut honest) = open(0);
+        let mut greedy: Vec<_> = (0..8).map(open).collect();
+        let (mut failed, mut most) = (0, 0);
+        for frame in frames {
+            for (stream, ws) in &mut greedy {
+                stream.add(&frame);
+                for _ in 0..4 {
+                    match ws.next() {
+                        Err(Error::Failed(error)) => {
+                            assert_eq!(error, LimitError::TooMuchMemory.into());
+                            failed += 1;
+                            let sent = crate::wire::frames(&stream.take_written());
+                            assert_eq!(sent.last().unwrap().1, 1013_u16.to_be_bytes());
+                        }
+                        Err(error) => assert!(error.is_would_block(), "{error}"),
+                        Ok(message) => assert_eq!(message, None),
+                    }
+                }
+                most = most.max(config.total_memory());
+            }
+            stream.add(&from_client().text("hello").bytes());
+            assert_eq!(retry(|| honest.next()).unwrap(), Some("hello".into()));
+            honest.send("hello").unwrap();
+        }
+        assert_eq!(failed, 8, "{delivery:?}");
+        assert!((MAX / 2..=MAX).contains(&most), "{most}");
+        assert_eq!(config.total_memory(), 0);
+    }
+}

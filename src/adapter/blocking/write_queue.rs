@@ -4,6 +4,8 @@ use std::io::{self, Write};
 use std::mem;
 use std::vec::Vec;
 
+use crate::message::release_large;
+
 /// Unsent bytes: those being written, then those that the state machine has appended
 /// since. Nothing is moved after a partial write.
 #[derive(Debug, Default)]
@@ -85,7 +87,7 @@ impl WriteQueue {
             self.front.clear();
             self.start = 0;
             if self.front.capacity() > MAX_KEPT_LEN {
-                self.front = Vec::new();
+                release_large(mem::take(&mut self.front));
             }
         }
     }

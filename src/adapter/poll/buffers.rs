@@ -6,6 +6,8 @@ use std::thread_local;
 use std::vec;
 use std::vec::Vec;
 
+use crate::message::release_large;
+
 /// The length of a read buffer.
 pub(super) const READ_LEN: usize = 64 * 1024;
 
@@ -55,6 +57,8 @@ fn put(kept: &'static LocalKey<RefCell<Vec<Vec<u8>>>>, buf: Vec<u8>) {
         let capacity: usize = kept.iter().map(Vec::capacity).sum();
         if kept.len() < MAX_KEPT_BUFFERS && capacity + buf.capacity() <= MAX_KEPT_CAPACITY {
             kept.push(buf);
+        } else {
+            release_large(buf);
         }
     });
 }
