@@ -18,6 +18,8 @@ mod wire;
 mod axum;
 #[cfg(feature = "rustls")]
 mod blocking_tls;
+#[cfg(all(feature = "axum", feature = "futures", feature = "h2"))]
+mod bombs;
 #[cfg(all(feature = "tokio", feature = "futures"))]
 mod client_response;
 #[cfg(all(feature = "tokio", feature = "futures", feature = "rustls"))]

@@ -3,7 +3,7 @@
 //! library adds is tested below `ours`.
 
 mod ours;
-mod server;
+pub(crate) mod server;
 mod theirs;
 
 mod configured;
