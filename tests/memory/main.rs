@@ -13,6 +13,7 @@ mod connections;
 #[cfg(feature = "tokio")]
 mod sockets;
 mod worst_case;
+mod total;
 
 #[global_allocator]
 static ALLOCATOR: allocator::Counting = allocator::Counting;

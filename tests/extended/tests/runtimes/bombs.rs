@@ -119,7 +119,9 @@ async fn tokio_server_survives() {
     tokio::spawn(async move {
         while let Ok((stream, _)) = listener.accept().await {
             let config = shared.clone();
-            tokio::spawn(async move { echo(sansocket::tokio::accept(stream, &config).await?).await });
+            tokio::spawn(
+                async move { echo(sansocket::tokio::accept(stream, &config).await?).await },
+            );
         }
     });
     survives(&config, connect).await;
