@@ -4,7 +4,7 @@
 //! Shows that the core fits a readiness loop as it is: a connection that is
 //! idle owns no buffer at all, and one that is busy does not delay the others.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::env;
 use std::io::{self, ErrorKind, Read, Write};
 use std::mem;
@@ -54,7 +54,7 @@ fn main() -> io::Result<()> {
         for readiness in &events {
             match readiness.token() {
                 LISTENER => server.accept_all(&listener),
-                token => server.mark_ready(token),
+                token => drop(server.ready.insert(token)),
             }
         }
         server.serve_ready();
@@ -72,7 +72,7 @@ struct Server {
     origin: Instant,
     clients: HashMap<Token, Client>,
     /// The clients that get a turn.
-    ready: Vec<Token>,
+    ready: HashSet<Token>,
     next_token: usize,
     /// The one buffer that all connections read into.
     buf: Vec<u8>,
@@ -85,7 +85,6 @@ struct Client {
     out: Vec<u8>,
     /// Bytes that were read and not received in one turn, in the same way.
     rest: Vec<u8>,
-    is_ready: bool,
 }
 
 impl Server {
@@ -95,7 +94,7 @@ impl Server {
             config: Config::new().with_origin(OriginPolicy::Any),
             origin: Instant::now(),
             clients: HashMap::new(),
-            ready: Vec::new(),
+            ready: HashSet::new(),
             next_token: 0,
             buf: vec![0; 64 * 1024],
         }
@@ -127,18 +126,9 @@ impl Server {
             ws: Connection::server(&self.config),
             out: Vec::new(),
             rest: Vec::new(),
-            is_ready: false,
         };
         self.clients.insert(token, client);
         Ok(())
-    }
-
-    fn mark_ready(&mut self, token: Token) {
-        if let Some(client) = self.clients.get_mut(&token)
-            && !mem::replace(&mut client.is_ready, true)
-        {
-            self.ready.push(token);
-        }
     }
 
     /// Gives each client that is ready one turn.
@@ -152,7 +142,6 @@ impl Server {
         let Some(client) = self.clients.get_mut(&token) else {
             return;
         };
-        client.is_ready = false;
         let served = client.serve(&mut self.buf);
         if served.is_err() || client.ws.is_closed() && client.out.is_empty() {
             self.clients.remove(&token);
@@ -160,7 +149,7 @@ impl Server {
         }
         client.tick(self.origin.elapsed());
         if matches!(served, Ok(true)) {
-            self.mark_ready(token);
+            self.ready.insert(token);
         }
     }
 

@@ -4,9 +4,11 @@
 
 use std::env;
 use std::error::Error;
+use std::future::poll_fn;
 use std::io;
 use std::mem;
 use std::pin::pin;
+use std::task::Poll;
 use std::time::{Duration, Instant};
 
 use compio::BufResult;
@@ -21,6 +23,9 @@ mod common;
 mod pause;
 
 const READ_LEN: usize = 64 * 1024;
+
+/// How many events are handled in one turn.
+const MAX_EVENTS: usize = 256;
 
 #[compio::main]
 async fn main() -> Result<(), Box<dyn Error>> {
@@ -43,6 +48,19 @@ async fn main() -> Result<(), Box<dyn Error>> {
         };
         compio::runtime::spawn(serving).detach();
     }
+}
+
+/// Lets the other connections have their turn.
+async fn yield_now() {
+    let mut is_over = false;
+    poll_fn(|cx| {
+        if mem::replace(&mut is_over, true) {
+            return Poll::Ready(());
+        }
+        cx.waker().wake_by_ref();
+        Poll::Pending
+    })
+    .await;
 }
 
 async fn serve(socket: &TcpStream) -> Result<(), Box<dyn Error>> {
@@ -68,7 +86,11 @@ async fn serve(socket: &TcpStream) -> Result<(), Box<dyn Error>> {
                 break done;
             }
         };
-        client.receive(&mut filled[..read?])?;
+        let mut input = Input::new(&mut filled[..read?]);
+        while client.receive(&mut input)? {
+            client.write().await?;
+            yield_now().await;
+        }
         client.write().await?;
         buf = filled;
     }
@@ -83,18 +105,20 @@ struct Client<'s> {
 }
 
 impl Client<'_> {
-    fn receive(&mut self, bytes: &mut [u8]) -> Result<(), Box<dyn Error>> {
-        let mut input = Input::new(bytes);
+    /// Handles the next events. Returns whether there are more in the input.
+    fn receive(&mut self, input: &mut Input<'_>) -> Result<bool, Box<dyn Error>> {
         let Self { ws, out, .. } = self;
-        while let Some(event) = ws.receive(&mut input, out) {
-            match event {
-                Event::Request(request) => ws.respond(common::answer(&request), out)?,
-                Event::Message(message) => ws.send(message, out)?,
-                Event::Failed(error) => eprintln!("{error}"),
-                _ => {}
+        for _ in 0..MAX_EVENTS {
+            match ws.receive(input, out) {
+                Some(Event::Request(request)) => ws.respond(common::answer(&request), out)?,
+                Some(Event::Message(message)) => ws.send(message, out)?,
+                Some(Event::Failed(error)) => eprintln!("{error}"),
+                Some(Event::Yield) => break,
+                Some(_) => {}
+                None => return Ok(false),
             }
         }
-        Ok(())
+        Ok(true)
     }
 
     /// Passes the output to the kernel until all of it is written, or until the write

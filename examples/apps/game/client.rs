@@ -33,27 +33,28 @@ impl Client {
         }
     }
 
-    /// Reads until nothing more is there, or until what is owed cannot leave.
-    pub(crate) fn serve(&mut self, buf: &mut [u8], world: &mut World) -> io::Result<()> {
-        while self.flush()? && !self.ws.is_closed() {
-            let len = match self.stream.read(buf) {
-                Ok(len) => len,
-                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
-                Err(error) if error.kind() == ErrorKind::Interrupted => continue,
-                Err(error) => return Err(error),
-            };
-            let mut input = Input::new(&mut buf[..len]);
-            while let Some(event) = self.ws.receive(&mut input, &mut self.out) {
-                match event {
-                    Event::Request(request) => self.open(&request, world)?,
-                    Event::Message(message) => {
-                        world.steer(self.player.unwrap_or(0), message.as_bytes());
-                    }
-                    _ => {}
+    /// Reads once, unless what is owed cannot leave. Returns whether there may be more.
+    pub(crate) fn serve(&mut self, buf: &mut [u8], world: &mut World) -> io::Result<bool> {
+        if !self.flush()? || self.ws.is_closed() {
+            return Ok(false);
+        }
+        let len = match self.stream.read(buf) {
+            Ok(len) => len,
+            Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(false),
+            Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(true),
+            Err(error) => return Err(error),
+        };
+        let mut input = Input::new(&mut buf[..len]);
+        while let Some(event) = self.ws.receive(&mut input, &mut self.out) {
+            match event {
+                Event::Request(request) => self.open(&request, world)?,
+                Event::Message(message) => {
+                    world.steer(self.player.unwrap_or(0), message.as_bytes());
                 }
+                _ => {}
             }
         }
-        Ok(())
+        self.flush()
     }
 
     /// Answers with the page, or lets a player in and says which one it is.

@@ -7,10 +7,11 @@
 //! Who does not read misses ticks and is dropped after a second of them, without
 //! a delay for others.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::env;
 use std::error::Error;
 use std::io::{self, ErrorKind};
+use std::mem;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
@@ -34,6 +35,10 @@ const TICK: Duration = Duration::from_nanos(1_000_000_000 / 60);
 
 /// How many bytes may wait in the kernel for a slow player.
 const SEND_BUFFER: usize = 16 * 1024;
+
+/// How many bytes one player is read before the others have their turn: less than a
+/// thousand frames.
+const READ_LEN: usize = 4 * 1024;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let addr = env::args().nth(1);
@@ -68,6 +73,8 @@ struct Server {
     config: Config,
     origin: Instant,
     clients: HashMap<Token, Client>,
+    /// The clients that get a turn.
+    ready: HashSet<Token>,
     next_token: usize,
     is_closing: bool,
     world: World,
@@ -83,10 +90,11 @@ impl Server {
             config: Config::new().with_max_message_len(16),
             origin: Instant::now(),
             clients: HashMap::new(),
+            ready: HashSet::new(),
             next_token: 0,
             is_closing: false,
             world: World::new(),
-            buf: vec![0; 64 * 1024],
+            buf: vec![0; READ_LEN],
         }
     }
 
@@ -98,7 +106,11 @@ impl Server {
         listener: &TcpListener,
         next_tick: &mut Instant,
     ) -> io::Result<()> {
-        let left = next_tick.saturating_duration_since(Instant::now());
+        let left = if self.ready.is_empty() {
+            next_tick.saturating_duration_since(Instant::now())
+        } else {
+            Duration::ZERO
+        };
         match poll.poll(events, Some(left)) {
             Err(error) if error.kind() == ErrorKind::Interrupted => return Ok(()),
             polled => polled?,
@@ -106,8 +118,11 @@ impl Server {
         for readiness in events.iter() {
             match readiness.token() {
                 LISTENER => self.accept_all(listener),
-                token => self.serve(token),
+                token => drop(self.ready.insert(token)),
             }
+        }
+        for token in mem::take(&mut self.ready) {
+            self.serve(token);
         }
         let now = Instant::now();
         if now >= *next_tick {
@@ -154,6 +169,8 @@ impl Server {
         let served = client.serve(&mut self.buf, &mut self.world);
         if served.is_err() || client.is_finished() {
             self.remove(token);
+        } else if matches!(served, Ok(true)) {
+            self.ready.insert(token);
         }
     }
 
