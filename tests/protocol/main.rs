@@ -5,6 +5,8 @@
 mod clocked;
 #[path = "../harness/drive.rs"]
 mod drive;
+#[path = "../harness/faults.rs"]
+mod fault_table;
 #[path = "../harness/wire.rs"]
 mod wire;
 
@@ -15,6 +17,7 @@ mod deflate_negotiation;
 mod exhaustive;
 #[cfg(feature = "std")]
 mod extended_connect;
+mod faults;
 mod framing;
 mod half_close;
 mod handshake_client;
