@@ -42,6 +42,7 @@ impl ReadBuffer {
     }
 
     /// Marks all bytes as consumed.
+    #[cfg(any(feature = "futures", feature = "tokio"))]
     pub(super) const fn discard(&mut self) {
         self.start = self.end;
     }

@@ -145,6 +145,10 @@ where
                 }
                 self.last_event = event;
             }
+            if let Some(Event::Failed(_)) = self.last_event {
+                // Discards what follows, up to the end of the stream.
+                self.receive();
+            }
             let state = self.shared.lock();
             let waits = self.last_event.is_none() || self.shared.can_linger();
             let is_over = state.ws.is_closed() || !waits;

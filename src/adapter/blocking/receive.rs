@@ -145,11 +145,12 @@ impl<S: Read + Write> WebSocket<S> {
                 if !is_last && event.is_some() {
                     return Ok(event);
                 }
-                if let Some(Event::Failed(_)) = event {
-                    // What was received after the fault is not needed.
-                    self.read_buffer.discard();
-                }
                 self.last_event = event;
+            }
+            if let Some(Event::Failed(_)) = self.last_event {
+                // Discards what follows, up to the end of the stream.
+                self.read_buffer
+                    .receive(&mut self.ws, self.write_queue.out());
             }
             if self.is_over() {
                 self.finish()?;

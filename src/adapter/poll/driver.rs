@@ -137,11 +137,11 @@ impl<T: Transport> Driver<T> {
                     self.release();
                     return Poll::Ready(Ok(event));
                 }
-                if let Some(Event::Failed(_)) = event {
-                    // What was received after the fault is not needed.
-                    self.read_buffer.discard();
-                }
                 self.last_event = event.map(Box::new);
+            }
+            if let Some(Event::Failed(_)) = self.last_event.as_deref() {
+                // Discards what follows, up to the end of the stream.
+                self.receive();
             }
             if self.is_over() {
                 ready!(self.poll_end(cx));

@@ -19,7 +19,7 @@ use sansocket::blocking::{self, Client, Duplex, Socket, Stream, TlsStream, WebSo
 use sansocket::{Agreement, Config, ConnectionError, DeadlineReason, Role};
 
 /// A server for `localhost`, and who trusts it.
-static SERVER: LazyLock<(Arc<ServerConfig>, RootCertStore, Tls)> = LazyLock::new(|| {
+pub(crate) static SERVER: LazyLock<(Arc<ServerConfig>, RootCertStore, Tls)> = LazyLock::new(|| {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]).unwrap();
     let key = PrivateKeyDer::try_from(made.signing_key.serialize_der()).unwrap();
     let mut config = ServerConfig::builder_with_provider(Arc::new(default_provider()))
@@ -35,7 +35,7 @@ static SERVER: LazyLock<(Arc<ServerConfig>, RootCertStore, Tls)> = LazyLock::new
     (Arc::new(config), roots, tls)
 });
 
-fn client_config() -> ClientConfig {
+pub(crate) fn client_config() -> ClientConfig {
     ClientConfig::builder_with_provider(Arc::new(default_provider()))
         .with_safe_default_protocol_versions()
         .unwrap()

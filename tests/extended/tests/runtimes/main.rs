@@ -6,6 +6,14 @@ mod clients;
 #[cfg(all(feature = "tokio", feature = "futures"))]
 #[path = "../../../harness/compat.rs"]
 mod compat;
+#[cfg(all(
+    feature = "axum",
+    feature = "futures",
+    feature = "h2",
+    feature = "rustls"
+))]
+#[path = "../../../harness/faults.rs"]
+mod fault_table;
 #[cfg(feature = "rustls")]
 #[path = "../../../harness/tcp.rs"]
 mod tcp;
@@ -28,6 +36,13 @@ mod connect;
 mod connect_on;
 #[cfg(all(feature = "deflate", feature = "tokio", feature = "futures"))]
 mod fairness;
+#[cfg(all(
+    feature = "axum",
+    feature = "futures",
+    feature = "h2",
+    feature = "rustls"
+))]
+mod faults;
 #[cfg(all(feature = "tokio", feature = "futures"))]
 mod full_duplex;
 #[cfg(feature = "h2")]
