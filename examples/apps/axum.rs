@@ -16,8 +16,8 @@ use sansocket::axum::{Message, Sockets, WebSocket, WebSocketUpgrade};
 use sansocket::{Config, OriginPolicy};
 use tokio::net::TcpListener;
 use tokio::signal::ctrl_c;
-use tokio::sync::broadcast;
-use tokio::time::timeout;
+use tokio::sync::{broadcast, oneshot};
+use tokio::time::{sleep, timeout};
 
 const TOKEN: &str = "secret";
 
@@ -41,15 +41,26 @@ async fn main() -> Result<(), Box<dyn Error>> {
         .with_state(broadcast::channel(64).0)
         .layer(Extension(config))
         .layer(Extension(sockets.clone()));
-    serve(listener, router)
-        .with_graceful_shutdown(async move {
-            let _ = ctrl_c().await;
-            let closing = sockets.close(1001, "the server stops");
-            let _ = timeout(Duration::from_secs(10), closing).await;
-        })
-        .await?;
+    let (closed, is_closed) = oneshot::channel();
+    let serving = serve(listener, router).with_graceful_shutdown(async move {
+        let _ = ctrl_c().await;
+        let closing = sockets.close(1001, "the server stops");
+        let _ = timeout(Duration::from_secs(10), closing).await;
+        let _ = closed.send(());
+    });
+    tokio::select! {
+        served = serving.into_future() => served?,
+        () = grace(is_closed) => {}
+    }
     println!("stopped");
     Ok(())
+}
+
+/// Waits for plain requests once all sockets are closed. `axum::serve` alone would
+/// wait forever for a peer that sent half of a request.
+async fn grace(is_closed: oneshot::Receiver<()>) {
+    let _ = is_closed.await;
+    sleep(Duration::from_secs(2)).await;
 }
 
 /// The page on a plain GET, the echo on an upgrade.

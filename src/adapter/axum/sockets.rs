@@ -18,6 +18,11 @@ use crate::error::SendError;
 /// these routes then registers its WebSocket. Handlers need not change. Clones share one
 /// set.
 ///
+/// Afterwards, `axum::serve` waits for plain requests that have begun, without a limit: a
+/// peer that sends half of a request delays the end forever. The example
+/// [`axum`](https://github.com/sansocket/sansocket/blob/main/examples/apps/axum.rs) bounds
+/// this, too.
+///
 /// ```no_run
 /// # #[cfg(sansocket_docs)] // axum is there
 /// # mod example {
