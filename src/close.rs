@@ -3,9 +3,9 @@
 //!
 //! §7.1.1: the server closes the transport first, so that it, not the client,
 //! holds the connection in TIME_WAIT. A TCP connection that is dropped with unread
-//! bytes is reset, and the peer may lose the close frame. A server whose peer may
-//! still be sending therefore lingers: after a failure, and if the directions
-//! were closed separately.
+//! bytes is reset, and the peer may lose the close frame and what was sent before it.
+//! A server whose peer may still be sending therefore lingers: after a failure, while
+//! pongs are awaited, and if the directions were closed separately.
 
 use alloc::string::String;
 use alloc::vec::Vec;

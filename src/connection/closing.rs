@@ -127,9 +127,13 @@ impl Connection {
         Ok(())
     }
 
-    /// Each application closed its own direction, and the last bytes may still be
-    /// in flight. Dropping the transport would reset it: a TCP connection if a
-    /// pong is unread, a stream of HTTP/2 or HTTP/3 always.
+    fn awaits_pongs(&self) -> bool {
+        let rare = self.rare.as_ref();
+        rare.is_some_and(|rare| rare.awaited_pongs > 0)
+    }
+
+    /// The last bytes may still be in flight, and dropping the transport would reset
+    /// it: a TCP connection if a pong is unread, a stream of HTTP/2 or HTTP/3 always.
     fn linger(&mut self) {
         let has_close_timeout = self.has_close_timeout();
         let end = self.lifecycle.end_mut().filter(|_| has_close_timeout);
@@ -164,7 +168,9 @@ impl Connection {
             initiator = Initiator::Peer;
         }
         self.end(Outcome::closed(close.clone(), initiator), None);
-        if !self.answers_close() {
+        // RFC 6455 §5.5.2: a peer that has sent a close frame must still answer the
+        // pings that arrive before the answer to it.
+        if !self.answers_close() || self.awaits_pongs() {
             self.linger();
         }
         Ok(Event::Close(close))

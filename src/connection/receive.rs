@@ -405,6 +405,8 @@ impl Connection {
                 Ok(Event::Ping(payload))
             }
             _ => {
+                let rare = self.rare();
+                rare.awaited_pongs = rare.awaited_pongs.saturating_sub(1);
                 if let Some(timer) = &mut self.timer {
                     timer.receive_pong(&payload);
                 }

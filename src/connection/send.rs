@@ -270,7 +270,10 @@ impl Connection {
         self.write_frame(Start::new(opcode, true), payload, key, out);
         let rare = self.rare();
         rare.sent.frames += 1;
-        rare.sent.pings += u64::from(opcode == Opcode::Ping);
+        if opcode == Opcode::Ping {
+            rare.sent.pings += 1;
+            rare.awaited_pongs = rare.awaited_pongs.saturating_add(1);
+        }
         Ok(())
     }
 

@@ -128,6 +128,37 @@ fn data_after_the_close_frame_is_bounded() {
     }
 }
 
+// RFC 6455 §5.5.2: who has sent a close frame still answers pings. If its pong meets a
+// closed socket, the reset takes away what it has not read.
+#[test]
+fn server_lingers_for_pongs_after_the_close_frame() {
+    let close = wire(Role::Client).close(1000, "").bytes();
+    let answered = wire(Role::Client).pong(b"1").pong(b"2").bytes();
+    let table = [(0, 0, false), (1, 0, true), (2, 1, true), (2, 2, false)];
+    let table = table
+        .into_iter()
+        .flat_map(|row| [(row, false), (row, true)]);
+    for ((pings, pongs, lingers), closes_first) in table {
+        let (mut ws, mut out) = (open(Role::Server, &config()), Vec::new());
+        for _ in 0..pings {
+            ws.ping(b"?", &mut out).unwrap();
+        }
+        let answers = answered.chunks(answered.len() / 2).take(pongs);
+        feed(&mut ws, answers);
+        // Two close frames can cross.
+        if closes_first {
+            ws.close(1000, "", &mut out).unwrap();
+        }
+        feed(&mut ws, [&*close]);
+        assert!(ws.is_closed() && ws.outcome().unwrap().clean);
+        assert_eq!(ws.is_lingering(), lingers, "{pongs} pongs of {pings}");
+        feed(&mut ws, [&*answered]);
+        assert_eq!(ws.is_lingering(), lingers);
+        feed(&mut ws, [END]);
+        assert!(!ws.is_lingering());
+    }
+}
+
 #[test]
 fn empty_close_frame_is_echoed() {
     for role in ROLES {
