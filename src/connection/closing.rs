@@ -262,8 +262,12 @@ impl Connection {
     pub(super) fn end(&mut self, outcome: Outcome, failure: Option<ConnectionError>) {
         self.trace_end(&outcome);
         let ending = match Ending::after(self.role, outcome.cause) {
-            // RFC 6455 §7.1.1 spares servers TIME_WAIT, which only TCP has.
-            Ending::AwaitEnd if self.is_multiplexed() => Ending::Drop,
+            // RFC 6455 §7.1.1 spares servers TIME_WAIT, which only TCP has. But a
+            // stream that a client drops early is reset, with what it has not sent.
+            Ending::AwaitEnd if self.is_multiplexed() => match self.has_close_timeout() {
+                true => Ending::Linger,
+                false => Ending::Drop,
+            },
             // Without a close deadline, nothing would end the wait for the peer.
             _ if outcome.cause.is_some() && !self.has_close_timeout() => Ending::Drop,
             ending => ending,
