@@ -26,8 +26,6 @@ mod every_adapter;
 #[cfg(feature = "tokio")]
 mod handles;
 mod proxies;
-#[cfg(feature = "tokio")]
-mod soak;
 mod sockets;
 #[cfg(all(feature = "tokio", feature = "futures"))]
 mod tunnel;

@@ -16,6 +16,8 @@ mod leaks;
 mod peers;
 mod proxy;
 mod server;
+#[cfg(target_os = "linux")]
+mod soak;
 mod socketio;
 mod stops;
 mod ticker;
