@@ -3,6 +3,7 @@
 
 use libfuzzer_sys::fuzz_target;
 use sansocket::{Connection, Event, Request};
+use sansocket_fuzz::head::Head;
 use sansocket_fuzz::{Cuts, config, feed, with_lines};
 
 /// The value of a field that occurs once.
@@ -12,9 +13,10 @@ fn only<'r>(request: &'r Request, name: &'r str) -> &'r [u8] {
     values[0]
 }
 
-fuzz_target!(|data: (Cuts, &[u8])| {
-    let (cuts, bytes) = data;
-    let bytes = with_lines(bytes);
+fuzz_target!(|data: (Cuts, Option<Head<'_>>, &[u8])| {
+    let (cuts, head, bytes) = data;
+    let mut bytes = with_lines(bytes);
+    bytes.splice(..0, head.map_or_else(Vec::new, |head| head.request()));
     let whole = feed(&mut Connection::server(&config()), [&*bytes, &[]]);
     let pieces = cuts.split(&bytes).into_iter().chain([&[][..]]);
     let pieces = feed(&mut Connection::server(&config()), pieces);

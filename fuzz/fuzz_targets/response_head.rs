@@ -3,11 +3,13 @@
 
 use libfuzzer_sys::fuzz_target;
 use sansocket::Event;
+use sansocket_fuzz::head::Head;
 use sansocket_fuzz::{ACCEPT, Cuts, client, config, feed, with_lines};
 
-fuzz_target!(|data: (Cuts, &[u8])| {
-    let (cuts, bytes) = data;
-    let bytes = with_lines(bytes);
+fuzz_target!(|data: (Cuts, Option<Head<'_>>, &[u8])| {
+    let (cuts, head, bytes) = data;
+    let mut bytes = with_lines(bytes);
+    bytes.splice(..0, head.map_or_else(Vec::new, |head| head.response()));
     let whole = feed(&mut client(&config()), [&*bytes, &[]]);
     let pieces = cuts.split(&bytes).into_iter().chain([&[][..]]);
     assert_eq!(whole, feed(&mut client(&config()), pieces));

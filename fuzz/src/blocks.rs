@@ -3,8 +3,11 @@
 //! library.
 
 use arbitrary::Arbitrary;
-use miniz_oxide::inflate::stream::{InflateState, inflate};
-use miniz_oxide::{DataFormat, MZFlush, MZStatus};
+use miniz_oxide::inflate::TINFLStatus;
+use miniz_oxide::inflate::core::inflate_flags::{
+    TINFL_FLAG_HAS_MORE_INPUT, TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF,
+};
+use miniz_oxide::inflate::core::{DecompressorOxide, decompress};
 
 /// A compressed message.
 #[derive(Arbitrary, Debug)]
@@ -290,63 +293,60 @@ impl Bits {
     }
 }
 
-/// miniz_oxide, with its window.
+/// miniz_oxide, with all that it has inflated: unlike its stream, which refers to
+/// zeros, this way it notices a distance that is too far.
+#[derive(Clone, Default)]
 pub struct Inflater {
-    state: Box<InflateState>,
-}
-
-impl Default for Inflater {
-    fn default() -> Self {
-        let state = InflateState::new_boxed(DataFormat::Raw);
-        Self { state }
-    }
+    state: Box<DecompressorOxide>,
+    out: Vec<u8>,
 }
 
 impl Inflater {
     /// The content of a payload (RFC 7692 §7.2.2), or `None` if it is broken.
     pub fn inflate(&mut self, mut payload: &[u8]) -> Option<Vec<u8>> {
-        let (mut out, mut is_final) = (Vec::new(), true);
+        let (mut content, mut is_final) = (Vec::new(), true);
         while !payload.is_empty() {
-            let (taken, ended) = self.run(payload, &mut out)?;
+            let start = self.out.len();
+            let (taken, ended) = self.run(payload)?;
+            content.extend(&self.out[start..]);
             payload = &payload[taken..];
             is_final = ended;
             if ended {
                 *self = Self::default();
             }
         }
-        let len = out.len();
-        if is_final {
-            return Some(out);
-        }
-        // The tail ends an empty block, after which another may end the stream.
-        let (taken, ended) = self.run(b"\x00\x00\xff\xff", &mut out)?;
-        if ended {
+        (is_final || self.end_message()).then_some(content)
+    }
+
+    /// Whether the tail ends an empty block, after which another may end the
+    /// stream.
+    fn end_message(&mut self) -> bool {
+        let len = self.out.len();
+        let tail = self.run(b"\x00\x00\xff\xff");
+        if tail == Some((4, true)) && self.out.len() == len {
             *self = Self::default();
-            return (taken == 4 && out.len() == len).then_some(out);
+            return true;
         }
-        let mut rest = Self {
-            state: self.state.clone(),
-        };
-        let is_block = rest.run(b"\x01\x00\x00\xff\xff", &mut out) == Some((5, true));
-        let is_tail = taken == 4 && is_block && out.len() == len;
-        is_tail.then_some(out)
+        let end = self.clone().run(b"\x01\x00\x00\xff\xff");
+        tail == Some((4, false)) && end == Some((5, true)) && self.out.len() == len
     }
 
     /// Takes all of the bytes, or those up to the end of the stream. Returns how
     /// many it took, and whether the stream has ended.
-    fn run(&mut self, bytes: &[u8], out: &mut Vec<u8>) -> Option<(usize, bool)> {
-        let (mut taken, mut buf) = (0, vec![0; 64 * 1024]);
+    fn run(&mut self, bytes: &[u8]) -> Option<(usize, bool)> {
+        const FLAGS: u32 = TINFL_FLAG_HAS_MORE_INPUT | TINFL_FLAG_USING_NON_WRAPPING_OUTPUT_BUF;
+        let mut taken = 0;
         loop {
-            let done = inflate(&mut self.state, &bytes[taken..], &mut buf, MZFlush::None);
-            taken += done.bytes_consumed;
-            out.extend(&buf[..done.bytes_written]);
-            match done.status {
-                Ok(MZStatus::StreamEnd) => return Some((taken, true)),
-                Ok(_) if done.bytes_written == buf.len() => {}
-                Ok(_) | Err(miniz_oxide::MZError::Buf) if taken == bytes.len() => {
-                    return Some((taken, false));
-                }
-                Ok(_) if done.bytes_consumed > 0 => {}
+            let len = self.out.len();
+            self.out.resize(len + 4096, 0);
+            let (status, read, written) =
+                decompress(&mut self.state, &bytes[taken..], &mut self.out, len, FLAGS);
+            self.out.truncate(len + written);
+            taken += read;
+            match status {
+                TINFLStatus::Done => return Some((taken, true)),
+                TINFLStatus::NeedsMoreInput => return Some((taken, false)),
+                TINFLStatus::HasMoreOutput => {}
                 _ => return None,
             }
         }

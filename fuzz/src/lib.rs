@@ -9,6 +9,8 @@ mod wire;
 
 pub mod blocks;
 pub mod differences;
+pub mod head;
+pub mod head_differences;
 pub mod model;
 pub mod parser;
 pub mod peers;
@@ -46,8 +48,8 @@ impl Cuts {
 #[derive(Arbitrary, Debug)]
 pub struct Setup {
     is_client: bool,
-    is_open: bool,
-    in_fragments: bool,
+    pub is_open: bool,
+    pub in_fragments: bool,
     auto_pong: bool,
     allow_unmasked: bool,
     allow_invalid_utf8: bool,
