@@ -423,6 +423,11 @@ mod tests {
     }
 
     #[test]
+    fn code_is_displayed_as_its_number() {
+        assert_eq!(std::format!("{:>5}", CloseCode::NORMAL), " 1000");
+    }
+
+    #[test]
     fn sendable_codes() {
         let allowed = [1000..=1003, 1007..=1014, 3000..=4999];
         for code in 0..=u16::MAX {

@@ -215,13 +215,13 @@ impl CallTimes {
 }
 
 impl Timer {
-    /// Starts at the first call of `handle_timeout`.
+    /// Starts at the first call of `handle_timeout`, which then advances it.
     pub(crate) fn start(now: Duration, observed: &Observed) -> Self {
         let now = nanos(now);
         Self {
             phase: observed.phase,
             is_reading: observed.is_reading,
-            has_unsent: observed.unsent > 0,
+            has_unsent: false,
             close_is_written: false,
             ping_is_awaited: false,
             ping_is_answered: false,

@@ -136,6 +136,10 @@ fn server_fails_unmasked_frame() {
         let bytes = wire(Role::Server).frame(opcode, true, b"\x03\xe8").bytes();
         assert_fails(Role::Server, &bytes, ProtocolError::MissingMask);
     }
+    // What follows it in the same read is no masking key.
+    let bytes = wire(Role::Server).text("plain").text("more").bytes();
+    assert_fails(Role::Server, &bytes, ProtocolError::MissingMask);
+
     let bytes = wire(Role::Server).text("plain").bytes();
     let told = every_cut(
         || open(Role::Server, &config().allow_unmasked(true)),
