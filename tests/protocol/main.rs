@@ -23,6 +23,7 @@ mod half_close;
 mod handshake_client;
 mod handshake_server;
 mod messages;
+mod payloads;
 mod real_heads;
 mod transcript;
 mod turns;
