@@ -12,8 +12,8 @@ mod wire;
 mod connections;
 #[cfg(feature = "tokio")]
 mod sockets;
-mod worst_case;
 mod total;
+mod worst_case;
 
 #[global_allocator]
 static ALLOCATOR: allocator::Counting = allocator::Counting;

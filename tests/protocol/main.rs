@@ -25,7 +25,7 @@ mod handshake_server;
 mod messages;
 mod payloads;
 mod real_heads;
+mod total_memory;
 mod transcript;
 mod turns;
-mod total_memory;
 mod vectors;
