@@ -127,9 +127,9 @@ impl Connection {
         Ok(())
     }
 
-    fn awaits_pongs(&self) -> bool {
+    fn expects_pongs(&self) -> bool {
         let rare = self.rare.as_ref();
-        rare.is_some_and(|rare| rare.awaited_pongs > 0)
+        rare.is_some_and(|rare| rare.pending_pongs > 0)
     }
 
     /// The last bytes may still be in flight, and dropping the transport would reset
@@ -170,7 +170,7 @@ impl Connection {
         self.end(Outcome::closed(close.clone(), initiator), None);
         // RFC 6455 §5.5.2: a peer that has sent a close frame must still answer the
         // pings that arrive before the answer to it.
-        if !self.answers_close() || self.awaits_pongs() {
+        if !self.answers_close() || self.expects_pongs() {
             self.linger();
         }
         Ok(Event::Close(close))

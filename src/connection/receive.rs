@@ -406,7 +406,7 @@ impl Connection {
             }
             _ => {
                 let rare = self.rare();
-                rare.awaited_pongs = rare.awaited_pongs.saturating_sub(1);
+                rare.pending_pongs = rare.pending_pongs.saturating_sub(1);
                 if let Some(timer) = &mut self.timer {
                     timer.receive_pong(&payload);
                 }

@@ -508,6 +508,14 @@ fn limits(role: Role) -> Vec<Fault> {
             1008,
         ),
         open(
+            "message beyond all memory",
+            role,
+            config().with_max_total_memory(0),
+            peer().frame(Binary, false, &[0; 70 * 1024]),
+            TooMuchMemory,
+            1013,
+        ),
+        open(
             "three pings",
             role,
             config().with_max_control_frames(2),
