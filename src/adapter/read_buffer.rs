@@ -47,6 +47,11 @@ impl ReadBuffer {
         self.start = self.end;
     }
 
+    /// Whether the last read filled the buffer, so that there may be more.
+    pub(super) const fn is_filled(&self) -> bool {
+        self.end > 0 && self.end == self.buf.len()
+    }
+
     /// Returns the buffer for the next read, if all bytes were consumed.
     pub(super) fn take_buf(&mut self) -> Option<Vec<u8>> {
         if self.has_rest() {

@@ -9,6 +9,7 @@ mod drive;
 #[path = "../harness/wire.rs"]
 mod wire;
 
+mod blocking;
 mod connections;
 #[cfg(feature = "tokio")]
 mod sockets;

@@ -86,6 +86,48 @@ fn idle_connection_holds_little() {
     assert!(connections.iter().all(|ws| ws.memory_usage() < 512));
 }
 
+// Requirement 22: read buffers belong to the thread, and the rest is what was received.
+#[test]
+fn connection_holds_what_was_received() {
+    const CONNECTIONS: isize = 100;
+    static PARTIAL: [u8; 14 + 1024] = {
+        let mut bytes = [7; 14 + 1024];
+        bytes.split_at_mut(14).0.copy_from_slice(HEADER);
+        bytes
+    };
+    const HEADER: &[u8; 14] = b"\x82\xff\0\0\0\0\0\x40\0\0\0\0\0\0";
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_time()
+        .build()
+        .unwrap();
+    let _guard = runtime.enter();
+    let open = |bytes| {
+        let (role, agreement) = (Role::Server, Agreement::default());
+        let mut ws = WebSocket::upgraded(Quiet(bytes), role, agreement, vec![], &Config::new());
+        assert!(poll_once(ws.next()).is_pending());
+        ws
+    };
+    // The thread's own buffers.
+    let _first = open(b"");
+    for (name, bytes, max) in [
+        ("idle", &b""[..], 640),
+        ("half a header", &HEADER[..7], 640),
+        ("the header of a large message", HEADER, 640),
+        ("1 KiB of a large message", &PARTIAL, 640 + 2 * 1024),
+    ] {
+        let (connections, used) = measure(|| {
+            let connections = (0..CONNECTIONS).map(|_| open(bytes));
+            connections.collect::<Vec<_>>()
+        });
+        let each = used.held / CONNECTIONS;
+        println!("{name}: {each} bytes");
+        assert!(
+            each <= max + size_of_val(&connections[0]) as isize,
+            "{name}: {each}"
+        );
+    }
+}
+
 // Buffers are released before the application continues: while it works, and after a
 // large message was sent.
 #[test]

@@ -16,20 +16,30 @@ use crate::message::MessageRef;
 /// Messages of this length are written from the caller's memory.
 const MIN_ZERO_COPY_LEN: usize = 16 * 1024;
 
-const MIN_READ_LEN: usize = 16 * 1024;
+/// The length of a read buffer, and up to which it doubles when a read has filled it:
+/// within a large frame and otherwise. A peer that only announces a large frame makes
+/// nobody allocate for it.
+const MIN_READ_LEN: usize = 4 * 1024;
 const MAX_READ_LEN: usize = 128 * 1024;
+const MAX_SMALL_READ_LEN: usize = 16 * 1024;
 
-/// Reads once, into the consumed buffer. While a large frame is arriving, of which
-/// `remaining_len` bytes are missing, the buffer grows.
+/// Reads once, into the consumed buffer. Of the frame that is arriving, `remaining_len`
+/// bytes are missing.
 pub(super) fn read(
     read_buffer: &mut ReadBuffer,
     mut stream: impl Read,
     remaining_len: u64,
 ) -> io::Result<()> {
+    let was_filled = read_buffer.is_filled();
     let mut buf = read_buffer.take_buf().unwrap_or_default();
-    let len = usize::try_from(remaining_len)
-        .unwrap_or(usize::MAX)
-        .clamp(MIN_READ_LEN, MAX_READ_LEN);
+    let is_large = remaining_len > MAX_SMALL_READ_LEN as u64;
+    let max_len = if is_large {
+        MAX_READ_LEN
+    } else {
+        MAX_SMALL_READ_LEN
+    };
+    let len = if was_filled { buf.len() * 2 } else { 0 };
+    let len = len.clamp(MIN_READ_LEN, max_len);
     if buf.len() < len {
         buf.resize(len, 0);
     }
@@ -40,7 +50,8 @@ pub(super) fn read(
     };
     match read {
         Ok(len) => read_buffer.fill(buf, len),
-        // The buffer is empty, and is kept.
+        // Nothing arrives for the moment.
+        Err(_) if buf.len() > MIN_READ_LEN => {}
         Err(_) => read_buffer.keep_empty(buf),
     }
     read.map(drop)

@@ -57,10 +57,31 @@ struct Sending {
     start: usize,
 }
 
-const READ_LEN: usize = 64 * 1024;
+/// How many bytes are read at once: more, up to the maximum, after a read that has filled
+/// the buffer.
+const MIN_READ_LEN: usize = 4 * 1024;
+const MAX_READ_LEN: usize = 64 * 1024;
 
 /// How many bytes are encrypted at once.
 const WRITE_LEN: usize = 64 * 1024;
+
+impl Received {
+    /// Reads once, when all records were taken.
+    fn fill(&mut self, stream: &impl Duplex) -> io::Result<()> {
+        let was_filled = self.end > 0 && self.end == self.buf.len();
+        let len = if was_filled { self.end * 2 } else { 0 };
+        let len = len.clamp(MIN_READ_LEN, MAX_READ_LEN).max(self.buf.len());
+        self.buf.resize(len, 0);
+        (self.start, self.end) = (0, 0);
+        let read = Duplex::read(stream, &mut self.buf);
+        if read.is_err() && self.buf.len() > MIN_READ_LEN {
+            // Nothing arrives for the moment.
+            self.buf = Vec::new();
+        }
+        self.end = read?;
+        Ok(())
+    }
+}
 
 impl TlsStream {
     /// Creates a TLS stream over TCP, with a new rustls session. The first read or write
@@ -169,9 +190,7 @@ impl<S: Duplex> TlsStream<S> {
     /// how many bytes it took; none are the end.
     fn receive(&self, received: &mut Received) -> io::Result<usize> {
         if received.start >= received.end {
-            received.buf.resize(READ_LEN, 0);
-            received.end = Duplex::read(&self.stream, &mut received.buf)?;
-            received.start = 0;
+            received.fill(&self.stream)?;
         }
         let mut rest = received
             .buf
