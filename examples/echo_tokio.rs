@@ -57,7 +57,12 @@ async fn echo(
     config: &Config,
     mut stopping: watch::Receiver<bool>,
 ) -> Result<(), sansocket::tokio::Error> {
-    let Some(mut ws) = accept_with(stream, config, common::answer).await? else {
+    // A handshake is not waited for when the server stops.
+    let accepted = tokio::select! {
+        accepted = accept_with(stream, config, common::answer) => accepted?,
+        _ = stopping.changed() => return Ok(()),
+    };
+    let Some(mut ws) = accepted else {
         return Ok(());
     };
     loop {

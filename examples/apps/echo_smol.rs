@@ -75,7 +75,12 @@ async fn echo(
 ) -> Result<(), sansocket::futures::Error> {
     stream.set_nodelay(true)?;
     let ws = WebSocket::server(stream, config).with_timer(sleep);
-    let Some(mut ws) = ws.accept_with(common::answer).await? else {
+    // A handshake is not waited for when the server stops.
+    let accept = Box::pin(ws.accept_with(common::answer));
+    let Either::Left((accepted, _)) = select(accept, Box::pin(stopping.recv())).await else {
+        return Ok(());
+    };
+    let Some(mut ws) = accepted? else {
         return Ok(());
     };
     loop {

@@ -60,9 +60,14 @@ async fn serve(
     stream: TcpStream,
     config: &Config,
     room: &Room,
-    stopping: watch::Receiver<bool>,
+    mut stopping: watch::Receiver<bool>,
 ) -> Result<(), sansocket::Error> {
-    let Some(mut ws) = accept_with(stream, config, answer).await? else {
+    // A handshake is not waited for when the server stops.
+    let accepted = tokio::select! {
+        accepted = accept_with(stream, config, answer) => accepted?,
+        _ = stopping.changed() => return Ok(()),
+    };
+    let Some(mut ws) = accepted else {
         return Ok(());
     };
     let (code, reason) = meet(&mut ws, room, stopping).await?;

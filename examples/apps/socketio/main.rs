@@ -79,7 +79,13 @@ fn ping_interval() -> Result<Duration, Box<dyn Error>> {
 }
 
 async fn serve(stream: TcpStream, server: &Server) -> Result<(), sansocket::Error> {
-    match accept_with(stream, &server.config, answer).await? {
+    let mut stopping = server.stopping.clone();
+    // A handshake is not waited for when the server stops.
+    let accepted = tokio::select! {
+        accepted = accept_with(stream, &server.config, answer) => accepted?,
+        _ = stopping.changed() => return Ok(()),
+    };
+    match accepted {
         Some(ws) => Connection::serve(server, ws).await,
         None => Ok(()),
     }

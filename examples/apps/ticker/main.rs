@@ -88,13 +88,23 @@ async fn trade(newest: watch::Sender<Prepared>) {
     }
 }
 
+/// Returns when there are no more prices.
+async fn last(mut prices: watch::Receiver<Prepared>) {
+    while prices.changed().await.is_ok() {}
+}
+
 /// Serves one connection: the page, or a subscription to the prices.
 async fn subscriber(
     stream: TcpStream,
     config: &Config,
     mut prices: watch::Receiver<Prepared>,
 ) -> Result<(), sansocket::Error> {
-    let Some(mut ws) = accept_with(stream, config, answer).await? else {
+    // A handshake is not waited for when the server stops.
+    let accepted = tokio::select! {
+        accepted = accept_with(stream, config, answer) => accepted?,
+        _ = last(prices.clone()) => return Ok(()),
+    };
+    let Some(mut ws) = accepted else {
         return Ok(());
     };
     let start = Instant::now();

@@ -90,6 +90,10 @@ impl Sockets {
     /// With HTTP/2, `axum::serve` waits for their streams: close them before it
     /// ends, as in the example above.
     ///
+    /// Connections without a WebSocket are axum's: it waits for peers that have
+    /// connected and not sent a whole request. The example `axum` drops those a second
+    /// after the WebSockets are closed.
+    ///
     /// # Errors
     ///
     /// [`SendError::InvalidCloseCode`] if the code must not be sent. Then nothing was
