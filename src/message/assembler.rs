@@ -178,10 +178,13 @@ impl Assembler {
 }
 
 impl Drop for Assembler {
+    #[inline]
     fn drop(&mut self) {
-        match self.payload.take() {
-            Payload::Text(text) => large::release_large(text.into_bytes()),
-            Payload::Binary(bytes) => large::release_large(bytes),
+        if large::is_large(self.memory_usage()) {
+            match self.payload.take() {
+                Payload::Text(text) => large::release_large(text.into_bytes()),
+                Payload::Binary(bytes) => large::release_large(bytes),
+            }
         }
     }
 }

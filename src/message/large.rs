@@ -15,6 +15,11 @@ use crate::budget::Reservation;
 /// The length above which a message, or the capacity above which a buffer, is large.
 const MIN_LEN: usize = 1024 * 1024;
 
+/// What a buffer is shrunk to. A block of a few bytes would stay in the cache of the
+/// thread, in the middle of what was freed: the next message of the same length would
+/// not fit there, and would be copied when it grows.
+const SHRUNK_LEN: usize = 4 * 1024;
+
 /// The payload of a large message.
 #[derive(Debug)]
 struct Large {
@@ -23,7 +28,8 @@ struct Large {
     _reservation: Option<Reservation>,
 }
 
-/// Whether a message of this length is large.
+/// Whether a message or buffer of this length is large.
+#[inline]
 pub(super) const fn is_large(len: usize) -> bool {
     len > MIN_LEN
 }
@@ -40,8 +46,7 @@ pub(super) fn into_bytes(payload: Vec<u8>, reservation: Option<Reservation>) -> 
 pub(crate) fn release_large(mut payload: Vec<u8>) {
     if payload.capacity() > MIN_LEN {
         payload.clear();
-        // To 0 would free it as a whole.
-        payload.shrink_to(1);
+        payload.shrink_to(SHRUNK_LEN);
     }
 }
 
