@@ -60,8 +60,8 @@ const WORKLOADS: [Workload; 26] = [
     workload("receive 1000 B in 10 fragments", 7081, |n| {
         receive(n, BINARY, 1000, 10, 0)
     }),
-    workload("receive an empty fragment", 1, |n| fragments(n, 0)),
-    workload("receive a fragment of 1 B", 1, |n| fragments(n, 1)),
+    workload("receive an empty fragment", 410, |n| fragments(n, 0)),
+    workload("receive a fragment of 1 B", 509, |n| fragments(n, 1)),
     workload("receive 1 KiB byte by byte", 441_987, |n| trickle(n, 1024)),
     workload("receive 2 KiB byte by byte", 879_265, |n| trickle(n, 2048)),
     workload("send server 16 B", 79, |n| send(n, Role::Server, 16)),

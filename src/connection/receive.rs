@@ -184,7 +184,22 @@ impl Connection {
             if self.ends_turn(input) {
                 return Some(Event::Yield);
             }
-            match self.receive_part(input, out)? {
+            #[cfg(feature = "deflate")]
+            if self.has_compressed() {
+                match self.take_inflated(out) {
+                    Ok(None) => continue,
+                    Ok(event) => return event,
+                    Err(error) => return self.fail_now(error, out),
+                }
+            }
+            let event = match self.decoder.decode_at_most(input, self.max_chunk_len()) {
+                Ok(Some(Part::Header(header))) => self.begin_frame(&header, out),
+                Ok(Some(Part::Payload(chunk))) => self.take_payload(chunk, out),
+                Ok(None) if input.is_end_of_stream() => Err(ConnectionError::UnexpectedEof),
+                Ok(None) => return None,
+                Err(error) => Err(error.into()),
+            };
+            match event {
                 Ok(None) => {}
                 Ok(event) => return event,
                 Err(error) => return self.fail_now(error, out),
@@ -200,28 +215,6 @@ impl Connection {
         }
         self.work = 0;
         self.has_compressed() || !input.remaining().is_empty()
-    }
-
-    /// Takes the next part of a frame. Returns `None` when all of the input is consumed.
-    #[inline]
-    fn receive_part<'i>(
-        &mut self,
-        input: &mut Input<'i>,
-        out: &mut Vec<u8>,
-    ) -> Option<Result<Option<Event<'i>>, ConnectionError>> {
-        #[cfg(feature = "deflate")]
-        if self.has_compressed() {
-            return Some(self.take_inflated(out));
-        }
-        Some(
-            match self.decoder.decode_at_most(input, self.max_chunk_len()) {
-                Ok(Some(Part::Header(header))) => self.begin_frame(&header, out),
-                Ok(Some(Part::Payload(chunk))) => self.take_payload(chunk, out),
-                Ok(None) if input.is_end_of_stream() => Err(ConnectionError::UnexpectedEof),
-                Ok(None) => return None,
-                Err(error) => Err(error.into()),
-            },
-        )
     }
 
     /// Whether there is data to inflate before more input is taken.

@@ -139,12 +139,15 @@ async fn receive<T: Transport>(mut ws: WebSocket<T>, how: Receiving) -> Vec<Mess
             }
         }
         Receiving::Drive => {
-            let mut handle = |event: Event<'_>| match event {
-                Event::Message(message) => messages.push(message.into_owned()),
-                Event::Yield => panic!("the driver keeps it for itself"),
-                _ => {}
+            let mut handle = |event: Event<'_>| {
+                match event {
+                    Event::Message(message) => messages.push(message.into_owned()),
+                    Event::Yield => panic!("the driver keeps it for itself"),
+                    _ => {}
+                }
+                Ok(())
             };
-            while let Ok(true) = ws.drive(|_, event, _| Ok(handle(event))).await {}
+            while let Ok(true) = ws.drive(|_, event, _| handle(event)).await {}
         }
     }
     messages
