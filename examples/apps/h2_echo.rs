@@ -6,6 +6,7 @@
 use std::env;
 use std::error::Error;
 
+use sansocket::Config;
 use sansocket::h2::{self, WebSocket};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -24,11 +25,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(addr).await?;
     let addr = listener.local_addr()?;
     println!("listening on wss://{addr}\nopen https://{addr}/");
+    let config = common::config();
     loop {
         let (stream, _) = accept::next(&listener).await;
-        let acceptor = acceptor.clone();
+        let (acceptor, config) = (acceptor.clone(), config.clone());
         tokio::spawn(async move {
-            if let Err(error) = serve(stream, &acceptor).await {
+            if let Err(error) = serve(stream, &acceptor, &config).await {
                 eprintln!("{error}");
             }
         });
@@ -36,7 +38,11 @@ async fn main() -> Result<(), Box<dyn Error>> {
 }
 
 /// Serves a connection of HTTP/2 with all WebSockets on it.
-async fn serve(stream: TcpStream, acceptor: &TlsAcceptor) -> Result<(), Box<dyn Error>> {
+async fn serve(
+    stream: TcpStream,
+    acceptor: &TlsAcceptor,
+    config: &Config,
+) -> Result<(), Box<dyn Error>> {
     let stream = tls::accept(stream, acceptor).await?;
     let mut connection = ::h2::server::Builder::new()
         .enable_connect_protocol()
@@ -45,7 +51,7 @@ async fn serve(stream: TcpStream, acceptor: &TlsAcceptor) -> Result<(), Box<dyn 
         .await?;
     while let Some(stream) = connection.accept().await {
         let (request, respond) = stream?;
-        match h2::accept(request, respond, &common::config(), common::answer) {
+        match h2::accept(request, respond, config, common::answer) {
             Ok(Some(ws)) => drop(tokio::spawn(echo(ws))),
             Ok(None) => {}
             Err(error) => eprintln!("{error}"),

@@ -11,6 +11,7 @@ use hyper::body::{Bytes, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use sansocket::Config;
 use sansocket::hyper::{WebSocket, on_upgrade};
 use tokio::net::TcpListener;
 
@@ -25,15 +26,20 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(addr.as_deref().unwrap_or("127.0.0.1:9006")).await?;
     let addr = listener.local_addr()?;
     println!("listening on ws://{addr}\nopen http://{addr}/");
+    let config = common::config();
     loop {
         let (stream, _) = accept::next(&listener).await;
+        let config = config.clone();
         // Fails if the peer is gone, which is noticed below.
         let _ = stream.set_nodelay(true);
         tokio::spawn(async move {
             let serving = http1::Builder::new()
                 .timer(TokioTimer::new())
                 .header_read_timeout(Duration::from_secs(10))
-                .serve_connection(TokioIo::new(stream), service_fn(serve))
+                .serve_connection(
+                    TokioIo::new(stream),
+                    service_fn(|request| serve(request, &config)),
+                )
                 .with_upgrades();
             if let Err(error) = serving.await {
                 eprintln!("{error}");
@@ -44,14 +50,14 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
 async fn serve(
     mut request: hyper::Request<Incoming>,
+    config: &Config,
 ) -> Result<hyper::Response<Full<Bytes>>, Infallible> {
-    let config = common::config();
     let log = async |ws| {
         if let Err(error) = echo(ws).await {
             eprintln!("{error}");
         }
     };
-    Ok(on_upgrade(&mut request, &config, common::answer, log))
+    Ok(on_upgrade(&mut request, config, common::answer, log))
 }
 
 async fn echo(mut ws: WebSocket) -> Result<(), sansocket::hyper::Error> {

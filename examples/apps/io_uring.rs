@@ -15,7 +15,7 @@ use compio::BufResult;
 use compio::io::{AsyncRead, AsyncWrite};
 use compio::net::{TcpListener, TcpStream};
 use compio::time::{sleep, timeout};
-use sansocket::{Connection, Event, Input, IoState};
+use sansocket::{Config, Connection, Event, Input, IoState};
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -33,6 +33,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(addr.as_deref().unwrap_or("127.0.0.1:9009")).await?;
     let addr = listener.local_addr()?;
     println!("listening on ws://{addr}\nopen http://{addr}/");
+    let config = common::config();
     loop {
         let socket = match listener.accept().await {
             Ok((socket, _)) => socket,
@@ -41,8 +42,9 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 continue;
             }
         };
+        let config = config.clone();
         let serving = async move {
-            if let Err(error) = serve(&socket).await {
+            if let Err(error) = serve(&socket, &config).await {
                 eprintln!("{error}");
             }
         };
@@ -63,11 +65,11 @@ async fn yield_now() {
     .await;
 }
 
-async fn serve(socket: &TcpStream) -> Result<(), Box<dyn Error>> {
+async fn serve(socket: &TcpStream, config: &Config) -> Result<(), Box<dyn Error>> {
     socket.set_nodelay(true)?;
     let mut client = Client {
         socket,
-        ws: Connection::server(&common::config()),
+        ws: Connection::server(config),
         out: Vec::new(),
         started: Instant::now(),
     };

@@ -5,6 +5,7 @@
 use std::env;
 use std::error::Error;
 
+use sansocket::Config;
 use sansocket::tokio::accept_on;
 use tokio::net::{TcpListener, TcpStream};
 use tokio_rustls::TlsAcceptor;
@@ -23,20 +24,25 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let listener = TcpListener::bind(addr).await?;
     let addr = listener.local_addr()?;
     println!("listening on wss://{addr}\nopen https://{addr}/");
+    let config = common::config();
     loop {
         let (stream, _) = accept::next(&listener).await;
-        let acceptor = acceptor.clone();
+        let (acceptor, config) = (acceptor.clone(), config.clone());
         tokio::spawn(async move {
-            if let Err(error) = echo(stream, &acceptor).await {
+            if let Err(error) = echo(stream, &acceptor, &config).await {
                 eprintln!("{error}");
             }
         });
     }
 }
 
-async fn echo(stream: TcpStream, acceptor: &TlsAcceptor) -> Result<(), sansocket::tokio::Error> {
+async fn echo(
+    stream: TcpStream,
+    acceptor: &TlsAcceptor,
+    config: &Config,
+) -> Result<(), sansocket::tokio::Error> {
     let stream = tls::accept(stream, acceptor).await?;
-    let Some(mut ws) = accept_on(stream, &common::config(), common::answer).await? else {
+    let Some(mut ws) = accept_on(stream, config, common::answer).await? else {
         return Ok(());
     };
     while let Some(message) = ws.next().await? {

@@ -1,6 +1,7 @@
 //! One attack against one server.
 
 use std::error::Error;
+use std::sync::Arc;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,6 @@ use crate::client::{Client, Report};
 use crate::peer::{Peers, Tally};
 use crate::server::{Example, Server};
 use crate::target::Target;
-use std::sync::Arc;
 
 /// How long memory has to be given back, and descriptors to be free again.
 const MAX_RECOVERY: Duration = Duration::from_secs(10);
