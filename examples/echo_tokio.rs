@@ -4,6 +4,7 @@
 
 use std::env;
 use std::error::Error;
+use std::pin::pin;
 use std::time::Duration;
 
 use sansocket::{CloseCode, Config, tokio::accept_with};
@@ -30,6 +31,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let config = common::config();
     let (stop, stopping) = watch::channel(false);
     let mut connections = JoinSet::new();
+    // Made once: an interrupt between two of them would be lost.
+    let mut interrupt = pin!(ctrl_c());
     loop {
         tokio::select! {
             (stream, _) = accept::next(&listener) => {
@@ -41,7 +44,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 });
             }
             Some(_) = connections.join_next() => {}
-            _ = ctrl_c() => break,
+            _ = &mut interrupt => break,
         }
     }
     stop.send(true)?;

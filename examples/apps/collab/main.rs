@@ -9,6 +9,7 @@
 
 use std::env;
 use std::error::Error;
+use std::pin::pin;
 
 use sansocket::{Answer, CloseCode, Config, Message, Request, RequestError};
 use sansocket::{tokio::WebSocket, tokio::accept_with};
@@ -35,6 +36,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let room = Room::new();
     let (stop, stopping) = watch::channel(false);
     let mut members = JoinSet::new();
+    // Made once: an interrupt between two of them would be lost.
+    let mut interrupt = pin!(ctrl_c());
     loop {
         tokio::select! {
             (stream, _) = accept::next(&listener) => {
@@ -46,7 +49,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 });
             }
             Some(_) = members.join_next() => {}
-            _ = ctrl_c() => break,
+            _ = &mut interrupt => break,
         }
     }
     stop.send(true)?;

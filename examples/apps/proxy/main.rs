@@ -13,6 +13,7 @@ use std::env;
 use std::error::Error;
 use std::fmt;
 use std::io::{self, Write};
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -47,10 +48,12 @@ async fn main() -> Result<(), Box<dyn Error>> {
 
     let upstream = Arc::new(upstream);
     let mut number = 0;
+    // Made once: an interrupt between two of them would be lost.
+    let mut interrupt = pin!(ctrl_c());
     loop {
         let (client, peer) = tokio::select! {
             accepted = accept::next(&listener) => accepted,
-            _ = ctrl_c() => return Ok(()),
+            _ = &mut interrupt => return Ok(()),
         };
         number += 1;
         let (upstream, log) = (upstream.clone(), Log::new(number));

@@ -13,6 +13,7 @@ mod packet;
 
 use std::env;
 use std::error::Error;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -53,6 +54,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
         stopping,
     });
     let mut connections = JoinSet::new();
+    // Made once: an interrupt between two of them would be lost.
+    let mut interrupt = pin!(ctrl_c());
     loop {
         tokio::select! {
             (stream, _) = accept::next(&listener) => {
@@ -64,7 +67,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 });
             }
             Some(_) = connections.join_next() => {}
-            _ = ctrl_c() => break,
+            _ = &mut interrupt => break,
         }
     }
     stop.send(true)?;

@@ -9,6 +9,7 @@
 use std::env;
 use std::error::Error;
 use std::net::SocketAddr;
+use std::pin::pin;
 use std::time::Duration;
 
 use sansocket::{Answer, CloseCode, Config, Prepared, Request, RequestError};
@@ -43,6 +44,8 @@ async fn main() -> Result<(), Box<dyn Error>> {
     let (newest, prices) = watch::channel(Prepared::new("{}"));
     let trading = tokio::spawn(trade(newest));
     let mut subscribers = JoinSet::new();
+    // Made once: an interrupt between two of them would be lost.
+    let mut interrupt = pin!(ctrl_c());
     loop {
         tokio::select! {
             (stream, _) = accept::next(&listener) => {
@@ -54,7 +57,7 @@ async fn main() -> Result<(), Box<dyn Error>> {
                 });
             }
             Some(_) = subscribers.join_next() => {}
-            _ = ctrl_c() => break,
+            _ = &mut interrupt => break,
         }
     }
     // Without a sender, every subscriber is closed.

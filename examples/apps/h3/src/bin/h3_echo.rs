@@ -9,6 +9,7 @@ use std::error::Error;
 use std::hash::{BuildHasher, RandomState};
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::pin::pin;
 use std::time::Duration;
 use std::{env, io};
 
@@ -85,13 +86,15 @@ impl Server {
 
     /// Until Ctrl-C, and then until the last connection is over.
     async fn run(&mut self) -> io::Result<()> {
+        // Made once: an interrupt between two of them would be lost.
+        let mut interrupt = pin!(signal::ctrl_c());
         while !self.is_stopping || !self.sessions.is_empty() {
             let timeouts = self.sessions.values().filter_map(Session::timeout);
             let timeout = timeouts.min().unwrap_or(Duration::MAX);
             tokio::select! {
                 ready = self.udp.readable() => { ready?; self.receive()?; }
                 () = time::sleep(timeout) => {}
-                stop = signal::ctrl_c() => { stop?; self.stop(); }
+                stop = &mut interrupt, if !self.is_stopping => { stop?; self.stop(); }
             }
             for session in self.sessions.values_mut() {
                 session.drive(&mut self.buf, &mut Echo);
