@@ -81,7 +81,7 @@ async fn echo(mut socket: WebSocket, soak: &Soak) {
 
 /// Half of the connections by axum's own API, which closes both directions at once.
 async fn serve(socket: WebSocket, end: End) {
-    if !end.closes_halves() && end.ledger.id % 2 == 0 {
+    if !end.closes_halves() && end.ledger.id.is_multiple_of(2) {
         let (sink, stream) = socket.split();
         let confirmed = Confirmed::Nothing;
         return run_halves(Received { stream, confirmed }, sink, end, RUNTIME).await;
