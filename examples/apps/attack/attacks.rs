@@ -94,7 +94,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
     },
     Attack {
         name: "stop",
-        does: "is silent, halfway through a request, busy or not reading while the server stops",
+        does: "is silent, in the middle of a request, busy, not reading or resetting while the server stops",
         bounded_by: "`handshake_timeout`, `close_timeout`, and the server's own limit",
         kind: Kind::Stop,
     },

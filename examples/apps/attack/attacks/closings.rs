@@ -53,11 +53,12 @@ pub(super) async fn never_close(peer: &Peer) -> Result<(), Error> {
 
 /// What a server may have to end when it stops.
 pub(super) async fn load(peer: &Peer) -> Result<(), Error> {
-    match peer.number % 4 {
+    match peer.number % 5 {
         0 => handshakes::be_silent(peer).await,
         1 => handshakes::send_half(peer).await,
         2 => Ok(echo(peer.frames().await?).await?),
-        _ => floods::never_read(peer).await,
+        3 => floods::never_read(peer).await,
+        _ => reset(peer).await,
     }
 }
 

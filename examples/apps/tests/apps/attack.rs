@@ -58,7 +58,7 @@ fn graceful_servers_stop_under_load() {
     let stop = |server| {
         example(server);
         attack(&format!(
-            "--server {server} --attack stop --peers 4 --seconds 0.2"
+            "--server {server} --attack stop --peers 10 --seconds 0.2"
         ))
     };
     let servers = ["echo_server", "echo_tokio", "echo_smol", "axum"];
