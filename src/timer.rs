@@ -7,7 +7,7 @@
 //! | deadline | runs | ends with | when it passes |
 //! |---|---|---|---|
 //! | handshake | while the peer owes bytes of its head | the end of the head | 408 as a server; fails |
-//! | ping | while open and the driver reads, from the last received byte | any received byte | a ping is sent |
+//! | ping | while open and the driver reads, from the last received byte, unless the last ping has not left | any received byte | a ping is sent |
 //! | pong | from the moment that ping has left, while the driver reads | any received byte | fails, 1011 |
 //! | idle | while open and the driver reads, from the last received byte | any received byte | fails, 1001 |
 //! | close | from the moment the close frame has left | the peer's close frame, then the end of the stream; while draining, any received byte | the transport may be dropped |
@@ -212,6 +212,12 @@ impl CallTimes {
             (self.before, self.last) = (self.last, now);
         }
     }
+
+    /// What came in time can be read only after a pause.
+    const fn skip(&mut self, pause: Nanos) {
+        self.before = self.before.saturating_add(pause);
+        self.last = self.last.saturating_add(pause);
+    }
 }
 
 impl Timer {
@@ -248,8 +254,12 @@ impl Timer {
         }
     }
 
-    /// Whether a second begins, in which control frames count anew.
-    pub(crate) fn enters_second(&mut self, now: Duration) -> bool {
+    /// Whether a second begins, in which control frames count anew. What came while the
+    /// driver did not read is read later, and has taken all of that time.
+    pub(crate) fn enters_second(&mut self, now: Duration, observed: &Observed) -> bool {
+        if !observed.is_reading && observed.received == self.received {
+            return false;
+        }
         let second = second(nanos(now));
         let passed = second.wrapping_sub(self.second);
         if passed > 0 {
@@ -259,7 +269,7 @@ impl Timer {
     }
 
     /// How many seconds the control frames that are counted may have taken:
-    /// more than one where the driver was busy.
+    /// more than one where the driver was busy, or did not read.
     pub(crate) const fn window_secs(&self) -> u32 {
         self.window as u32
     }
@@ -330,6 +340,7 @@ impl Timer {
             return;
         }
         self.since = self.since.saturating_add(pause);
+        self.reading_calls.skip(pause);
         if self.ping == Ping::Written {
             self.ping_mark = self.ping_mark.saturating_add(pause);
         }
@@ -441,8 +452,10 @@ impl Timer {
         is_awaited.then_some(self.ping_mark)
     }
 
-    /// One ping for each silence: the next is due after something was received.
+    /// One ping for each silence: the next is due after something was received. A peer
+    /// that does not read cannot make pings pile up.
     fn ping_due_since(&self) -> Option<Nanos> {
-        self.silent_since().filter(|_| !self.ping_is_awaited)
+        let is_due = !self.ping_is_awaited && self.ping != Ping::Queued;
+        self.silent_since().filter(|_| is_due)
     }
 }

@@ -164,7 +164,8 @@ impl Config {
 
     /// Sets how long the peer may be silent before a keepalive ping is sent.
     /// Runs only while the driver reads. Defaults to 20 s, less than the 60 s
-    /// after which common proxies drop a silent connection.
+    /// after which common proxies drop a silent connection. At most one keepalive
+    /// ping is unsent at a time.
     ///
     /// ```
     /// use core::time::Duration;

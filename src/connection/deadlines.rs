@@ -76,10 +76,9 @@ impl Connection {
     /// When a keepalive ping is due, it is appended to `out`. Any other deadline
     /// fails the connection, and the next [`receive`](Self::receive) returns
     /// [`Event::Failed`](crate::Event::Failed), for which
-    /// [`Input::none`](crate::Input::none) is enough. The connection fails at the
-    /// second call after the deadline, at least 10 ms after the first one. In
-    /// between, a driver that was busy elsewhere can read what the peer has sent
-    /// in time.
+    /// [`Input::none`](crate::Input::none) is enough. The connection fails at a call
+    /// at least 10 ms after one at which the deadline had passed. In between, a
+    /// driver that was busy elsewhere can read what the peer has sent in time.
     ///
     /// When the [write deadline](crate::Config::with_write_timeout) passes, `out`
     /// is cleared, because those bytes will never be sent. This happens after the
@@ -112,7 +111,7 @@ impl Connection {
             let timer = self
                 .timer
                 .get_or_insert_with(|| Box::new(Timer::start(now, &observed)));
-            if timer.enters_second(now)
+            if timer.enters_second(now, &observed)
                 && let Some(rare) = &mut self.rare
             {
                 rare.control_rate.reset();

@@ -922,3 +922,66 @@ fn extreme_times_do_not_panic() {
         }
     }
 }
+
+// A peer that sends slowly and reads more slowly cannot make them pile up.
+#[test]
+fn one_ping_waits_to_be_sent() {
+    for role in ROLES {
+        let mut clocked = Clocked::open(role, &config());
+        clocked.ws.send(&[7; 1000], &mut clocked.out).unwrap();
+        let before = clocked.out.len();
+        for _ in 0..10 {
+            clocked.pass(secs(25));
+            clocked.receive(&wire(peer_of(role)).pong(b"").bytes());
+            clocked.write(1);
+        }
+        let ping = if role == Role::Client { 10 } else { 6 };
+        assert_eq!(clocked.out.len(), before - 10 + ping);
+        clocked.written();
+        clocked.pass(secs(20));
+        assert_eq!(clocked.written().len(), ping, "the next silence");
+    }
+}
+
+// A driver that was busy until after the deadline, and then pauses, reads what came in
+// time only after the pause.
+#[test]
+fn deadline_takes_effect_only_after_a_pause() {
+    for role in ROLES {
+        let idle = config().with_ping_interval(None).with_idle_timeout(secs(5));
+        let mut clocked = Clocked::open(role, &idle);
+        clocked.be_busy(secs(6));
+        clocked.io.is_reading = false;
+        clocked.tick();
+        clocked.be_busy(secs(60));
+        clocked.io.is_reading = true;
+        clocked.tick();
+        assert!(clocked.ws.is_open());
+        clocked.receive(&wire(peer_of(role)).pong(b"").bytes());
+        clocked.pass(secs(4));
+        assert!(clocked.ws.is_open());
+        clocked.pass(secs(1) + 2 * GRACE);
+        let error = ConnectionError::Timeout(DeadlineReason::Idle);
+        assert_eq!(clocked.error(), Some(error));
+    }
+}
+
+#[test]
+fn control_frames_are_counted_over_the_pause_before_them() {
+    for role in ROLES {
+        let limited = config().with_max_control_frames(10);
+        let frame = wire(peer_of(role)).ping(b"").bytes();
+        let mut clocked = Clocked::open(role, &limited);
+        clocked.io.is_reading = false;
+        for _ in 0..5 {
+            clocked.be_busy(secs(1));
+        }
+        clocked.io.is_reading = true;
+        clocked.tick();
+        clocked.receive(&frame.repeat(50));
+        assert!(clocked.ws.is_open());
+        clocked.receive(&frame);
+        let error = LimitError::TooManyControlFrames;
+        assert_eq!(clocked.error(), Some(error.into()));
+    }
+}
