@@ -16,6 +16,7 @@
 //! - a drop-in for the WebSockets of axum 0.8;
 //! - turns of less than a millisecond, whatever a peer sends, so that the other
 //!   connections of a thread do not wait: see [`Event::Yield`](crate::Event::Yield);
-//! - a kit for tests, `testing`: two connections in memory with a virtual clock;
+//! - a kit for tests, `testing`: connections in memory with a virtual clock, every cut,
+//!   and peers that misbehave;
 //! - the layer of frames, [`frame`](crate::frame), and the handshake for use with
 //!   other HTTP libraries, [`upgrade`](crate::upgrade).

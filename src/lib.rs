@@ -114,7 +114,7 @@
 //! | `h2` | no | `h2`: many WebSockets over one HTTP/2 connection, with the `h2` crate |
 //! | `hyper` | no | `hyper`: WebSockets in servers and clients of hyper 1, and in warp, salvo and poem |
 //! | `axum` | no | `axum`: WebSockets in axum 0.8, a drop-in replacement for `axum::extract::ws` |
-//! | `testing` | no | `testing`: two connections in memory with a virtual clock, for tests |
+//! | `testing` | no | `testing`: connections in memory with a virtual clock, and peers that misbehave, for tests |
 //! | `tracing` | no | events of the `tracing` crate, see [below](#tracing) |
 //!
 //! Without `std`, the crate is `no_std` + `alloc`, and a client needs a source of

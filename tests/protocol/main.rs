@@ -28,4 +28,5 @@ mod real_heads;
 mod total_memory;
 mod transcript;
 mod turns;
+mod testing;
 mod vectors;
