@@ -139,7 +139,13 @@ mod tests {
     #[test]
     fn start_and_spikes_are_no_growth() {
         assert!(samples(|second| second.min(20) << 20).is_flat());
-        let spiky = |second: u64| if second.is_multiple_of(7) { 1 << 30 } else { 50 << 20 };
+        let spiky = |second: u64| {
+            if second.is_multiple_of(7) {
+                1 << 30
+            } else {
+                50 << 20
+            }
+        };
         assert!(samples(spiky).is_flat());
     }
 }
