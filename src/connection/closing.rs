@@ -129,7 +129,7 @@ impl Connection {
 
     fn expects_pongs(&self) -> bool {
         let rare = self.rare.as_ref();
-        rare.is_some_and(|rare| rare.pending_pongs > 0)
+        rare.is_some_and(|rare| rare.unanswered_pings > 0)
     }
 
     /// The last bytes may still be in flight, and dropping the transport would reset

@@ -240,7 +240,7 @@ struct Rare {
     received: NonMessageCounts,
     sent: NonMessageCounts,
     /// Pings that were sent and for which no pong was received.
-    pending_pongs: u32,
+    unanswered_pings: u32,
     /// Whether the application answers the peer's close frame.
     is_close_manual: bool,
     /// The path or host of the handshake, for tracing.

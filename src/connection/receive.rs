@@ -399,7 +399,7 @@ impl Connection {
             }
             _ => {
                 let rare = self.rare();
-                rare.pending_pongs = rare.pending_pongs.saturating_sub(1);
+                rare.unanswered_pings = rare.unanswered_pings.saturating_sub(1);
                 if let Some(timer) = &mut self.timer {
                     timer.receive_pong(&payload);
                 }

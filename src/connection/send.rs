@@ -272,7 +272,7 @@ impl Connection {
         rare.sent.frames += 1;
         if opcode == Opcode::Ping {
             rare.sent.pings += 1;
-            rare.pending_pongs = rare.pending_pongs.saturating_add(1);
+            rare.unanswered_pings = rare.unanswered_pings.saturating_add(1);
         }
         Ok(())
     }
