@@ -14,36 +14,73 @@ use sansocket::{
 };
 use sansocket_fuzz::{Compression, config, with_deflate};
 
-#[derive(Arbitrary, Debug)]
+/// What happens next, and at which end.
 enum Step {
-    Text(End, String),
-    Binary(End, u16),
-    Prepared(End, Vec<u8>),
+    /// A text, or a prepared message, of words: the same over and over, so that
+    /// what is compressed refers to messages before it.
+    Text(u8),
+    Prepared(u8),
+    Binary(usize),
     /// The next fragment of a binary message.
-    Fragment(End, u8, bool),
-    Ping(End, u8),
-    /// Of the bytes that this end has sent, so many leave its queue.
-    Write(End, u16),
-    /// And so many arrive at the other.
-    Read(End, u16),
-    Pass(u16),
-    Close(End, u16),
-    Release(End),
+    Fragment(u8),
+    LastFragment(u8),
+    Ping(u8),
+    /// So many of the bytes that this end has sent leave its queue.
+    Write(usize),
+    /// So many of the bytes on their way to this end arrive.
+    Read(usize),
+    Pass(u8),
+    Close(u8),
+    Release,
 }
 
-#[derive(Arbitrary, Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug)]
 enum End {
     Client,
     Server,
 }
 
+impl Step {
+    /// A step takes two bytes of the fuzzer's, for mutations to be small.
+    fn parse([kind, number]: [u8; 2]) -> (End, Self) {
+        let end = if kind & 0x80 == 0 {
+            End::Client
+        } else {
+            End::Server
+        };
+        // A few bytes, more than there are, or something in between.
+        let len = match usize::from(number) {
+            len @ 0..128 => len,
+            255 => usize::MAX,
+            number => (number - 127) * 64,
+        };
+        let step = match kind % 16 {
+            0 | 1 => Self::Text(number),
+            2 => Self::Prepared(number),
+            3 => Self::Binary(usize::from(number) * 256),
+            4 | 5 => Self::Fragment(number),
+            6 => Self::LastFragment(number),
+            7 => Self::Ping(number),
+            8..=10 => Self::Write(len),
+            11..=12 => Self::Read(len),
+            13 => Self::Pass(number),
+            14 => Self::Close(number),
+            _ => Self::Release,
+        };
+        (end, step)
+    }
+}
+
 /// How both ends are set up.
 #[derive(Arbitrary, Debug)]
 struct Setup {
-    client: Option<Compression>,
+    client: Compression,
+    /// Compression is agreed on unless this is `None`.
     server: Option<Compression>,
     max_sent_frame_len: u8,
     answers_late: bool,
+    /// Whether the opening handshake is a part of the schedule.
+    is_handshake_scheduled: bool,
 }
 
 /// A connection, its queue, and the bytes that are on their way to it.
@@ -106,13 +143,11 @@ impl Peer {
         }
     }
 
-    fn send_prepared(&mut self, payload: &[u8]) {
+    fn send_prepared(&mut self, text: &str) {
         let can_send = self.ws.is_open() && self.partial.is_none();
-        let result = self
-            .ws
-            .send_prepared(&Prepared::new(payload), &mut self.out);
+        let result = self.ws.send_prepared(&Prepared::new(text), &mut self.out);
         assert_eq!(result.is_ok(), can_send, "{result:?}");
-        self.sent.extend(result.ok().map(|()| payload.into()));
+        self.sent.extend(result.ok().map(|()| text.into()));
     }
 
     fn ping(&mut self, len: u8) {
@@ -165,7 +200,7 @@ impl Pair {
     fn new(setup: &Setup) -> Self {
         let config = |compression| with_deflate(endless(setup.max_sent_frame_len), compression);
         let (request, mut out) = (ClientRequest::to("ws://h/").expect("a URI"), Vec::new());
-        let client = Connection::client(&request, &config(setup.client), &mut out);
+        let client = Connection::client(&request, &config(Some(setup.client)), &mut out);
         let mut client = Peer::new(client.expect("entropy"), out);
         let mut server = Peer::new(Connection::server(&config(setup.server)), Vec::new());
         client.ws.auto_close(!setup.answers_late);
@@ -185,18 +220,20 @@ impl Pair {
         }
     }
 
-    fn step(&mut self, step: Step) {
+    fn step(&mut self, end: End, step: Step) {
+        let peer = self.ends(end).0;
         match step {
-            Step::Text(end, text) => self.ends(end).0.send(text.into()),
-            Step::Binary(end, len) => self.ends(end).0.send(vec![7; len.into()].into()),
-            Step::Fragment(end, len, fin) => self.ends(end).0.send_fragment(len, fin),
-            Step::Prepared(end, bytes) => self.ends(end).0.send_prepared(&bytes),
-            Step::Ping(end, len) => self.ends(end).0.ping(len),
-            Step::Write(end, len) => self.write(end, len.into()),
-            Step::Read(end, len) => self.ends(end).0.read(len.into()),
-            Step::Pass(millis) => self.now += Duration::from_millis(millis.into()),
-            Step::Close(end, code) => self.ends(end).0.close(code),
-            Step::Release(end) => self.ends(end).0.ws.release(),
+            Step::Text(number) => peer.send(words(number).into()),
+            Step::Prepared(number) => peer.send_prepared(&words(number)),
+            Step::Binary(len) => peer.send(vec![7; len].into()),
+            Step::Fragment(len) => peer.send_fragment(len, false),
+            Step::LastFragment(len) => peer.send_fragment(len, true),
+            Step::Ping(len) => peer.ping(len),
+            Step::Write(len) => self.write(end, len),
+            Step::Read(len) => peer.read(len),
+            Step::Pass(ticks) => self.now += Duration::from_millis(4) * ticks.into(),
+            Step::Close(number) => peer.close(1000 + u16::from(number) * 16),
+            Step::Release => peer.ws.release(),
         }
         self.tick();
     }
@@ -276,6 +313,21 @@ impl Pair {
     }
 }
 
+fn words(number: u8) -> String {
+    const WORDS: [&str; 8] = [
+        "{\"name\": ",
+        "\"websocket\"",
+        ", \"message\": ",
+        "null",
+        "}",
+        "0123456789abcdef",
+        "the quick brown fox",
+        " ",
+    ];
+    let word = |index: u8| WORDS[usize::from(number.wrapping_mul(index + 5) >> 2) % 8];
+    (0..number % 32).map(word).collect()
+}
+
 /// Limits and deadlines that no schedule reaches, and a keepalive that many do.
 fn endless(max_sent_frame_len: u8) -> Config {
     config()
@@ -289,11 +341,15 @@ fn endless(max_sent_frame_len: u8) -> Config {
         .with_ping_interval(Duration::from_millis(100))
 }
 
-fuzz_target!(|data: (Setup, Vec<Step>)| {
+fuzz_target!(|data: (Setup, &[u8])| {
     let (setup, steps) = data;
     let mut pair = Pair::new(&setup);
-    for step in steps {
-        pair.step(step);
+    if !setup.is_handshake_scheduled {
+        pair.pump();
+    }
+    for step in steps.as_chunks().0 {
+        let (end, step) = Step::parse(*step);
+        pair.step(end, step);
     }
     pair.finish();
     pair.check();

@@ -29,14 +29,18 @@ pub use wire::{config, peer_of};
 pub struct Cuts([u8; 4]);
 
 impl Cuts {
-    /// The bytes in pieces of 1 to 256 bytes.
+    /// The bytes in pieces: short ones of any length, and some up to 3584 bytes.
     pub fn split<'b>(&self, mut bytes: &'b [u8]) -> Vec<&'b [u8]> {
         let mut pieces = Vec::new();
-        for len in self.0.iter().cycle() {
+        for number in self.0.iter().cycle() {
             if bytes.is_empty() {
                 break;
             }
-            let (piece, rest) = bytes.split_at(bytes.len().min(usize::from(*len) + 1));
+            let len = match usize::from(*number) {
+                short @ 0..200 => short + 1,
+                number => (number - 199) * 64,
+            };
+            let (piece, rest) = bytes.split_at(bytes.len().min(len));
             pieces.push(piece);
             bytes = rest;
         }

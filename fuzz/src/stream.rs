@@ -168,7 +168,7 @@ impl Stream<'_> {
     ) {
         let fragments = usize::from(split.fragments % 4);
         for (index, len) in split.lens.iter().enumerate().take(fragments) {
-            let (piece, rest) = payload.split_at(payload.len().min((*len).into()));
+            let (piece, rest) = payload.split_at(payload.len().min(piece_len(*len)));
             let frame = Plain {
                 first: opcode,
                 payload: piece,
@@ -223,6 +223,14 @@ impl Stream<'_> {
         for (byte, key) in out[start..].iter_mut().zip(keys) {
             *byte ^= key;
         }
+    }
+}
+
+/// Short pieces of any length, and some that are long.
+fn piece_len(number: u8) -> usize {
+    match usize::from(number) {
+        len @ 0..128 => len,
+        number => (number - 127) * 32,
     }
 }
 
