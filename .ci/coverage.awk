@@ -1,6 +1,7 @@
-# Reads an lcov report and prints the line coverage of the core and of the
-# adapters: lines that were executed, of those with code, without the unit tests
-# at the end of a file. Fails below the bounds `core` and `adapters`, in percent.
+# Reads an lcov report and prints the line coverage of the core, of the adapters
+# and of the module `testing`, which users' tests need and the library does not:
+# lines that were executed, of those with code, without the unit tests at the end
+# of a file. Fails below the bounds `core` and `adapters`, in percent.
 #
 #   awk -v core=97 -v adapters=92 -f .ci/coverage.awk REPORT
 
@@ -20,6 +21,12 @@ function tests_begin(file,    line, number, attribute) {
     return number + 1
 }
 
+function part_of(file) {
+    if (file ~ /^src\/adapter\//)
+        return "adapters"
+    return file ~ /^src\/testing/ ? "testing" : "core"
+}
+
 function print_row(name, covered, lines) {
     printf "%-40s %6d %6d %7.2f %%\n", name, covered, lines, lines ? 100 * covered / lines : 0
 }
@@ -35,7 +42,7 @@ function below(part, bound) {
     path = substr($0, 4)
     file = path
     sub(/^.*\/src\//, "src/", file)
-    part = file ~ /^src\/adapter\// ? "adapters" : "core"
+    part = part_of(file)
     end = tests_begin(path)
     files[++count] = file
 }
@@ -65,5 +72,6 @@ END {
     print ""
     print_row("core", covered["core"], lines["core"])
     print_row("adapters", covered["adapters"], lines["adapters"])
+    print_row("testing", covered["testing"], lines["testing"])
     exit below("core", core) + below("adapters", adapters) > 0
 }

@@ -477,3 +477,33 @@ fn connection_tells_how_much_of_a_frame_is_missing() {
     );
     assert_eq!(ws.remaining_payload_len(), 1000 - (500 - 8));
 }
+
+/// A source of this many keys, and of none after them.
+fn keys(count: u8) -> Entropy {
+    let left = AtomicU8::new(count);
+    Entropy::new(move |bytes| {
+        let drawn = left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, |left| {
+            left.checked_sub(1)
+        });
+        bytes.fill(1);
+        drawn.map(drop).map_err(|_| NoEntropy)
+    })
+}
+
+#[test]
+fn message_in_several_frames_is_sent_whole_or_not_at_all() {
+    let config = Config::new().with_max_sent_frame_len(10);
+    let send = |count, out: &mut Vec<u8>| {
+        let mut ws = open(Role::Client, &config.clone().with_entropy(keys(count)));
+        (ws.send(&[7; 25], out), ws.counters().sent)
+    };
+    let mut out = b"before".to_vec();
+    let (sent, counted) = send(2, &mut out);
+    assert_eq!(sent, Err(SendError::NoEntropy));
+    assert_eq!((&*out, counted.bytes), (&b"before"[..], 0));
+    assert_eq!((counted.frames, counted.messages), (0, 0));
+
+    let (sent, counted) = send(3, &mut out);
+    assert_eq!(sent, Ok(()));
+    assert_eq!((counted.frames, counted.messages), (3, 1));
+}

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use bytes::Bytes;
 use bytestring::ByteString;
-use sansocket::{Message, MessageKind, MessageRef};
+use sansocket::{Message, MessageKind, MessageRef, Prepared};
 
 /// What a message tells of itself, owned and borrowed.
 fn assert_payload(message: impl Into<Message>, borrowed: MessageRef<'_>, text: Option<&str>) {
@@ -65,4 +65,16 @@ fn message_is_the_same_from_every_type() {
     assert_payload(message.clone(), (&message).into(), None);
     assert_ne!(message, Message::from("hi"));
     assert!(Message::from("").is_empty() && MessageRef::from("").is_empty());
+}
+
+#[test]
+fn prepared_messages_are_equal_if_their_payloads_and_kinds_are() {
+    let (text, binary) = (Prepared::new("hi"), Prepared::new(b"hi"));
+    assert_eq!(
+        (text.kind(), binary.kind()),
+        (MessageKind::Text, MessageKind::Binary)
+    );
+    assert_eq!(text, Prepared::new(String::from("hi")));
+    assert_ne!(text, binary);
+    assert_ne!(text, Prepared::new("ho"));
 }
