@@ -6,8 +6,9 @@ use crate::drive::{END, every_cut, feed, open};
 use crate::wire::{FIXED, ROLES, Wire, config, peer_of, wire};
 use sansocket::frame::Opcode;
 use sansocket::{
-    CloseCode, Config, Connection, ConnectionError, DeadlineReason, Delivery, Event, Fragment,
-    Initiator, Input, IoState, LimitError, MessageKind, Prepared, ProtocolError, Role, SendError,
+    Agreement, CloseCode, Config, Connection, ConnectionError, DeadlineReason, Delivery, Event,
+    Fragment, Initiator, Input, IoState, LimitError, MessageKind, Prepared, ProtocolError, Role,
+    SendError,
 };
 
 /// Codes that must not stand in a close frame.
@@ -266,6 +267,17 @@ fn client_is_closed_at_end_of_stream_or_deadline() {
         assert!(ws.is_closed() && ws.outcome().unwrap().clean);
         assert_ignores(&mut ws, END);
     }
+}
+
+/// What was negotiated does not make the transport a stream of HTTP/2.
+#[test]
+fn client_with_a_subprotocol_awaits_the_end_of_the_stream() {
+    let agreement = Agreement::default().with_subprotocol("chat");
+    let mut ws = Connection::upgraded(Role::Client, agreement, &config());
+    feed(&mut ws, [&*wire(Role::Server).close(1000, "").bytes()]);
+    assert!(!ws.is_closed());
+    feed(&mut ws, [END]);
+    assert!(ws.is_closed());
 }
 
 #[test]
