@@ -126,7 +126,7 @@ fn run_all(role: Role, is_tls: bool, sending: Sending) {
             thread::spawn(move || ended.send(use_halves(ws, sending)));
             stall(&mut peer, role, sending);
             let ends = ends.recv_timeout(Duration::from_secs(15)).ok();
-            sender.send((order, ends, is_reset(peer.tcp())))
+            let _ = sender.send((order, ends, is_reset(peer.tcp())));
         });
     }
     drop(sender);
