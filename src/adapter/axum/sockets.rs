@@ -91,7 +91,7 @@ impl Sockets {
     /// ends, as in the example above.
     ///
     /// Connections without a WebSocket are axum's: it waits for peers that have
-    /// connected and not sent a whole request. The example `axum` drops those a second
+    /// connected and not sent a whole request. The example `axum` drops those shortly
     /// after the WebSockets are closed.
     ///
     /// # Errors
