@@ -10,11 +10,17 @@ use std::cell::Cell;
 use std::env;
 use std::hint::black_box;
 use std::io::{self, Read, Write};
-use std::process::{Command, ExitCode};
+use std::process::ExitCode;
 
 use sansocket::blocking::WebSocket;
-use sansocket::frame::{Header, MaskingKey, Opcode};
+use sansocket::frame::Opcode;
 use sansocket::{Agreement, Config, Connection, Event, Input, Role};
+
+mod frames;
+mod valgrind;
+
+use frames::append_frame;
+use valgrind::count;
 
 /// What is done so many times, and how many instructions each time may take.
 struct Workload {
@@ -108,9 +114,8 @@ fn main() -> ExitCode {
         (workload.run)(count.parse().expect("a number"));
         return ExitCode::SUCCESS;
     }
-    if Command::new("valgrind").arg("--version").output().is_err() {
-        println!("skipped: valgrind is not installed");
-        return u8::from(env::var("REQUIRE_VALGRIND").is_ok()).into();
+    if let Err(status) = valgrind::find() {
+        return status;
     }
     let mut exceeded = 0;
     println!("| workload | instructions | bound |\n|---|---|---|");
@@ -127,25 +132,6 @@ fn main() -> ExitCode {
 
 /// Enough, and a multiple of the batch: what is done once is taken away.
 const TIMES: usize = 640;
-
-/// Instructions of the whole process.
-fn count(name: &str, times: usize) -> u64 {
-    let output = Command::new("valgrind")
-        .args([
-            "--tool=cachegrind",
-            "--cache-sim=no",
-            "--cachegrind-out-file=/dev/null",
-        ])
-        .arg(env::current_exe().expect("a program"))
-        .args([name, &times.to_string()])
-        .output()
-        .expect("valgrind");
-    let told = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{told}");
-    let refs = told.lines().find_map(|line| line.split_once("I   refs:"));
-    let refs = refs.map(|(_, count)| count.trim().replace(',', ""));
-    refs.and_then(|count| count.parse().ok()).expect("a count")
-}
 
 fn open(role: Role) -> Connection {
     Connection::upgraded(role, Agreement::default(), &Config::new())
@@ -169,25 +155,16 @@ fn message(
 ) -> Vec<u8> {
     let payload = payload(pattern, len);
     let mut out = Vec::new();
-    let mut frame = |opcode, fin, payload: &[u8]| {
-        let key = MaskingKey::from([0x37, 0xfa, 0x21, 0x3d]);
-        let mut header = Header::new(opcode, payload.len() as u64);
-        (header.fin, header.masking_key) = (fin, Some(key));
-        header.write(&mut out);
-        let start = out.len();
-        out.extend_from_slice(payload);
-        key.apply(&mut out[start..]);
-    };
     for (index, piece) in payload.chunks(len.div_ceil(fragments)).enumerate() {
         let opcode = if index == 0 {
             opcode
         } else {
             Opcode::Continuation
         };
-        frame(opcode, index + 1 == fragments, piece);
+        append_frame(&mut out, opcode, index + 1 == fragments, piece);
     }
     for _ in 0..pings {
-        frame(Opcode::Ping, true, b"ping");
+        append_frame(&mut out, Opcode::Ping, true, b"ping");
     }
     out
 }

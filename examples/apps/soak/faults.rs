@@ -4,12 +4,11 @@ use std::io::{self, ErrorKind};
 use std::net::Shutdown;
 use std::os::fd::AsFd;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 use std::time::Duration;
 
 use socket2::SockRef;
 
-use crate::account::Ledger;
 use crate::noise::Noise;
 use crate::plan::{Fault, Plan, Side};
 use crate::script::End;
@@ -19,7 +18,9 @@ use crate::script::End;
 #[derive(Debug)]
 pub(crate) struct Faults {
     noise: Mutex<Noise>,
-    end: OnceLock<(Arc<Ledger>, Side)>,
+    /// The end of which this is the transport, or with HTTP/2 the ends. The plan of the
+    /// first one counts.
+    ends: RwLock<Vec<End>>,
     /// How many bytes were read and written since the connection was opened.
     moved: AtomicU64,
 }
@@ -51,19 +52,21 @@ impl Faults {
     pub(crate) fn new(seed: u64) -> Arc<Self> {
         Arc::new(Self {
             noise: Mutex::new(Noise::new(seed)),
-            end: OnceLock::new(),
+            ends: RwLock::default(),
             moved: AtomicU64::new(0),
         })
     }
 
     /// From now on, this is the transport of this end.
     pub(crate) fn arm(&self, end: &End) {
-        let _ = self.end.set((end.ledger.clone(), end.side));
+        let mut ends = self.ends.write().unwrap_or_else(PoisonError::into_inner);
+        ends.push(end.clone());
     }
 
-    fn plan(&self) -> Option<(&Plan, Side)> {
-        let (ledger, side) = self.end.get()?;
-        ledger.is_opened().then_some((&ledger.plan, *side))
+    fn plan(&self) -> Option<(Plan, Side)> {
+        let ends = self.ends.read().unwrap_or_else(PoisonError::into_inner);
+        let end = ends.first().filter(|end| end.ledger.is_opened())?;
+        Some((end.ledger.plan, end.side))
     }
 
     fn max_piece(&self) -> usize {
@@ -73,11 +76,12 @@ impl Faults {
 
     /// Bytes were read or written.
     fn count(&self, len: usize) {
-        if let Some((ledger, _)) = self.end.get()
-            && ledger.is_opened()
-        {
+        if self.plan().is_some() {
             self.moved.fetch_add(len as u64, Relaxed);
-            ledger.touch();
+        }
+        let ends = self.ends.read().unwrap_or_else(PoisonError::into_inner);
+        for end in &*ends {
+            end.ledger.touch();
         }
     }
 

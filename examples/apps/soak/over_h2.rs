@@ -53,8 +53,8 @@ async fn run_group(soak: &Arc<Soak>) {
     let faults = soak.faults();
     match open(soak, &faults, ends.iter().map(End::opening)).await {
         Ok(sockets) => {
-            faults.arm(&ends[0]);
             for end in &ends {
+                faults.arm(end);
                 end.ledger.open();
             }
             let pairs = sockets.into_iter().zip(ends);

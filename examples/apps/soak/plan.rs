@@ -146,7 +146,7 @@ impl Plan {
 }
 
 const ANY: usize = usize::MAX;
-const MAX_PIECES: [usize; 8] = [100, 1024, 16 * 1024, 16 * 1024, ANY, ANY, ANY, ANY];
+const MAX_PIECES: [usize; 8] = [1024, 4096, 16 * 1024, 16 * 1024, ANY, ANY, ANY, ANY];
 
 impl Manner {
     fn new(noise: &mut Noise) -> Self {

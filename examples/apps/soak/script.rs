@@ -15,7 +15,7 @@ use crate::polled::Opening;
 use crate::soak::Soak;
 
 /// One end of a connection.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub(crate) struct End {
     pub(crate) soak: Arc<Soak>,
     pub(crate) ledger: Arc<Ledger>,

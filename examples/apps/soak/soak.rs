@@ -114,7 +114,7 @@ impl Soak {
             .with_ping_interval(Duration::from_secs(5))
             .with_pong_timeout(long)
             .with_close_timeout(long)
-            .with_write_timeout(Duration::from_secs(60))
+            .with_write_timeout(long)
     }
 
     pub(crate) fn client_config(&self, plan: &Plan) -> Config {
