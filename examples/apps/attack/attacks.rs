@@ -71,7 +71,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
     Attack {
         name: "bombs",
         does: "sends 16 KiB that inflate to 16 MiB, every second",
-        bounded_by: "`max_message_len`; `max_ratio`, which the examples disable",
+        bounded_by: "`max_message_len`, `max_total_memory`; `max_ratio`, which the examples disable",
         kind: Kind::Bombs,
     },
     Attack {
