@@ -22,124 +22,13 @@
 use core::num::NonZeroU32;
 use core::time::Duration;
 
+mod observed;
+mod timeouts;
+
 use crate::deadline::{Deadline, DeadlineReason};
-
-/// A time in nanoseconds on the caller's clock: half the size of a `Duration`.
-type Nanos = u64;
-
-/// Later than any clock can show.
-const NEVER: Nanos = Nanos::MAX;
-
-fn nanos(time: Duration) -> Nanos {
-    Nanos::try_from(time.as_nanos()).unwrap_or(NEVER)
-}
-
-const fn second(time: Nanos) -> u16 {
-    (time / 1_000_000_000) as u16
-}
-
-/// How long something may take.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Timeout(Nanos);
-
-impl From<Option<Duration>> for Timeout {
-    /// `None` disables the deadline.
-    fn from(timeout: Option<Duration>) -> Self {
-        Self(timeout.map_or(NEVER, nanos))
-    }
-}
-
-impl Timeout {
-    pub(crate) const fn is_set(self) -> bool {
-        self.0 < NEVER
-    }
-
-    #[cfg(feature = "std")]
-    pub(crate) fn duration(self) -> Option<Duration> {
-        (self.0 < NEVER).then(|| Duration::from_nanos(self.0))
-    }
-}
-
-/// How long each thing may take.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Timeouts {
-    pub(crate) handshake: Timeout,
-    pub(crate) ping: Timeout,
-    pub(crate) pong: Timeout,
-    pub(crate) idle: Timeout,
-    pub(crate) close: Timeout,
-    pub(crate) write_stall: Timeout,
-    /// Bytes per second that must leave while some are unsent.
-    pub(crate) min_write_rate: u32,
-}
-
-impl Timeouts {
-    /// How long unsent bytes may stay in this phase without any of them leaving.
-    const fn write(&self, phase: Phase) -> Timeout {
-        match phase {
-            _ if self.write_stall.is_set() => self.write_stall,
-            Phase::Closing | Phase::Draining | Phase::Closed => self.close,
-            _ => self.write_stall,
-        }
-    }
-
-    /// How many bytes must leave within the write timeout: any, without one.
-    fn min_progress_len(&self) -> u64 {
-        let millis = self.write_stall.0 % NEVER / 1_000_000;
-        let len = u64::from(self.min_write_rate).saturating_mul(millis) / 1000;
-        len.max(1)
-    }
-}
-
-/// What the deadlines depend on.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Phase {
-    /// The peer owes bytes of the opening handshake.
-    Handshake,
-    /// The application owes the answer to a request.
-    Deciding,
-    /// Messages may pass.
-    Open,
-    /// The peer's close frame, or the end of the stream, is awaited.
-    Closing,
-    /// The close frame was sent, and the peer may send the rest before its own.
-    Draining,
-    /// The transport may be dropped, once the output has left.
-    Closed,
-}
-
-/// What is known at one call.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Observed {
-    pub(crate) phase: Phase,
-    pub(crate) is_reading: bool,
-    /// Bytes received since the start of the connection.
-    pub(crate) received: u64,
-    /// Bytes appended to the output since the start of the connection.
-    pub(crate) appended: u64,
-    /// How many of those have not left.
-    pub(crate) unsent: u64,
-    /// The position in the output after the last close frame.
-    pub(crate) close_end: u64,
-}
-
-impl Phase {
-    /// Whether received bytes show that the peer goes on.
-    const fn counts_silence(self) -> bool {
-        matches!(self, Self::Open | Self::Draining)
-    }
-
-    const fn is_closing(self) -> bool {
-        matches!(self, Self::Closing | Self::Draining)
-    }
-}
-
-impl Observed {
-    /// The position in the output up to which it has left.
-    const fn written_len(&self) -> u64 {
-        self.appended.saturating_sub(self.unsent)
-    }
-}
+pub(crate) use observed::{Observed, Phase};
+use timeouts::{NEVER, Nanos, nanos, second};
+pub(crate) use timeouts::{Timeout, Timeouts};
 
 /// Where the last keepalive ping is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
