@@ -123,7 +123,7 @@ fn run_all(role: Role, is_tls: bool, sending: Sending) {
         let (ws, mut peer) = open(role, is_tls, &config(order));
         thread::spawn(move || {
             let (ended, ends) = mpsc::channel();
-            thread::spawn(move || ended.send(use_halves(ws, sending)));
+            thread::spawn(move || drop(ended.send(use_halves(ws, sending))));
             stall(&mut peer, role, sending);
             let ends = ends.recv_timeout(Duration::from_secs(15)).ok();
             let _ = sender.send((order, ends, is_reset(peer.tcp())));
