@@ -141,7 +141,7 @@ impl Driver {
             Call::SendHeader(is_text, len) => send_header(ws, is_text, len.into(), out),
             Call::SendPrepared(true, len) => ws.send_prepared(&prepared_text(len), out),
             Call::SendPrepared(false, len) => {
-                ws.send_prepared(&Prepared::new(&vec![0; len.into()]), out)
+                ws.send_prepared(&Prepared::new(vec![0; len.into()]), out)
             }
             Call::Ping(len) => ws.ping(&vec![1; len.into()], out),
             Call::Pong(len) => ws.pong(&vec![1; len.into()], out),
