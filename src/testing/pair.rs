@@ -175,6 +175,7 @@ impl Pair {
     /// assert!(log.iter().all(|entry| entry.at == Duration::from_secs(20)));
     /// assert_eq!(log[0].role, Role::Server);
     /// assert!(matches!(log[0].event, Event::Ping(_)));
+    /// # Ok::<(), sansocket::SendError>(())
     /// ```
     pub fn take_log(&mut self) -> Vec<LogEntry> {
         self.gather_log();

@@ -36,12 +36,15 @@ use crate::input::Input;
 ///
 /// let open = || Connection::upgraded(Role::Server, Agreement::default(), &Config::new());
 ///
-/// // A message, and then a violation: the last frame is not masked.
+/// // A message, and then a violation: a frame that is not masked.
 /// let mut client = ScriptedPeer::new(open());
-/// client.send(&client.frames().text("four").raw(b"\x81\x00"));
+/// client.send(&client.frames().text("four"));
+/// assert_eq!(serve(&mut client.endpoint)?, None);
+/// client.send(&client.frames().raw(b"\x81\x00"));
 /// assert!(matches!(serve(&mut client.endpoint)?, Some(ConnectionError::Protocol(_))));
 /// let received = client.receive()?;
-/// assert_eq!(received[0].payload, 1002_u16.to_be_bytes());
+/// assert_eq!(received[0].payload, b"4");
+/// assert_eq!(received[1].payload, 1002_u16.to_be_bytes());
 ///
 /// // A client that never answers a ping.
 /// let mut client = ScriptedPeer::new(open());
