@@ -1,5 +1,5 @@
 //! The deadlines as the page of `Connection`, `handle_timeout` and the guide on time
-//! describe them, told from the outside: what a driver reports at its calls.
+//! describe them, seen from the outside: what a driver reports at its calls.
 //!
 //! - A deadline fails the connection at a call at least 10 ms after one at which it had
 //!   passed: never before, and after at most two such calls.

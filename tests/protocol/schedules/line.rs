@@ -18,7 +18,7 @@ pub(super) struct Quality {
     pub(super) receive_buffer_len: usize,
     /// While nothing leaves.
     pub(super) stall: Option<(Duration, Duration)>,
-    /// From when on nothing leaves or arrives, and neither side is told.
+    /// From when on nothing leaves or arrives, and neither side notices.
     pub(super) cut_at: Option<Duration>,
 }
 
@@ -60,7 +60,7 @@ pub(super) struct Line {
     is_refused: bool,
     /// When a reset reaches the receiver.
     pub(super) reset_at: Option<Duration>,
-    /// Whether the sender was told of a reset.
+    /// Whether the sender knows of a reset.
     is_broken: bool,
 }
 
@@ -138,7 +138,7 @@ impl Line {
         self.arrived.clear();
     }
 
-    /// Whether bytes came to a socket that was dropped. Told once.
+    /// Whether bytes came to a socket that was dropped. Reported once.
     pub(super) fn take_refusal(&mut self) -> bool {
         core::mem::take(&mut self.is_refused)
     }

@@ -162,7 +162,7 @@ impl Plan {
         until + 3 * sum + 30 * side.lateness + Duration::from_secs(1)
     }
 
-    /// Two drivers that do not read while they write wait for one another for ever.
+    /// Two drivers that do not read while they write wait for one another forever.
     fn avoid_deadlock(&mut self, random: &mut Random) {
         let blocks = |side: &SidePlan| !side.is_duplex || side.script.is_echo;
         let is_small = |line: &Quality| line.send_buffer_len.min(line.receive_buffer_len) < 4096;

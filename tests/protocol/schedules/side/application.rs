@@ -1,4 +1,4 @@
-//! The application of a side: goes through its script, echoes, and checks what it is told.
+//! The application of a side: goes through its script, echoes, and checks what it receives.
 
 use core::mem;
 use core::time::Duration;
