@@ -10,7 +10,7 @@ use super::line::{Line, Read};
 use super::plan::SidePlan;
 use super::random::Random;
 use sansocket::{
-    Connection, ConnectionError, DeadlineReason, Input, IoState, Message, Outcome, Request,
+    Connection, ConnectionError, DeadlineReason, Input, IoState, Message, Outcome, Request, Role,
 };
 
 /// How many reads a driver makes before others have their turn.
@@ -271,6 +271,16 @@ impl Side {
             return Err(format!("the outcome changed from {before:?} to {now:?}"));
         }
         self.outcome = outcome.cloned();
+        let Some(outcome) = &self.outcome else {
+            return Ok(());
+        };
+        let is_server = self.ws.role() == Role::Server;
+        if is_server && outcome.clean && !self.ws.is_closed() {
+            return Err("a server is closed once both close frames were exchanged".to_owned());
+        }
+        if self.at_end_of_stream && (!self.ws.is_closed() || self.ws.is_lingering()) {
+            return Err("it waits for more after the end of the stream".to_owned());
+        }
         Ok(())
     }
 
