@@ -11,6 +11,7 @@
 //! | [`security`] | What must a server on the internet check? |
 //! | [`attacks`] | What do attacks cost a server, and what bounds them? |
 //! | [`testing`] | How do I test my protocol without a network? |
+//! | [`promises`] | What is guaranteed, and which command checks it? |
 //! | [`scaling`] | How do I scale from one process to many? |
 //! | [`dependencies`] | Which crates does it need, and why these? |
 //! | [`from_tungstenite`] | How do I move from tungstenite? |
@@ -45,6 +46,9 @@ pub mod attacks {}
 
 #[doc = include_str!("testing.md")]
 pub mod testing {}
+
+#[doc = include_str!("promises.md")]
+pub mod promises {}
 
 #[doc = include_str!("scaling.md")]
 pub mod scaling {}
