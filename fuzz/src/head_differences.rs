@@ -99,6 +99,11 @@ pub const DIFFERENCES: &[Difference] = &[
         applies: |c| c.is_refused_for(&ProtocolError::MissingConnectionUpgradeHeader),
     },
     Difference {
+        what: "accepts up to 124 header fields, not 100",
+        rule: "section 10.4, RFC 9110 section 5.4: each implementation has limits of its own",
+        applies: |c| matches!(c, WeRefuse(Fault(HandshakeError::TooManyHeaders))),
+    },
+    Difference {
         what: "fails a response without a subprotocol",
         rule: "section 4.2.2 item 5: a server need not select one",
         applies: |c| {
