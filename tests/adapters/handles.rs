@@ -1,13 +1,19 @@
 //! What can be done with a whole socket and with its halves: the same, under
 //! the same names.
 
+use std::io;
+use std::pin::{Pin, pin};
+use std::sync::{Arc, Mutex};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use crate::wire::{config, wire};
 use sansocket::frame::Opcode;
 use sansocket::tokio::WebSocket;
 use sansocket::{Agreement, Config, Fragment, MessageRef, Prepared, Role};
-use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+use tokio::io::{
+    AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, DuplexStream, ReadBuf, duplex,
+};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::time::timeout;
 
@@ -155,4 +161,61 @@ async fn stream_below_can_be_asked() {
     assert_eq!(ws.get_ref().peer_addr().unwrap(), addr);
     ws.get_mut().set_nodelay(true).unwrap();
     assert!(ws.get_ref().nodelay().unwrap());
+}
+
+/// A stream that is full after ten bytes, and when it is flushed forgets who waits to
+/// write, as those of async-net do.
+#[derive(Default)]
+struct Forgetful {
+    written: usize,
+    waker: Arc<Mutex<Option<Waker>>>,
+}
+
+impl AsyncRead for Forgetful {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        _: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
+        Poll::Pending
+    }
+}
+
+impl AsyncWrite for Forgetful {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bytes: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        let len = bytes.len().min(10 - self.written);
+        if len == 0 {
+            *self.waker.lock().unwrap() = Some(cx.waker().clone());
+            return Poll::Pending;
+        }
+        self.written += len;
+        Poll::Ready(Ok(len))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        *self.waker.lock().unwrap() = None;
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[tokio::test]
+async fn sender_is_woken_by_a_stream_that_forgets_wakers_in_a_flush() {
+    let stream = Forgetful::default();
+    let waker = stream.waker.clone();
+    let agreement = Agreement::default();
+    let mut ws = WebSocket::upgraded(stream, Role::Server, agreement, vec![], &config());
+    let mut sending = pin!(ws.send(&[7; 1000]));
+    let polled = sending
+        .as_mut()
+        .poll(&mut Context::from_waker(Waker::noop()));
+    assert!(polled.is_pending());
+    assert!(waker.lock().unwrap().is_some(), "nothing would wake it");
 }

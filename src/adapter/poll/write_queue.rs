@@ -137,14 +137,14 @@ impl WriteQueue {
             ready!(self.poll_flush_io(cx, io))?;
         }
         let slices = &mut [IoSlice::new(&[]); MAX_SLICES];
-        let Poll::Ready(written) = io.poll_write(cx, self.slices(then, slices)) else {
-            // A transport that does not buffer has sent what it accepted.
-            if let Poll::Ready(Err(error)) = self.poll_flush_io(cx, io) {
-                return Poll::Ready(Err(error));
-            }
-            return Poll::Pending;
-        };
-        let len = written?;
+        let written = io.poll_write(cx, self.slices(then, slices));
+        if written.is_pending() && self.unflushed_len > 0 {
+            // A transport that does not buffer has sent what it accepted. One that is
+            // flushed can forget who waits to write, such as the streams of async-net.
+            ready!(self.poll_flush_io(cx, io))?;
+            return self.poll_write(cx, io, then);
+        }
+        let len = ready!(written)?;
         if len == 0 {
             return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
         }
