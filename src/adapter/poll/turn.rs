@@ -14,8 +14,9 @@ impl Turn {
     /// What a read or write costs, besides its bytes.
     const SYSTEM_CALL: u32 = 8;
 
-    /// Reading this many bytes, and unmasking and copying them, costs one.
-    const LEN: usize = 1024;
+    /// Reading this many bytes, and unmasking and copying them, costs one. Most of it is
+    /// spent on memory that was never used before, as a long message grows.
+    const LEN: usize = 512;
 
     /// Whether it is time to yield.
     pub(super) const fn is_over(&self) -> bool {
