@@ -69,7 +69,9 @@ pub enum Event<'i> {
     ///
     /// Returned after 256 frames or 32 KiB of inflated payload of one input that
     /// ended no message, so that no call of `receive` takes long: a message of 16 MiB can
-    /// arrive in a few bytes, and 10,000 empty frames in one read.
+    /// arrive in a few bytes, and 10,000 empty frames in one read. Only the call that
+    /// returns a text of more than 1 MiB takes longer, see
+    /// [`limits`](crate::guide::limits#long-messages-and-latency).
     ///
     /// A driver that serves one connection ignores this event. One that serves
     /// several in a thread lets the others have their turn, keeps the rest of the
