@@ -53,7 +53,7 @@ pub(crate) const ATTACKS: &[Attack] = &[
     Attack {
         name: "pings",
         does: "sends 900 pings a second and reads the pongs or not, or sends 2000 at once",
-        bounded_by: "`max_control_frames`; only the newest ping is answered",
+        bounded_by: "`max_control_frames`; `max_unsent_len` and `write_timeout`, if it does not read",
         kind: Kind::Pings,
     },
     Attack {

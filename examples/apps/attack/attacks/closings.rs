@@ -31,7 +31,7 @@ pub(super) async fn reset(peer: &Peer) -> Result<(), Error> {
     Ok(())
 }
 
-/// Sends a close frame, or a frame that no server accepts, and then goes on for ever,
+/// Sends a close frame, or a frame that no server accepts, and then goes on forever,
 /// with a flood or in silence.
 pub(super) async fn never_close(peer: &Peer) -> Result<(), Error> {
     let Link {
