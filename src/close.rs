@@ -233,6 +233,7 @@ impl ConnectionError {
     /// | text that is not UTF-8, compressed data that cannot be inflated | 1007 |
     /// | a message or frame too long, or inflated too far | 1009 |
     /// | too many fragments or control frames | 1008 |
+    /// | too much memory held by all connections | 1013 |
     /// | nothing received after a keepalive ping | 1011 |
     /// | idle for too long | 1001 |
     ///
