@@ -469,7 +469,6 @@ fn large_messages_give_their_memory_back_to_the_system() {
                 }
             });
             let kept = resident() - before;
-            println!("{kept} KiB");
             assert!(kept < 16 * 1024, "{kept} KiB");
             assert_eq!(config.total_memory(), 0);
         },

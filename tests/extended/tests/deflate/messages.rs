@@ -441,7 +441,6 @@ fn bomb_is_stopped_by_its_ratio() {
     assert_eq!(whole.messages()[0].len(), 1 << 20);
 }
 
-// Requirement 3: nothing stays inside when the input is used up.
 // The driver's other connections have their turn meanwhile, see `Event::Yield`.
 #[test]
 fn message_is_inflated_in_turns() {
@@ -493,6 +492,7 @@ fn blocks_without_data_are_taken_in_turns() {
     assert!(yields >= 8, "{yields}");
 }
 
+// Requirement 3: nothing stays inside when the input is used up.
 #[test]
 fn all_of_a_message_comes_out_without_further_input() {
     let payload = vec![b'x'; 1 << 20];
