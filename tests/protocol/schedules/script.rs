@@ -44,7 +44,6 @@ impl Script {
             // Frames may be as short as 20 bytes.
             Step::Send(message) => message.as_bytes().len() * 17 / 10 + 64,
             Step::SendPart(part, _) => part.as_bytes().len() + 64,
-            Step::Ping => 0,
             _ => 0,
         };
         self.steps.iter().map(len).sum()

@@ -14,9 +14,9 @@ impl Side {
             let answered = self.ws.respond(request.accept(), &mut self.out);
             answered.map_err(|error| error.to_string())?;
             self.note_end();
-            let mut rest = mem::take(&mut self.rest);
+            let rest = mem::take(&mut self.rest);
             if !rest.is_empty() {
-                self.receive(now, mem::take(&mut rest))?;
+                self.receive(now, rest)?;
             }
         }
         while self.ws.is_open() && self.acts_at <= now {

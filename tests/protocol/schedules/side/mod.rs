@@ -370,6 +370,7 @@ impl Side {
     fn check_memory(&self) -> Result<(), String> {
         let is_deflating = cfg!(feature = "deflate") && self.plan.with_deflate;
         let deflate = if is_deflating {
+            // To decompress, to compress, the compressor's output, and the structs.
             (67 + 372 + 64 + 1) * 1024
         } else {
             0
