@@ -89,7 +89,7 @@ fn verdict_notices_a_lost_message() {
             thread::spawn(|| lose_third_message(stream.unwrap()));
         }
     });
-    let output = attack(&format!("--url {url} --attack silence --seconds 0.3"));
+    let output = attack(&format!("--url {url} --attack silence --seconds 2"));
     assert_eq!(output.status.code(), Some(1), "{output:?}");
     let table = String::from_utf8_lossy(&output.stdout);
     assert!(
