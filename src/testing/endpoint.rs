@@ -20,7 +20,7 @@ use crate::message::{Message, MessageRef};
 pub struct Endpoint {
     ws: Connection,
     out: Vec<u8>,
-    /// Bytes that have left, and did not arrive yet.
+    /// Bytes that have left, and have not arrived yet.
     on_the_way: Vec<u8>,
     /// How many bytes arrived at the other side.
     arrived_len: usize,
@@ -81,7 +81,9 @@ impl Endpoint {
         act(&mut self.ws, &mut self.out)
     }
 
-    /// Whether this side reads. While it does not, the bytes of its peer wait.
+    /// Sets whether this side reads. While it does not, the bytes of the other side of a
+    /// [`Pair`](super::Pair) stay unsent. What a [`ScriptedPeer`](super::ScriptedPeer)
+    /// sends is received nevertheless, and only the deadlines for silence stop.
     pub fn set_reading(&mut self, is_reading: bool) {
         self.is_reading = is_reading;
     }

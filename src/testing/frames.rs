@@ -32,7 +32,7 @@ pub struct Frames {
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
 impl Frames {
-    /// Returns no frames yet, of a peer with this role.
+    /// Returns an empty sequence of frames from a peer with this role.
     pub const fn new(role: Role) -> Self {
         let bytes = Vec::new();
         Self { role, bytes }

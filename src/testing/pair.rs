@@ -78,7 +78,8 @@ impl Pair {
         }
     }
 
-    /// Delivers at most this many bytes at once, at least 1: a read of a driver.
+    /// Sets how many bytes are delivered at once, at most, like the length of a driver's
+    /// reads. At least 1.
     #[must_use]
     pub fn with_max_piece_len(mut self, bytes: usize) -> Self {
         self.max_piece_len = bytes.max(1);
@@ -132,9 +133,9 @@ impl Pair {
         self.client.arrived_len().max(self.server.arrived_len())
     }
 
-    /// Whether bytes arrive. While they do not, they still leave their sender, as
-    /// they do with a cut cable: neither side sees an end of the stream. They arrive
-    /// once the pair is connected again.
+    /// Sets whether bytes arrive. While they do not, they still leave their sender, as
+    /// with a cut cable: neither side sees an end of the stream. They arrive once the
+    /// pair is connected again.
     ///
     /// ```
     /// # if !cfg!(feature = "std") { return Ok(()); }

@@ -86,7 +86,7 @@ impl ScriptedPeer {
         peer
     }
 
-    /// Returns no frames yet, of this peer's role.
+    /// Returns an empty sequence of frames from this peer.
     pub const fn frames(&self) -> Frames {
         Frames::new(match self.endpoint.connection().role() {
             Role::Client => Role::Server,
@@ -99,7 +99,8 @@ impl ScriptedPeer {
         self.send_bytes(frames.as_bytes());
     }
 
-    /// Sends bytes to the endpoint, such as a request. No bytes send nothing.
+    /// Sends bytes to the endpoint, such as a request. Does nothing if `bytes` is empty:
+    /// that is not the end of the stream, see [`end_stream`](Self::end_stream).
     pub fn send_bytes(&mut self, bytes: &[u8]) {
         if !bytes.is_empty() {
             self.endpoint.receive(Input::new(&mut bytes.to_vec()));
@@ -113,7 +114,8 @@ impl ScriptedPeer {
         self.deliver();
     }
 
-    /// Whether the peer reads. While it does not, what the endpoint sends stays unsent.
+    /// Sets whether the peer reads. While it does not, what the endpoint sends stays
+    /// unsent.
     pub fn set_reading(&mut self, is_reading: bool) {
         self.is_reading = is_reading;
         self.deliver();
@@ -134,8 +136,8 @@ impl ScriptedPeer {
     ///
     /// # Errors
     ///
-    /// [`ProtocolError`](crate::ProtocolError) if they are none: during the handshake,
-    /// use [`receive_bytes`](Self::receive_bytes).
+    /// [`ProtocolError`](crate::ProtocolError) if the bytes are not frames. During the
+    /// handshake, use [`receive_bytes`](Self::receive_bytes) instead.
     pub fn receive(&mut self) -> Result<Vec<Frame>, crate::ProtocolError> {
         Frame::split(self.receive_bytes())
     }
