@@ -98,8 +98,8 @@
 //!
 //! The [guides](https://docs.rs/sansocket/latest/sansocket/guide/index.html) answer
 //! one question each: a driver of your own, limits, deadlines, compression, closing,
-//! security, scaling out, and moving from tungstenite, tokio-tungstenite,
-//! fastwebsockets or [axum's `ws`][axum-migration].
+//! security, attacks, tests, scaling out, dependencies, and moving from tungstenite,
+//! tokio-tungstenite, fastwebsockets or [axum's `ws`][axum-migration].
 //!
 //! # Features
 //!
