@@ -175,6 +175,10 @@ impl Timer {
         if self.phase != observed.phase {
             (self.phase, self.since) = (observed.phase, now);
             self.close_is_written = false;
+            if !timeouts.write_stall.is_set() {
+                // What was unsent before had no deadline.
+                self.progress_at = now;
+            }
         }
         self.is_reading = observed.is_reading;
         self.calls.observe(now);
@@ -304,7 +308,7 @@ impl Timer {
             (
                 WriteStall,
                 timeouts.write(self.phase),
-                self.unsent_since(timeouts),
+                self.has_unsent.then_some(self.progress_at),
             ),
             (Pong, timeouts.pong, self.pong_awaited_since()),
             (Idle, timeouts.idle, self.silent_since()),
@@ -323,12 +327,6 @@ impl Timer {
     fn close_since(&self) -> Option<Nanos> {
         let is_paused = self.phase == Phase::Draining && !self.is_reading;
         (self.close_is_written && !is_paused).then_some(self.since)
-    }
-
-    fn unsent_since(&self, timeouts: &Timeouts) -> Option<Nanos> {
-        let is_set = timeouts.write_stall.is_set();
-        let close_at = if is_set { 0 } else { self.since };
-        self.has_unsent.then(|| self.progress_at.max(close_at))
     }
 
     fn silent_since(&self) -> Option<Nanos> {

@@ -306,6 +306,30 @@ fn close_deadline_ends_a_stall_without_a_write_deadline() {
     }
 }
 
+// A driver that waits until its output has left, and reads meanwhile or not.
+#[test]
+fn close_deadline_ends_a_stall_while_draining() {
+    let config = config().with_write_timeout(None).with_ping_interval(None);
+    for role in ROLES {
+        for io in [IoState::reading(), IoState::paused()] {
+            let mut clocked = Clocked::open(role, &config);
+            clocked.ws.auto_close(false);
+            clocked.ws.send("unsent", &mut clocked.out).unwrap();
+            clocked.pass(secs(1_000_000));
+            clocked.ws.close(1000, "", &mut clocked.out).unwrap();
+            clocked.io = io;
+            clocked.pass(secs(0));
+            clocked.pass(secs(4));
+            assert!(!clocked.ws.is_closed(), "the time counts from the close");
+            clocked.pass(secs(2));
+            clocked.pass(secs(1));
+            let cause = clocked.ws.outcome().and_then(|outcome| outcome.cause);
+            let stall = ConnectionError::Timeout(DeadlineReason::WriteStall);
+            assert_eq!(cause, Some(stall), "{role:?}, {io:?}");
+        }
+    }
+}
+
 // Requirements 13 and 22: more control frames than the limit in one second.
 #[test]
 fn flood_of_control_frames_is_ended() {
