@@ -237,7 +237,8 @@ fn push_text(
     room: &mut Room<'_>,
 ) -> Result<(), ConnectionError> {
     let bytes = piece.unmask();
-    text.reserve_exact(room.growth(text.len(), text.capacity(), bytes.len() + 1)?);
+    let added = utf8.partial_len() + bytes.len();
+    text.reserve_exact(room.growth(text.len(), text.capacity(), added)?);
     let (completed, rest) = utf8.push(bytes)?;
     text.extend(completed);
     text.push_str(rest);
@@ -268,4 +269,32 @@ fn growth(len: usize, added: usize, max_rest: usize) -> usize {
         .saturating_mul(2)
         .min(needed.saturating_add(max_rest));
     wanted - len
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // The first bytes of a character are appended with its last one.
+    #[test]
+    fn split_character_takes_no_more_than_the_message() {
+        let text = "\u{1f980}".repeat(64 * 1024);
+        let len = text.len();
+        let settings = crate::Config::new().settings().message.clone();
+        let (mut assembler, mut utf8) = (Assembler::new(MessageKind::Text), Utf8::default());
+        let mut pieces = text.into_bytes();
+        let mut start = 0;
+        for end in [len / 2 - 9, len - 5, len] {
+            let piece = Piece {
+                bytes: &mut pieces[start..end],
+                mask: None,
+                max_rest: len - end,
+                ends_message: false,
+            };
+            assembler.push(piece, &mut utf8, &settings).unwrap();
+            start = end;
+        }
+        assert_eq!(assembler.len(), len);
+        assert_eq!(assembler.memory_usage(), len);
+    }
 }

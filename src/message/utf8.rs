@@ -116,6 +116,11 @@ impl Utf8 {
         }
     }
 
+    /// How many bytes of an incomplete character are kept.
+    pub(crate) const fn partial_len(&self) -> usize {
+        self.len as usize
+    }
+
     /// How many bytes of the incomplete character are missing.
     fn missing(&self) -> usize {
         self.partial()
