@@ -907,3 +907,33 @@ fn greedy_peers_fail_and_others_go_on() {
         assert_eq!(config.total_memory(), 0);
     }
 }
+
+// What was inflated is delivered before more is read.
+#[cfg(feature = "deflate")]
+#[test]
+fn drive_goes_on_with_inflated_pieces_after_an_error() {
+    use sansocket::deflate::{Compress, Parameters};
+    const LEN: usize = 200 * 1024;
+    let agreement = Agreement::default().with_deflate(Parameters::new());
+    let mut peer = sansocket::Connection::upgraded(Role::Client, agreement.clone(), &config());
+    let (mut bytes, message) = (Vec::new(), sansocket::MessageRef::from(&[0; LEN]));
+    peer.send_with(message, Compress::Always, &mut bytes).unwrap();
+    let (stream, role) = (Duplex::of(&bytes), Role::Server);
+    let config = config().with_delivery(Delivery::Fragments);
+    let mut ws = WebSocket::upgraded(stream, role, agreement, vec![], &config);
+    let mut len = 0;
+    while len < LEN {
+        let driven = retry(|| {
+            ws.drive(|_, event, _| {
+                if let Event::Fragment(fragment) = event {
+                    len += fragment.payload.len();
+                }
+                Err(SendError::ControlFrameTooLong)
+            })
+        });
+        match driven {
+            Err(Error::Send(_)) => {}
+            other => panic!("{other:?} after {len} bytes"),
+        }
+    }
+}

@@ -194,7 +194,7 @@ impl<S: Read + Write> WebSocket<S> {
     ) -> Result<bool, Error> {
         // Frames can arrive together with the head of the handshake.
         let mut is_stuck = self.read_buffer.has_rest();
-        if !self.is_over() && !is_stuck {
+        if !self.is_over() && !is_stuck && !self.ws.has_event() {
             self.fill()?;
         }
         let before = self.ws.counters().sent.bytes;
