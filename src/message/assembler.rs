@@ -119,6 +119,7 @@ impl Assembler {
         piece: &MessageRef<'_>,
         budget: &Budget,
     ) -> Result<(), LimitError> {
+        self.check_memory(budget)?;
         let mut room = Room {
             reservation: &mut self.reservation,
             budget,

@@ -937,3 +937,40 @@ fn drive_goes_on_with_inflated_pieces_after_an_error() {
         }
     }
 }
+
+// Requirement 22: the pieces of a message that will not be complete.
+#[test]
+fn pieces_are_dropped_at_the_end() {
+    for ending in [from_client().close(1000, "").bytes(), vec![]] {
+        let piece = from_client().frame(Opcode::Binary, false, &[7; 300 * 1024]);
+        let stream = Duplex::of(&piece.raw(&ending).bytes());
+        stream.set(|ends| ends.ended = Some(Ok(())));
+        let config = config().with_delivery(Delivery::Fragments);
+        let mut ws = server(&stream, &config);
+        let last = retry(|| ws.next());
+        assert!(!matches!(last, Ok(Some(_))), "{last:?}");
+        assert_eq!(config.total_memory(), 0);
+        drop(ws);
+    }
+}
+
+// Pieces that fit into the buffer are no reason to keep it.
+#[test]
+fn pieces_are_too_large_once_others_have_grown() {
+    let config = config().with_delivery(Delivery::Fragments);
+    let small = config.clone().with_max_total_memory(1024 * 1024);
+    let open = |len: usize, config| {
+        let stream = Duplex::of(&from_client().frame(Opcode::Binary, false, &vec![7; len]).bytes());
+        let mut ws = server(&stream, config);
+        while stream.ask(|ends| !ends.incoming.is_empty()) {
+            assert!(ws.next().unwrap_err().is_would_block());
+        }
+        (stream, ws)
+    };
+    let (stream, mut first) = open(200 * 1024, &small);
+    let second = open(1200 * 1024, &config);
+    stream.add(&from_client().frame(Opcode::Continuation, false, b"more").bytes());
+    let found = retry(|| first.next());
+    assert!(matches!(found, Err(Error::Failed(error)) if error == LimitError::TooMuchMemory.into()));
+    drop(second);
+}

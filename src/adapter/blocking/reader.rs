@@ -198,8 +198,10 @@ where
         (event, is_last)
     }
 
-    /// The last event. A failure is returned as an error.
+    /// The last event. A failure is returned as an error. No message will be complete
+    /// any more.
     fn take_last_event(&mut self) -> Result<Option<Event<'static>>, Error> {
+        self.partial = None;
         match self.last_event.take() {
             Some(Event::Failed(failure)) => Err(failure.into()),
             event => Ok(event),

@@ -160,8 +160,10 @@ impl<S: Read + Write> WebSocket<S> {
         }
     }
 
-    /// The last event. A failure is returned as an error.
+    /// The last event. A failure is returned as an error. No message will be complete
+    /// any more.
     fn take_last_event(&mut self) -> Result<Option<Event<'static>>, Error> {
+        self.partial = None;
         match self.last_event.take() {
             Some(Event::Failed(failure)) => Err(failure.into()),
             event => Ok(event),

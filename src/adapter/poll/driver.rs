@@ -47,7 +47,7 @@ pub(super) struct Driver<T> {
     /// Whether reading and writing have ended.
     pub(super) is_finished: bool,
     /// The pieces of an incomplete message, if they are to be joined.
-    partial: Option<Box<Assembler>>,
+    pub(super) partial: Option<Box<Assembler>>,
     turn: Turn,
 }
 
@@ -200,6 +200,10 @@ impl<T: Transport> Driver<T> {
             + self.read_buffer.memory_usage()
             + self.write_queue.memory_usage()
             + self.response.as_ref().map_or(0, Response::memory_usage)
+            + self
+                .partial
+                .as_ref()
+                .map_or(0, |partial| size_of::<Assembler>() + partial.memory_usage())
     }
 
     /// The next event in the bytes that were read.

@@ -101,8 +101,10 @@ impl<T: Transport> Driver<T> {
         self.release();
     }
 
-    /// The last event. A failure is returned as an error.
+    /// The last event. A failure is returned as an error. No message will be complete
+    /// any more.
     pub(super) fn take_last_event(&mut self) -> Result<Option<Event<'static>>, Error> {
+        self.partial = None;
         match self.last_event.take().map(|event| *event) {
             Some(Event::Failed(failure)) => Err(failure.into()),
             event => Ok(event),
