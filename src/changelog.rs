@@ -14,7 +14,7 @@
 //! - adapters for std, tokio, futures, hyper 1, h2 and the `http` crate, with the
 //!   same methods, TLS, and HTTP and SOCKS proxies (RFC 8441 for HTTP/2);
 //! - a drop-in for the WebSockets of axum 0.8;
-//! - turns of less than a millisecond while a message arrives, so that the other
+//! - turns of bounded length while messages arrive, so that the other
 //!   connections of a thread do not wait: see [`Event::Yield`](crate::Event::Yield);
 //! - a kit for tests, `testing`: connections in memory with a virtual clock, every cut,
 //!   and peers that misbehave;

@@ -67,9 +67,10 @@ pub enum Event<'i> {
     /// There is nothing for the application yet, and there is more input: call
     /// [`receive`](crate::Connection::receive) again.
     ///
-    /// Returned after 256 frames or 32 KiB of inflated payload of one input that
-    /// ended no message, so that no call of `receive` takes long: a message of 16 MiB can
-    /// arrive in a few bytes, and 10,000 empty frames in one read. Only the call that
+    /// Returned after 256 frames or 32 KiB of inflated payload of one input, so that no
+    /// call of `receive` takes long: a message of 16 MiB can arrive in a few bytes, and
+    /// 10,000 empty frames in one read. Messages that are borrowed from the input do not
+    /// count, and events in between do not start the count anew. Only the call that
     /// returns a text of more than 1 MiB takes longer, see
     /// [`limits`](crate::guide::limits#long-messages-and-latency).
     ///

@@ -72,8 +72,11 @@
 //! - A message contained in one read is borrowed from the read buffer, without an
 //!   allocation or a copy.
 //! - The events, output and errors do not depend on how the byte stream is split into
-//!   reads. The exception is [`Event::Yield`], after which a thread can serve other
-//!   connections: whatever a peer sends, a turn takes less than a millisecond.
+//!   reads. There are two exceptions. A message that is contained in one read needs no
+//!   memory of the budget that all connections share
+//!   ([`Config::with_max_total_memory`]). And after [`Event::Yield`], a thread can serve
+//!   other connections: a turn takes less than a millisecond, except for the end of a
+//!   text above 1 MiB.
 //! - No input causes a panic, and `unsafe` is forbidden. A fault of the peer is
 //!   reported as [`Event::Failed`], and the close frame or HTTP response for it is
 //!   already in `out`. A mistake of the caller is returned as a [`SendError`].

@@ -12,8 +12,9 @@ use crate::handshake::{Rejection, Reply};
 use crate::input::Input;
 use crate::message::{Delivery, MessageRef, Piece, Received, Taken, utf8};
 
-/// How many frames are received between two [`Event::Yield`]s of one input, at most. They
-/// take less than 0.1 ms, as does the equivalent in inflated bytes.
+/// How many frames are received between two [`Event::Yield`]s of one input, at most,
+/// besides borrowed messages. They take less than 0.1 ms, as does the equivalent in
+/// inflated bytes.
 const MAX_WORK: u32 = 256;
 
 impl Connection {
