@@ -65,7 +65,10 @@ impl Timeouts {
 
     /// How many bytes must leave within the write timeout: any, without one.
     pub(super) fn min_progress_len(&self) -> u64 {
-        let millis = self.write_stall.0 % NEVER / 1_000_000;
+        if !self.write_stall.is_set() {
+            return 1;
+        }
+        let millis = self.write_stall.0 / 1_000_000;
         let len = u64::from(self.min_write_rate).saturating_mul(millis) / 1000;
         len.max(1)
     }
