@@ -83,6 +83,12 @@ impl ReadBuffer {
         self.end - self.start
     }
 
+    /// Whether the last read found the end of the stream.
+    #[cfg(any(feature = "futures", feature = "tokio"))]
+    pub(super) const fn is_end_of_stream(&self) -> bool {
+        self.end_of_stream
+    }
+
     /// Whether some bytes have not been consumed.
     pub(super) const fn has_rest(&self) -> bool {
         self.start < self.end

@@ -974,3 +974,27 @@ fn pieces_are_too_large_once_others_have_grown() {
     assert!(matches!(found, Err(Error::Failed(error)) if error == LimitError::TooMuchMemory.into()));
     drop(second);
 }
+
+// Some streams fail, or wait, when they are read after their end.
+#[test]
+fn driven_stream_is_not_read_after_its_end() {
+    for kib in 0..80 {
+        let bytes = from_client().frame(Opcode::Binary, false, &vec![7; kib * 4096]).bytes();
+        let stream = Duplex::of(&bytes);
+        stream.set(|ends| ends.ended = Some(Ok(())));
+        let mut ws = server(&stream, &config());
+        let mut emptied_after = None;
+        let failure = retry(|| {
+            while ws.drive(|_, _, _| Ok(()))? {
+                let (is_empty, reads) = stream.ask(|ends| (ends.incoming.is_empty(), ends.reads));
+                if is_empty {
+                    emptied_after.get_or_insert(reads);
+                }
+            }
+            Ok(())
+        });
+        assert!(matches!(failure, Err(Error::Failed(ConnectionError::UnexpectedEof))));
+        let reads = stream.ask(|ends| ends.reads);
+        assert_eq!(reads - emptied_after.unwrap(), 1, "{kib}");
+    }
+}

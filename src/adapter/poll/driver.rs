@@ -221,7 +221,8 @@ impl<T: Transport> Driver<T> {
 
     /// Whether there is something to receive before more is read.
     fn has_unreceived(&self) -> bool {
-        self.read_buffer.has_rest() || self.ws.has_event()
+        let has_end = self.read_buffer.is_end_of_stream() && self.ws.outcome().is_none();
+        has_end || self.read_buffer.has_rest() || self.ws.has_event()
     }
 
     /// Ends the turn: pending, to be polled again after other tasks. What is unreceived
