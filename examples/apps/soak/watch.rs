@@ -15,8 +15,9 @@ const LINE_INTERVAL: Duration = Duration::from_secs(10);
 /// How long a connection may rest.
 const MAX_REST: Duration = Duration::from_secs(30);
 
-/// Shorter runs are not compared with themselves.
-const MIN_COMPARED: Duration = Duration::from_secs(20);
+/// Shorter runs are not compared with themselves: for the first minutes, the number of
+/// slow connections grows, and with it what the allocator keeps.
+const MIN_COMPARED: Duration = Duration::from_secs(300);
 
 /// How much what is held may grow: a twentieth and so much more.
 const MEMORY_SLACK: u64 = 16 << 20;
