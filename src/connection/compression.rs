@@ -126,7 +126,7 @@ impl Connection {
     /// Takes payload of a compressed message.
     pub(super) fn take_compressed(&mut self, chunk: &mut [u8], message_ends: bool) {
         self.unmask(chunk);
-        self.work += chunk.len() as u32 / COMPRESSED_LEN_PER_FRAME;
+        self.receiver.work += chunk.len() as u32 / COMPRESSED_LEN_PER_FRAME;
         if let Some(codec) = &mut self.codec {
             codec.decompressor().push_input(chunk, message_ends);
         }
@@ -165,7 +165,7 @@ impl Connection {
         let ends_message = is_end && excess.is_empty();
         let limit = (!excess.is_empty()).then_some(LimitError::MessageTooLong);
         self.receiver.add_inflated(bytes.len());
-        self.work += bytes.len() as u32 / INFLATED_LEN_PER_FRAME;
+        self.receiver.work += bytes.len() as u32 / INFLATED_LEN_PER_FRAME;
         let piece = Piece {
             max_rest: room - bytes.len(),
             bytes,

@@ -212,9 +212,6 @@ pub struct Connection {
     role: Role,
     /// Whether the next frame may be delivered as a borrow, see `receive`.
     borrows: bool,
-    /// What was done since the last [`Event::Yield`](crate::Event::Yield) of this
-    /// input, in frames.
-    work: u32,
 }
 
 /// The frame whose payload is arriving.

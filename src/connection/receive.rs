@@ -113,7 +113,7 @@ impl Connection {
         self.received.bytes += (before - input.remaining().len()) as u64;
         self.borrows = self.can_borrow();
         if event.is_none() {
-            self.work = 0;
+            self.receiver.work = 0;
         }
         event
     }
@@ -211,10 +211,10 @@ impl Connection {
     /// Whether enough was done for one turn, and there is more to do.
     #[inline]
     fn ends_turn(&mut self, input: &Input<'_>) -> bool {
-        if self.work < MAX_WORK {
+        if self.receiver.work < MAX_WORK {
             return false;
         }
-        self.work = 0;
+        self.receiver.work = 0;
         self.has_compressed() || !input.remaining().is_empty()
     }
 
@@ -246,7 +246,7 @@ impl Connection {
         out: &mut Vec<u8>,
     ) -> Result<Option<Event<'i>>, ConnectionError> {
         self.rules().check(header)?;
-        self.work += 1;
+        self.receiver.work += 1;
         if header.opcode.is_control() {
             self.count_control_frame()?;
         } else {

@@ -130,7 +130,6 @@ impl Connection {
             rare: None,
             role,
             borrows: false,
-            work: 0,
         }
     }
 }

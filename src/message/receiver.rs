@@ -19,6 +19,9 @@ pub(crate) struct Receiver {
     fragmentation: Fragmentation,
     utf8: Utf8,
     assembler: Option<Box<Assembler>>,
+    /// What was done since the last [`Event::Yield`](crate::Event::Yield) of this
+    /// input, in frames. Kept here, where it makes a connection no larger.
+    pub(crate) work: u32,
 }
 
 /// The result of received payload.
