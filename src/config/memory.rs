@@ -28,10 +28,12 @@ impl Config {
     /// // The start of a message of 2 MiB.
     /// let (mut header, mut out) = (*b"\x82\x7f\0\0\0\0\0\x20\0\0", Vec::new());
     /// ws.receive(&mut Input::new(&mut header), &mut out);
-    /// ws.receive(&mut Input::new(&mut [0; 100 * 1024]), &mut out);
+    /// let mut payload = vec![0; 1024 * 1024];
+    /// let (start, rest) = payload.split_at_mut(100 * 1024);
+    /// ws.receive(&mut Input::new(start), &mut out);
     /// assert_eq!(config.total_memory(), 2 * 100 * 1024 - 64 * 1024);
     ///
-    /// let event = ws.receive(&mut Input::new(&mut [0; 1000 * 1024]), &mut out);
+    /// let event = ws.receive(&mut Input::new(rest), &mut out);
     /// assert_eq!(event, Some(Event::Failed(LimitError::TooMuchMemory.into())));
     /// assert_eq!(config.total_memory(), 0);
     /// ```
