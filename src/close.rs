@@ -425,7 +425,7 @@ mod tests {
 
     #[test]
     fn code_is_displayed_as_its_number() {
-        assert_eq!(std::format!("{:>5}", CloseCode::NORMAL), " 1000");
+        assert_eq!(alloc::format!("{:>5}", CloseCode::NORMAL), " 1000");
     }
 
     #[test]

@@ -9,6 +9,7 @@ mod drive;
 #[path = "../harness/wire.rs"]
 mod wire;
 
+#[cfg(feature = "std")]
 mod blocking;
 mod connections;
 #[cfg(feature = "tokio")]

@@ -3,64 +3,9 @@
 use std::collections::BTreeSet;
 
 use crate::layering::{DEPENDENCIES, Source, core_sources};
-use sansocket::{ConnectionError, DeadlineReason, Error, HandshakeError, LimitError, SendError};
 
 /// Other crates whose types are part of the core's API.
 const PUBLIC_CRATES: [&str; 2] = ["bytes", "bytestring"];
-
-/// What an application does about an error.
-#[derive(Debug, PartialEq)]
-enum Cause {
-    Misuse,
-    Peer,
-    Limit,
-    Deadline,
-    Transport,
-}
-
-/// The five causes can be told apart by matching alone.
-fn cause(error: &Error) -> Cause {
-    match error {
-        Error::Send(_) | Error::Request(_) => Cause::Misuse,
-        Error::Failed(ConnectionError::Limit(_)) => Cause::Limit,
-        Error::Failed(ConnectionError::Timeout(_)) => Cause::Deadline,
-        Error::Failed(ConnectionError::UnexpectedEof) | Error::Io(_) | Error::Connect { .. } => {
-            Cause::Transport
-        }
-        _ => Cause::Peer,
-    }
-}
-
-// Requirement 34: errors are small, and their causes can be matched.
-#[test]
-fn errors_are_small_and_tell_causes_apart() {
-    assert!(size_of::<ConnectionError>() <= 32);
-    assert!(size_of::<SendError>() <= 32);
-    assert!(size_of::<Error>() <= 32);
-    let eof = std::io::ErrorKind::BrokenPipe.into();
-    for (error, expected) in [
-        (SendError::NotOpen.into(), Cause::Misuse),
-        (
-            Error::Failed(HandshakeError::TooManyHeaders.into()),
-            Cause::Peer,
-        ),
-        (
-            Error::Failed(LimitError::MessageTooLong.into()),
-            Cause::Limit,
-        ),
-        (
-            Error::Failed(ConnectionError::Timeout(DeadlineReason::Pong)),
-            Cause::Deadline,
-        ),
-        (
-            Error::Failed(ConnectionError::UnexpectedEof),
-            Cause::Transport,
-        ),
-        (Error::Io(eof), Cause::Transport),
-    ] {
-        assert_eq!(cause(&error), expected, "{error:?}");
-    }
-}
 
 // Requirement 34: a new version of a dependency breaks no user of the core.
 #[test]
@@ -117,4 +62,66 @@ fn public_signatures(source: &Source) -> Vec<String> {
         }
     }
     signatures
+}
+
+/// Errors of the adapters, which need `std`.
+#[cfg(feature = "std")]
+mod errors {
+    use sansocket::{
+        ConnectionError, DeadlineReason, Error, HandshakeError, LimitError, SendError,
+    };
+
+    /// What an application does about an error.
+    #[derive(Debug, PartialEq)]
+    enum Cause {
+        Misuse,
+        Peer,
+        Limit,
+        Deadline,
+        Transport,
+    }
+
+    /// The five causes can be told apart by matching alone.
+    fn cause(error: &Error) -> Cause {
+        match error {
+            Error::Send(_) | Error::Request(_) => Cause::Misuse,
+            Error::Failed(ConnectionError::Limit(_)) => Cause::Limit,
+            Error::Failed(ConnectionError::Timeout(_)) => Cause::Deadline,
+            Error::Failed(ConnectionError::UnexpectedEof)
+            | Error::Io(_)
+            | Error::Connect { .. } => Cause::Transport,
+            _ => Cause::Peer,
+        }
+    }
+
+    // Requirement 34: errors are small, and their causes can be matched.
+    #[test]
+    fn errors_are_small_and_tell_causes_apart() {
+        assert!(size_of::<ConnectionError>() <= 32);
+        assert!(size_of::<SendError>() <= 32);
+        assert!(size_of::<Error>() <= 32);
+        let eof = std::io::ErrorKind::BrokenPipe.into();
+        for (error, expected) in [
+            (SendError::NotOpen.into(), Cause::Misuse),
+            (
+                Error::Failed(HandshakeError::TooManyHeaders.into()),
+                Cause::Peer,
+            ),
+            (
+                Error::Failed(LimitError::MessageTooLong.into()),
+                Cause::Limit,
+            ),
+            (
+                Error::Failed(ConnectionError::Timeout(DeadlineReason::Pong)),
+                Cause::Deadline,
+            ),
+            (
+                Error::Failed(ConnectionError::UnexpectedEof),
+                Cause::Transport,
+            ),
+            (Error::Io(eof), Cause::Transport),
+        ] {
+            assert_eq!(cause(&error), expected, "{error:?}");
+        }
+    }
 }
