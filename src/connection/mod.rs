@@ -107,9 +107,9 @@ pub use deadlines::IoState;
 /// the loop at [`Event::Yield`](crate::Event::Yield), or after a number of other
 /// events, and keeps the rest of the input until the others had theirs. `receive`
 /// returns `Yield` after 256 frames or 32 KiB of inflated payload, so a turn
-/// takes less than a millisecond, whatever the peer sends. The exception is a text
-/// above 1 MiB in several pieces: it is validated again when it is complete, which
-/// takes up to 1 ms for each MiB.
+/// takes less than a millisecond, with one exception: a text above 1 MiB in
+/// several pieces is validated again when it is complete, which takes up to 1 ms
+/// for each MiB.
 ///
 /// `receive` consumes all of its input, with one exception: between
 /// [`Event::Request`](crate::Event::Request) and [`respond`](Self::respond) it
