@@ -50,7 +50,7 @@ impl Connection {
         answer.write(is_to_head, out);
         self.count_sent(before, out);
         if answer.status() == 101 {
-            self.open(answer.agreement().clone());
+            self.open(answer.into_agreement());
         } else {
             self.end(Outcome::refused(answer.status()), None);
         }

@@ -33,10 +33,7 @@ use crate::error::HandshakeError;
 /// # Ok::<(), sansocket::RequestError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Answer(Box<Inner>);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct Inner {
+pub struct Answer {
     status: u16,
     headers: Headers,
     body: Vec<u8>,
@@ -119,7 +116,7 @@ impl Answer {
             .iter()
             .filter(|(name, _)| is_end_to_end(name, headers))
         {
-            answer.0.headers.push(name, value);
+            answer.headers.push(name, value);
         }
         answer.with_body(response.body())
     }
@@ -136,7 +133,7 @@ impl Answer {
         value: impl AsRef<[u8]>,
     ) -> Result<Self, RequestError> {
         check_header(name, value.as_ref())?;
-        self.0.headers.push(name, value.as_ref());
+        self.headers.push(name, value.as_ref());
         Ok(self)
     }
 
@@ -164,10 +161,10 @@ impl Answer {
         if !is_token(name.as_bytes()) {
             return Err(RequestError::InvalidSubprotocol(name.into()));
         }
-        if !tokens(&self.0.offered).any(|offered| offered == name) {
+        if !tokens(&self.offered).any(|offered| offered == name) {
             return Err(RequestError::SubprotocolNotOffered(name.into()));
         }
-        self.0.agreement = self.0.agreement.with_subprotocol(name);
+        self.agreement = self.agreement.with_subprotocol(name);
         Ok(self)
     }
 
@@ -177,8 +174,8 @@ impl Answer {
     /// 9110 §6.4.1).
     #[must_use]
     pub fn with_body(mut self, body: impl Into<Vec<u8>>) -> Self {
-        if !self.is_upgrade() && !matches!(self.0.status, 204 | 304) {
-            self.0.body = body.into();
+        if !self.is_upgrade() && !matches!(self.status, 204 | 304) {
+            self.body = body.into();
         }
         self
     }
@@ -213,15 +210,15 @@ impl Answer {
             #[cfg(feature = "std")]
             Opening::Connect => 200,
         });
-        answer.0.opening = Some(opening);
-        answer.0.offered = offered;
+        answer.opening = Some(opening);
+        answer.offered = offered;
         answer
     }
 
     /// Sets the answer to the offers of permessage-deflate.
     #[cfg(feature = "deflate")]
     pub(super) fn with_deflate(mut self, parameters: Option<deflate::Parameters>) -> Self {
-        self.0.agreement = self.0.agreement.with_deflate_answer(parameters);
+        self.agreement = self.agreement.with_deflate_answer(parameters);
         self
     }
 
@@ -236,7 +233,7 @@ impl Answer {
         let status = answer.status();
         let phrase = reason_phrase(status);
         let mut answer = answer.with_body(format!("{status} {phrase}{explanation}\n"));
-        let headers = &mut answer.0.headers;
+        let headers = &mut answer.headers;
         headers.push("Content-Type", b"text/plain; charset=utf-8");
         answer
     }
@@ -246,20 +243,20 @@ impl Answer {
         let mut answer = Self::with_explanation(error.status(), &format!(": {error}"));
         // RFC 9110 §15.5.6: "The origin server MUST generate an Allow header".
         if answer.status() == 405 {
-            answer.0.headers.push("Allow", b"GET");
+            answer.headers.push("Allow", b"GET");
         }
         answer
     }
 
     fn with_status(status: u16) -> Self {
-        Self(Box::new(Inner {
+        Self {
             status,
             headers: Headers::default(),
             body: Vec::new(),
             opening: None,
             offered: Box::default(),
             agreement: Agreement::default(),
-        }))
+        }
     }
 }
 
@@ -268,28 +265,32 @@ impl Answer {
     /// Returns the HTTP status code: 101 for an answer that upgrades the
     /// connection, 200 for one that accepts an extended CONNECT.
     pub fn status(&self) -> u16 {
-        self.0.status
+        self.status
     }
 
     /// Returns the header fields that were added.
     pub fn headers(&self) -> &Headers {
-        &self.0.headers
+        &self.headers
     }
 
     /// Returns the body.
     pub fn content(&self) -> &[u8] {
-        &self.0.body
+        &self.body
     }
 
     /// Returns `true` if this answer opens the connection.
     pub fn is_upgrade(&self) -> bool {
-        self.0.opening.is_some()
+        self.opening.is_some()
     }
 
     /// Returns the negotiated subprotocol and extensions, which are empty if this
     /// answer does not open the connection.
     pub fn agreement(&self) -> &Agreement {
-        &self.0.agreement
+        &self.agreement
+    }
+
+    pub(crate) fn into_agreement(self) -> Agreement {
+        self.agreement
     }
 
     /// Returns all header fields to send over HTTP/1.1: those of the handshake and
@@ -297,7 +298,7 @@ impl Answer {
     /// writes the [`content`](Self::content) adds it.
     pub fn fields(&self) -> Headers {
         let mut fields = Headers::default();
-        if let Some(Opening::Upgrade(accept)) = &self.0.opening {
+        if let Some(Opening::Upgrade(accept)) = &self.opening {
             fields.push("Upgrade", b"websocket");
             fields.push("Sec-WebSocket-Accept", accept);
         }
@@ -327,11 +328,11 @@ impl Answer {
     /// Passes each field to `field`, except for `Connection`, `Content-Length`, and
     /// those that only a 101 has.
     fn visit_common(&self, mut field: impl FnMut(&str, &[u8])) {
-        if let Some(name) = self.0.agreement.subprotocol() {
+        if let Some(name) = self.agreement.subprotocol() {
             field("Sec-WebSocket-Protocol", name.as_bytes());
         }
         #[cfg(feature = "deflate")]
-        if let Some(parameters) = self.0.agreement.deflate() {
+        if let Some(parameters) = self.agreement.deflate() {
             let parameters = format!("{parameters}");
             field("Sec-WebSocket-Extensions", parameters.as_bytes());
         }
@@ -340,7 +341,7 @@ impl Answer {
             field("Upgrade", b"websocket");
             field("Sec-WebSocket-Version", b"13");
         }
-        for (name, value) in self.0.headers.iter() {
+        for (name, value) in self.headers.iter() {
             field(name, value);
         }
     }
@@ -351,8 +352,8 @@ impl Answer {
     /// Appends the answer in the format of HTTP/1.1.
     pub(crate) fn write(&self, is_to_head: bool, out: &mut Vec<u8>) {
         // Enough for most heads.
-        out.reserve(256 + self.0.body.len());
-        match &self.0.opening {
+        out.reserve(256 + self.body.len());
+        match &self.opening {
             Some(Opening::Upgrade(accept)) => write_upgrade(accept, out),
             _ => self.write_plain(out),
         }
@@ -360,12 +361,12 @@ impl Answer {
         out.extend_from_slice(b"\r\n");
         // RFC 9110 §9.3.2: "the server MUST NOT send content in the response".
         if !is_to_head {
-            out.extend_from_slice(&self.0.body);
+            out.extend_from_slice(&self.body);
         }
     }
 
     fn write_plain(&self, out: &mut Vec<u8>) {
-        let Inner { status, body, .. } = &*self.0;
+        let Self { status, body, .. } = self;
         let reason = reason_phrase(*status);
         out.extend_from_slice(format!("HTTP/1.1 {status} {reason}\r\n").as_bytes());
         // RFC 9110 §7.8: a sender of `Upgrade` names it in `Connection`.

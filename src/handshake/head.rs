@@ -21,18 +21,18 @@ impl HeadBuffer {
     pub(super) fn parse_in_place<T, E>(
         &self,
         input: &mut Input<'_>,
-        limits: &Limits,
+        max_len: usize,
         parse: impl FnOnce(&[u8]) -> Result<Option<(T, usize)>, E>,
-    ) -> Option<T> {
+    ) -> Option<(T, usize)> {
         if !self.bytes.is_empty() {
             return None;
         }
         let (head, len) = parse(input.remaining()).ok()??;
-        if len > limits.max_head_len {
+        if len > max_len {
             return None;
         }
         input.take(len);
-        Some(head)
+        Some((head, len))
     }
 
     /// Takes bytes up to the end of the head and no further. Returns `None` if more
@@ -84,20 +84,21 @@ fn check_byte(before: Option<u8>, byte: u8) -> Result<(), HandshakeError> {
     is_fine.then_some(()).ok_or(HandshakeError::MalformedHead)
 }
 
-/// The same check for a head that httparse split into this many fields. httparse
-/// accepts a bare LF as a line end but never a bare CR, so there must be a CR for
-/// the first line, for each field, and for the empty line. It also skips empty
-/// lines before the head.
-pub(super) fn check_line_ends(head: &[u8], fields: usize) -> Result<(), HandshakeError> {
-    // Counted in runs whose count fits a byte, which the compiler vectorizes.
-    let count =
-        |run: &[u8]| usize::from(run.iter().map(|byte| u8::from(*byte == b'\r')).sum::<u8>());
-    let lines: usize = head.chunks(255).map(count).sum();
-    if lines == fields + 2 && !matches!(head.first(), Some(b'\r' | b'\n')) {
-        Ok(())
-    } else {
-        Err(HandshakeError::MalformedHead)
-    }
+/// The same check for a head that httparse split into these fields. httparse accepts
+/// a bare LF as a line end but never a bare CR, so there must be a CR LF before each
+/// field, and two at the end. It also skips empty lines before the head.
+pub(super) fn check_line_ends(
+    head: &[u8],
+    fields: &[httparse::Header<'_>],
+) -> Result<(), HandshakeError> {
+    let follows_line_end = |field: &httparse::Header<'_>| {
+        let start = field.name.as_ptr() as usize - head.as_ptr() as usize;
+        head.get(..start)
+            .is_some_and(|before| before.ends_with(b"\r\n"))
+    };
+    let starts_well = !matches!(head.first(), Some(b'\r' | b'\n'));
+    let is_fine = starts_well && head.ends_with(b"\r\n\r\n") && fields.iter().all(follows_line_end);
+    is_fine.then_some(()).ok_or(HandshakeError::MalformedHead)
 }
 
 /// A limit on the number of fields that httparse is given room for.

@@ -18,25 +18,31 @@ use core::fmt;
 /// ```
 #[derive(Clone, Default)]
 pub struct Headers {
+    /// The text, then an index of it: two entries for each field, its name and its
+    /// value, and then the parts of the head that belong to no field.
     bytes: Vec<u8>,
-    fields: Vec<(Span, Span)>,
+    text_len: u32,
+    /// The number of fields.
+    len: u32,
 }
 
-/// A place in the bytes of a head.
+/// A place in the text of a head.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) struct Span {
     start: u32,
     end: u32,
 }
 
+/// A span as the index has it.
+type Entry = [[u8; 4]; 2];
+
 impl Headers {
     /// Returns the value of the first field with this name.
     pub fn get(&self, name: &str) -> Option<&[u8]> {
-        let (_, value) = self
-            .fields
-            .iter()
-            .find(|field| self.is_named(field, name))?;
-        Some(self.slice(*value))
+        let index = self.position(name)?;
+        self.fields()
+            .get(index)
+            .map(|[_, value]| self.slice(*value))
     }
 
     /// Returns the value of the first field with this name as text. Returns `None`
@@ -72,80 +78,96 @@ impl Headers {
     /// # Ok::<(), sansocket::RequestError>(())
     /// ```
     pub fn get_all<'h>(&'h self, name: &'h str) -> impl Iterator<Item = &'h [u8]> {
-        let named = move |field: &&(Span, Span)| self.is_named(field, name);
-        self.fields
-            .iter()
-            .filter(named)
-            .map(|(_, value)| self.slice(*value))
+        let named = move |[known, _]: &&[Entry; 2]| self.is_named(*known, name);
+        let fields = self.fields().iter().filter(named);
+        fields.map(|[_, value]| self.slice(*value))
     }
 
     /// Heap bytes held.
     pub(super) const fn memory_usage(&self) -> usize {
-        self.bytes.capacity() + self.fields.capacity() * size_of::<(Span, Span)>()
+        self.bytes.capacity()
     }
 
     /// Iterates over all fields, as pairs of name and value.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &[u8])> {
-        self.fields
-            .iter()
-            .map(|(name, value)| (self.text(*name), self.slice(*value)))
+        let fields = self.fields().iter();
+        fields.map(|[name, value]| (self.text(*name), self.slice(*value)))
     }
 
     /// Returns the number of fields.
     pub const fn len(&self) -> usize {
-        self.fields.len()
+        self.len as usize
     }
 
     /// Returns `true` if there are no fields.
     pub const fn is_empty(&self) -> bool {
-        self.fields.is_empty()
+        self.len == 0
     }
 
     /// The fields that httparse found in a head, and the head itself.
     pub(super) fn parsed(head: &[u8], fields: &[httparse::Header<'_>]) -> Self {
-        let spans = |field: &httparse::Header<'_>| {
-            (
-                Span::within(head, field.name.as_bytes()),
-                Span::within(head, field.value),
-            )
+        let index_len = size_of::<[Entry; 2]>() * fields.len();
+        // With room for the four parts of a request.
+        let mut bytes = Vec::with_capacity(head.len() + index_len + 4 * size_of::<Entry>());
+        bytes.extend_from_slice(head);
+        bytes.resize(head.len() + index_len, 0);
+        let mut headers = Self {
+            bytes,
+            text_len: head.len() as u32,
+            len: fields.len() as u32,
         };
-        Self {
-            bytes: head.to_vec(),
-            fields: fields.iter().map(spans).collect(),
+        let (index, _) = headers.index_mut().as_chunks_mut();
+        for ([name, value], field) in index.iter_mut().zip(fields) {
+            *name = Span::within(head, field.name.as_bytes()).entry();
+            *value = Span::within(head, field.value).entry();
         }
+        headers
     }
 
     /// Fields that another library read.
     #[cfg(feature = "std")]
     pub(super) fn of<'f>(pairs: impl Iterator<Item = (&'f str, &'f [u8])>) -> Self {
-        let mut headers = Self::default();
-        pairs.for_each(|(name, value)| headers.push(name, value));
-        headers
+        let (mut bytes, mut index) = (Vec::new(), Vec::new());
+        for part in pairs.flat_map(|(name, value)| [name.as_bytes(), value]) {
+            let start = bytes.len() as u32;
+            bytes.extend_from_slice(part);
+            let end = bytes.len() as u32;
+            index.push(Span { start, end }.entry());
+        }
+        let (text_len, len) = (bytes.len() as u32, index.len() as u32 / 2);
+        bytes.extend_from_slice(index.as_flattened().as_flattened());
+        Self {
+            bytes,
+            text_len,
+            len,
+        }
     }
 
     /// Adds a field.
     pub(super) fn push(&mut self, name: &str, value: &[u8]) {
-        let field = (self.append(name.as_bytes()), self.append(value));
-        self.fields.push(field);
+        let field = [self.append(name.as_bytes()), self.append(value)];
+        self.len += 1;
+        self.keep(&field);
     }
 
     /// Replaces the value of the first field of this name, or adds one.
     pub(super) fn replace(&mut self, name: &str, value: &[u8]) {
-        let mut fields = self.fields.iter();
-        let Some(index) = fields.position(|field| self.is_named(field, name)) else {
+        let Some(index) = self.position(name) else {
             return self.push(name, value);
         };
         let span = self.append(value);
-        if let Some((_, old)) = self.fields.get_mut(index) {
-            *old = span;
+        if let Some(old) = self.index_mut().get_mut(2 * index + 1) {
+            *old = span.entry();
         }
     }
 
     /// Appends an item to the list in the first field of this name, or adds the
     /// field.
     pub(super) fn push_item(&mut self, name: &str, separator: &str, item: &[u8]) {
-        let field = self.fields.iter().find(|field| self.is_named(field, name));
-        match field.map(|(_, value)| *value) {
+        let field = self
+            .position(name)
+            .and_then(|index| self.fields().get(index));
+        match field.map(|[_, value]| Span::of(*value)) {
             Some(value) if value.start < value.end => {
                 self.extend(value, &[separator.as_bytes(), item].concat());
             }
@@ -158,44 +180,90 @@ impl Headers {
         let (at, len) = (value.end, bytes.len() as u32);
         self.bytes
             .splice(at as usize..at as usize, bytes.iter().copied());
-        for (name, value) in &mut self.fields {
-            for span in [name, value].into_iter().filter(|span| span.end >= at) {
+        self.text_len += len;
+        for entry in self.index_mut() {
+            let mut span = Span::of(*entry);
+            if span.end >= at {
                 span.end += len;
                 span.start += if span.start >= at { len } else { 0 };
             }
+            *entry = span.entry();
         }
     }
 
+    fn position(&self, name: &str) -> Option<usize> {
+        let mut fields = self.fields().iter();
+        fields.position(|[known, _]| self.is_named(*known, name))
+    }
+
+    fn is_named(&self, known: Entry, name: &str) -> bool {
+        self.slice(known).eq_ignore_ascii_case(name.as_bytes())
+    }
+
+    fn fields(&self) -> &[[Entry; 2]] {
+        let (fields, _) = self.index().as_chunks();
+        fields.get(..self.len()).unwrap_or_default()
+    }
+
+    fn index(&self) -> &[Entry] {
+        let index = self.bytes.get(self.text_len as usize..);
+        index.unwrap_or_default().as_chunks().0.as_chunks().0
+    }
+
+    fn index_mut(&mut self) -> &mut [Entry] {
+        let index = self.bytes.get_mut(self.text_len as usize..);
+        let (numbers, _) = index.unwrap_or_default().as_chunks_mut();
+        numbers.as_chunks_mut().0
+    }
+
     /// The bytes at a place, which must be text.
-    pub(super) fn text(&self, span: Span) -> &str {
-        core::str::from_utf8(self.slice(span)).unwrap_or_default()
+    fn text(&self, entry: Entry) -> &str {
+        core::str::from_utf8(self.slice(entry)).unwrap_or_default()
     }
 
-    fn is_named(&self, (span, _): &(Span, Span), name: &str) -> bool {
-        self.slice(*span).eq_ignore_ascii_case(name.as_bytes())
+    fn slice(&self, entry: Entry) -> &[u8] {
+        self.get_span(entry).unwrap_or_default()
     }
 
-    /// The bytes at a place.
-    pub(super) fn slice(&self, span: Span) -> &[u8] {
-        self.bytes
-            .get(span.start as usize..span.end as usize)
-            .unwrap_or_default()
+    fn get_span(&self, entry: Entry) -> Option<&[u8]> {
+        let Span { start, end } = Span::of(entry);
+        self.bytes.get(start as usize..end as usize)
     }
+}
 
+/// The parts of a head that belong to no field.
+impl Headers {
     /// The place of bytes that were borrowed from here.
     #[cfg(feature = "std")]
     pub(super) fn span_of(&self, part: &[u8]) -> Span {
         Span::within(&self.bytes, part)
     }
 
-    /// Keeps bytes that belong to no field.
-    pub(super) fn append(&mut self, bytes: &[u8]) -> Span {
-        let start = self.bytes.len() as u32;
-        self.bytes.extend_from_slice(bytes);
+    /// Appends text that belongs to no field.
+    pub(super) fn append(&mut self, text: &[u8]) -> Span {
+        let start = self.text_len;
+        self.bytes.extend_from_slice(text);
+        if let Some(index) = self.bytes.get_mut(start as usize..) {
+            index.rotate_right(text.len());
+        }
+        self.text_len += text.len() as u32;
         Span {
             start,
-            end: self.bytes.len() as u32,
+            end: self.text_len,
         }
+    }
+
+    /// Keeps places, which `part` returns in this order once all fields are there.
+    pub(super) fn keep(&mut self, parts: &[Span]) {
+        for part in parts {
+            self.bytes.extend_from_slice(part.entry().as_flattened());
+        }
+    }
+
+    /// The part that was kept as the `index`th.
+    pub(super) fn part(&self, index: usize) -> Option<&[u8]> {
+        let entry = self.index().get(2 * self.len() + index)?;
+        self.get_span(*entry)
     }
 }
 
@@ -220,6 +288,9 @@ impl fmt::Debug for Headers {
 }
 
 impl Span {
+    /// The place of a part that is missing.
+    pub(super) const NONE: Self = Self { start: 1, end: 0 };
+
     /// The place of a part that was borrowed from the whole.
     pub(super) fn within(whole: &[u8], part: &[u8]) -> Self {
         let start = (part.as_ptr() as usize).wrapping_sub(whole.as_ptr() as usize);
@@ -227,6 +298,17 @@ impl Span {
             start: start as u32,
             end: (start + part.len()) as u32,
         }
+    }
+
+    const fn of([start, end]: Entry) -> Self {
+        Self {
+            start: u32::from_ne_bytes(start),
+            end: u32::from_ne_bytes(end),
+        }
+    }
+
+    const fn entry(self) -> Entry {
+        [self.start.to_ne_bytes(), self.end.to_ne_bytes()]
     }
 }
 
@@ -261,7 +343,8 @@ mod tests {
         let fields: Vec<_> = headers.iter().collect();
         let expected: [(&str, &[u8]); 3] = [("A", b"1, 2, 3"), ("B", b"x, y"), ("C", b"z")];
         assert_eq!(fields, expected);
-        assert_eq!(headers.bytes, b"A1, 2, 3Bx, yCz");
+        assert!(headers.bytes.starts_with(b"A1, 2, 3Bx, yCz"));
+        assert_eq!(headers.text_len, 15);
     }
 
     #[test]

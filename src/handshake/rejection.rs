@@ -1,5 +1,6 @@
 //! A request that a server refused by itself.
 
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -31,29 +32,32 @@ use crate::error::HandshakeError;
 /// );
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rejection {
+pub struct Rejection(Box<Inner>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Inner {
     request: Option<Request>,
     error: HandshakeError,
 }
 
 impl Rejection {
-    pub(crate) const fn new(request: Option<Request>, error: HandshakeError) -> Self {
-        Self { request, error }
+    pub(crate) fn new(request: Option<Request>, error: HandshakeError) -> Self {
+        Self(Box::new(Inner { request, error }))
     }
 
     /// Returns what is wrong with the request.
     pub const fn error(&self) -> HandshakeError {
-        self.error
+        self.0.error
     }
 
     /// Returns the HTTP status of the answer.
     pub const fn status(&self) -> u16 {
-        self.error.status()
+        self.0.error.status()
     }
 
     /// Returns the request, or `None` if its head could not be parsed.
     pub const fn request(&self) -> Option<&Request> {
-        self.request.as_ref()
+        self.0.request.as_ref()
     }
 
     /// Returns the method, as it was received.
@@ -75,7 +79,7 @@ impl Rejection {
     /// Appends the answer in the format of HTTP/1.1.
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let is_head = self.request().is_some_and(Request::is_head);
-        Answer::refusal(self.error).write(is_head, out);
+        Answer::refusal(self.0.error).write(is_head, out);
     }
 }
 
@@ -91,7 +95,7 @@ impl fmt::Display for Rejection {
         if let Some(origin) = self.origin() {
             write!(f, " from {}", origin.escape_debug())?;
         }
-        write!(f, ": {}", self.error)
+        write!(f, ": {}", self.0.error)
     }
 }
 

@@ -31,48 +31,59 @@ use crate::error::HandshakeError;
 ///     }
 /// }
 /// ```
-#[derive(Clone, PartialEq, Eq)]
-pub struct Request(Box<Inner>);
-
-#[derive(Clone, PartialEq, Eq)]
-struct Inner {
+#[derive(Clone)]
+pub struct Request {
+    /// The fields, and the parts in the order of [`Part`].
     headers: Headers,
-    parts: Parts,
+    /// Whether it is an extended CONNECT (RFC 8441 §4) that opens a connection.
+    is_connect: bool,
+    offers_subprotocols: bool,
+    #[cfg(feature = "deflate")]
+    deflate: Option<deflate::Parameters>,
 }
 
-/// The parts of a request's head, as places in [`Headers`].
+/// A part of the head that is no field.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Part {
+    Method,
+    Target,
+    Host,
+    Key,
+}
+
+/// What was found in a request's head, as places in [`Headers`].
+#[derive(Clone, Copy, Debug)]
 pub(super) struct Parts {
     pub(super) method: Span,
     pub(super) target: Span,
     pub(super) host: Option<Span>,
-    pub(super) upgrade_kind: Option<UpgradeKind>,
+    /// The key of an upgrade (RFC 6455 §4.1).
+    pub(super) key: Option<Span>,
+    pub(super) is_connect: bool,
     pub(super) offers_subprotocols: bool,
     /// The answer to the offers of permessage-deflate.
     #[cfg(feature = "deflate")]
     pub(super) deflate: Option<deflate::Parameters>,
 }
 
-/// How a request asks for a WebSocket.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum UpgradeKind {
-    /// With an upgrade that has this key (RFC 6455 §4.1).
-    Upgrade(Span),
-    /// With an extended CONNECT (RFC 8441 §4).
-    #[cfg(feature = "std")]
-    Connect,
-}
-
 pub(super) const SUBPROTOCOL: &str = "Sec-WebSocket-Protocol";
 
 impl Request {
-    pub(super) fn new(headers: Headers, parts: Parts) -> Self {
-        Self(Box::new(Inner { headers, parts }))
+    pub(super) fn new(mut headers: Headers, parts: Parts) -> Self {
+        let [host, key] = [parts.host, parts.key].map(|part| part.unwrap_or(Span::NONE));
+        headers.keep(&[parts.method, parts.target, host, key]);
+        Self {
+            headers,
+            is_connect: parts.is_connect,
+            offers_subprotocols: parts.offers_subprotocols,
+            #[cfg(feature = "deflate")]
+            deflate: parts.deflate,
+        }
     }
 
     /// Returns the method: `GET` for an upgrade, `CONNECT` for an extended CONNECT.
     pub fn method(&self) -> &str {
-        self.0.headers.text(self.0.parts.method)
+        self.text(Part::Method).unwrap_or_default()
     }
 
     /// Returns the path and query. In a plain HTTP request, it can also be `*` or
@@ -81,7 +92,7 @@ impl Request {
     /// For a target in absolute-form (`GET http://example.com/chat`), only the path
     /// and query are returned.
     pub fn target(&self) -> &str {
-        self.0.headers.text(self.0.parts.target)
+        self.text(Part::Target).unwrap_or_default()
     }
 
     /// Returns the path: the [`target`](Self::target) up to the `?`. It is not
@@ -97,9 +108,10 @@ impl Request {
     }
 
     fn split_target(&self) -> (&str, Option<&str>) {
-        match self.target().split_once('?') {
+        let target = self.target();
+        match target.split_once('?') {
             Some((path, query)) => (path, Some(query)),
-            None => (self.target(), None),
+            None => (target, None),
         }
     }
 
@@ -107,12 +119,12 @@ impl Request {
     /// `Host`, or the authority of a target in absolute-form, which replaces it
     /// (RFC 9112 §3.2.2). An HTTP/1.0 request may have none.
     pub fn host(&self) -> Option<&str> {
-        self.0.parts.host.map(|host| self.0.headers.text(host))
+        self.text(Part::Host)
     }
 
     /// Returns all header fields, as they were received.
     pub fn headers(&self) -> &Headers {
-        &self.0.headers
+        &self.headers
     }
 
     /// Returns the value of the first header field with this name as text. `None`
@@ -130,7 +142,7 @@ impl Request {
     /// }
     /// ```
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.0.headers.get_str(name)
+        self.headers.get_str(name)
     }
 
     /// Returns the value of the first cookie with this name (RFC 6265 §5.4). All
@@ -150,7 +162,7 @@ impl Request {
     /// assert_eq!(request.cookie("SESSION"), None);
     /// ```
     pub fn cookie(&self, name: &str) -> Option<&str> {
-        let fields = self.0.headers.get_all("Cookie");
+        let fields = self.headers.get_all("Cookie");
         let pairs = fields.flat_map(|field| field.split(|byte| *byte == b';'));
         let mut pairs = pairs.filter_map(|pair| visible(pair.trim_ascii())?.split_once('='));
         let (_, value) = pairs.find(|(found, _)| found.trim_ascii() == name)?;
@@ -160,30 +172,28 @@ impl Request {
     /// Returns the subprotocols that the client offers, in its order of preference
     /// (§1.9). Select one with [`Answer::with_subprotocol`].
     pub fn subprotocols(&self) -> impl Iterator<Item = &str> {
-        self.0.headers.get_all(SUBPROTOCOL).flat_map(tokens)
+        self.headers.get_all(SUBPROTOCOL).flat_map(tokens)
     }
 
     /// Returns `true` if this request asks for a WebSocket and follows every rule of
     /// §4.2.1. Otherwise it is plain HTTP: answer it with a page, or refuse it. The
     /// bytes after its head stay in the [`Input`](crate::Input).
     pub fn is_upgrade(&self) -> bool {
-        self.0.parts.upgrade_kind.is_some()
+        self.is_connect || self.part(Part::Key).is_some()
     }
 
     /// Returns the answer that opens the connection (§4.2.2). For a plain HTTP
     /// request, it is a refusal with status 426 (Upgrade Required).
     pub fn accept(&self) -> Answer {
-        let opening = match self.0.parts.upgrade_kind {
-            Some(UpgradeKind::Upgrade(key)) => {
-                Opening::Upgrade(key::accept(self.0.headers.slice(key)))
-            }
+        let opening = match self.part(Part::Key) {
+            Some(key) => Opening::Upgrade(key::accept(key)),
             #[cfg(feature = "std")]
-            Some(UpgradeKind::Connect) => Opening::Connect,
+            None if self.is_connect => Opening::Connect,
             None => return Answer::refusal(HandshakeError::NotAnUpgrade),
         };
         let answer = Answer::opening(opening, self.subprotocol_list());
         #[cfg(feature = "deflate")]
-        let answer = answer.with_deflate(self.0.parts.deflate);
+        let answer = answer.with_deflate(self.deflate);
         answer
     }
 
@@ -206,15 +216,23 @@ impl Request {
 
     /// RFC 9110 §9.3.2: a response to HEAD has no body.
     pub(crate) fn is_head(&self) -> bool {
-        self.0.headers.slice(self.0.parts.method) == b"HEAD"
+        self.part(Part::Method) == Some(b"HEAD")
+    }
+
+    fn part(&self, part: Part) -> Option<&[u8]> {
+        self.headers.part(part as usize)
+    }
+
+    fn text(&self, part: Part) -> Option<&str> {
+        core::str::from_utf8(self.part(part)?).ok()
     }
 
     /// All fields that offer subprotocols, as one list.
     fn subprotocol_list(&self) -> Box<[u8]> {
-        if !self.0.parts.offers_subprotocols {
+        if !self.offers_subprotocols {
             return Box::default();
         }
-        let mut fields = self.0.headers.get_all(SUBPROTOCOL);
+        let mut fields = self.headers.get_all(SUBPROTOCOL);
         let mut list = Vec::from(fields.next().unwrap_or_default());
         for field in fields {
             list.push(b',');
@@ -223,6 +241,23 @@ impl Request {
         list.into()
     }
 }
+
+impl PartialEq for Request {
+    fn eq(&self, other: &Self) -> bool {
+        #[cfg(feature = "deflate")]
+        if self.deflate != other.deflate {
+            return false;
+        }
+        let parts = [Part::Method, Part::Target, Part::Host, Part::Key];
+        parts
+            .iter()
+            .all(|part| self.part(*part) == other.part(*part))
+            && self.headers == other.headers
+            && self.is_connect == other.is_connect
+    }
+}
+
+impl Eq for Request {}
 
 impl fmt::Debug for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -9,7 +9,7 @@ use super::extensions;
 use super::head::{HeadBuffer, check_line_ends, with_room};
 use super::headers::{Headers, Span};
 use super::rejection::Rejection;
-use super::request::{Parts, Request, UpgradeKind};
+use super::request::{Parts, Request};
 use super::request_line::{HttpVersion, RequestLine, ends_in_http_version};
 use super::rules::KnownFields;
 use crate::error::{HandshakeError, HeaderField};
@@ -50,9 +50,9 @@ impl RequestReader {
         let limits = &settings.limits;
         if self.empty_line != EmptyLine::Started {
             let parse = |bytes: &[u8]| parse(bytes, settings);
-            let request = self.head.parse_in_place(input, limits, parse);
-            if request.is_some() {
-                return Ok(request);
+            let parsed = self.head.parse_in_place(input, limits.max_head_len, parse);
+            if let Some((request, _)) = parsed {
+                return Ok(Some(request));
             }
         }
         self.skip_empty_line(input).map_err(failed)?;
@@ -118,7 +118,7 @@ fn check(
     parsed: &httparse::Request<'_, '_>,
     settings: &Settings,
 ) -> Result<Request, Rejection> {
-    check_line_ends(head, parsed.headers.len()).map_err(|error| Rejection::new(None, error))?;
+    check_line_ends(head, parsed.headers).map_err(|error| Rejection::new(None, error))?;
     let version = match parsed.version {
         Some(1) => HttpVersion::Http11,
         _ => HttpVersion::Http10,
@@ -136,7 +136,8 @@ fn check(
             Cow::Owned(target) => headers.append(target.as_bytes()),
         },
         host: fields.host(&line).map(within),
-        upgrade_kind: key_of(checked).map(|key| UpgradeKind::Upgrade(within(key))),
+        key: key_of(checked).map(within),
+        is_connect: false,
         offers_subprotocols: fields.first(HeaderField::Subprotocol).is_some(),
         #[cfg(feature = "deflate")]
         deflate: answer_extensions(&headers, settings),
@@ -174,9 +175,9 @@ impl Request {
         let headers = Headers::of(pairs);
         let fields = KnownFields::of(headers.iter());
         let checked = fields.check_request(&line, settings);
-        let key = key_of(checked).map(|key| UpgradeKind::Upgrade(headers.span_of(key)));
-        let checked = checked.map(|_| key);
-        from_pairs(line, headers, checked, settings)
+        let key = key_of(checked).map(|key| headers.span_of(key));
+        let checked = checked.map(|_| ());
+        finish(from_pairs(line, headers, (key, false), settings), checked)
     }
 
     /// An extended CONNECT (RFC 8441 §4). `:authority` is in the line; `pseudo` is
@@ -188,10 +189,10 @@ impl Request {
         settings: &Settings,
     ) -> Result<Self, Rejection> {
         let headers = Headers::of(pairs);
-        let checked = pseudo
-            .and_then(|()| KnownFields::of(headers.iter()).check_connect(&line, settings))
-            .map(|()| Some(UpgradeKind::Connect));
-        from_pairs(line, headers, checked, settings)
+        let checked =
+            pseudo.and_then(|()| KnownFields::of(headers.iter()).check_connect(&line, settings));
+        let kind = (None, checked.is_ok());
+        finish(from_pairs(line, headers, kind, settings), checked)
     }
 }
 
@@ -200,9 +201,9 @@ impl Request {
 fn from_pairs(
     line: RequestLine<'_>,
     mut headers: Headers,
-    checked: Result<Option<UpgradeKind>, HandshakeError>,
+    (key, is_connect): (Option<Span>, bool),
     settings: &Settings,
-) -> Result<Request, Rejection> {
+) -> Request {
     let host = match line.authority {
         Some(authority) => Some(headers.append(authority.as_bytes())),
         None => headers.get("host").map(|host| headers.span_of(host)),
@@ -211,10 +212,11 @@ fn from_pairs(
         method: headers.append(line.method.as_bytes()),
         target: headers.append(line.target().as_bytes()),
         host,
-        upgrade_kind: checked.ok().flatten(),
+        key,
+        is_connect,
         offers_subprotocols: true,
         #[cfg(feature = "deflate")]
         deflate: answer_extensions(&headers, settings),
     };
-    finish(Request::new(headers, parts), checked)
+    Request::new(headers, parts)
 }
