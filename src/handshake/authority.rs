@@ -1,6 +1,7 @@
 //! Host and port, as `Host`, `:authority` and origins contain them
 //! (RFC 3986 §3.2).
 
+use super::byte_set::ByteSet;
 use super::number::parse_number;
 
 /// A host and its port.
@@ -44,26 +45,14 @@ impl<'a> Authority<'a> {
     }
 }
 
-/// A bit for each ASCII character of `reg-name` in RFC 3986 §3.2.2, which includes
-/// IPv4 addresses.
-const NAME: u128 =
-    bits(b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~%!$&'()*+,;=");
-
-const fn bits(mut characters: &[u8]) -> u128 {
-    let mut bits = 0;
-    while let [first, rest @ ..] = characters {
-        bits |= 1 << *first;
-        characters = rest;
-    }
-    bits
-}
-
-const fn is_name(byte: u8) -> bool {
-    byte.is_ascii() && NAME >> byte & 1 == 1
+/// The characters of `reg-name` in RFC 3986 §3.2.2, which includes IPv4 addresses.
+fn is_name(byte: u8) -> bool {
+    static NAME: ByteSet = ByteSet::alphanumeric_and(b"-._~%!$&'()*+,;=");
+    NAME.contains(byte)
 }
 
 /// RFC 3986 §3.2.2: the characters allowed in brackets.
-const fn is_address(byte: u8) -> bool {
+fn is_address(byte: u8) -> bool {
     byte == b':' || is_name(byte)
 }
 

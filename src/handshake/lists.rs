@@ -3,6 +3,8 @@
 //! Each list is parsed in one pass, and names from the peer are never used as
 //! keys.
 
+use super::byte_set::ByteSet;
+
 /// Whether this is a list of tokens, as `Sec-WebSocket-Protocol` must be.
 pub(super) fn is_token_list(list: &[u8]) -> bool {
     items(list).all(is_token)
@@ -35,7 +37,8 @@ pub(super) fn is_token(bytes: &[u8]) -> bool {
 
 /// Whether this is a list of extensions.
 pub(super) fn is_extension_list(list: &[u8]) -> bool {
-    extensions(list).all(|item| item.is_ok())
+    // Most clients offer one extension without parameters.
+    is_token(list) || extensions(list).all(|item| item.is_ok())
 }
 
 /// The items of a list of extensions:
@@ -178,25 +181,9 @@ impl<'h> Items<'h> {
     }
 }
 
-const fn is_token_byte(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
+fn is_token_byte(byte: u8) -> bool {
+    static TOKEN: ByteSet = ByteSet::alphanumeric_and(b"!#$%&'*+-.^_`|~");
+    TOKEN.contains(byte)
 }
 
 #[cfg(test)]

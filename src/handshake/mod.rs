@@ -31,6 +31,7 @@ mod agreement;
 mod answer;
 mod authority;
 mod body;
+mod byte_set;
 mod client_request;
 mod content_length;
 mod expected;

@@ -126,22 +126,28 @@ impl<'h> Origin<'h> {
     }
 
     fn has_authority(&self, host: &[u8]) -> bool {
-        self.without_port(self.authority)
-            .eq_ignore_ascii_case(self.without_port(host))
+        let port = self.default_port();
+        let [authority, host] = [self.authority, host].map(|authority| without(port, authority));
+        authority.eq_ignore_ascii_case(host)
     }
 
-    /// Removes the default port of the scheme.
-    fn without_port<'a>(&self, authority: &'a [u8]) -> &'a [u8] {
+    /// The default port of the scheme, as a suffix.
+    fn default_port(&self) -> Option<&'static [u8]> {
         let is = |scheme: &[u8]| self.scheme.eq_ignore_ascii_case(scheme);
-        let port: &[u8] = match () {
-            () if is(b"http") || is(b"ws") => b":80",
-            () if is(b"https") || is(b"wss") => b":443",
-            () => return authority,
-        };
-        let authority = authority.strip_suffix(port).unwrap_or(authority);
-        // RFC 3986 §3.2.3: the port may be empty.
-        authority.strip_suffix(b":").unwrap_or(authority)
+        match () {
+            () if is(b"https") || is(b"wss") => Some(b":443"),
+            () if is(b"http") || is(b"ws") => Some(b":80"),
+            () => None,
+        }
     }
+}
+
+/// The authority without this port.
+fn without<'a>(port: Option<&[u8]>, authority: &'a [u8]) -> &'a [u8] {
+    let Some(port) = port else { return authority };
+    let authority = authority.strip_suffix(port).unwrap_or(authority);
+    // RFC 3986 §3.2.3: the port may be empty.
+    authority.strip_suffix(b":").unwrap_or(authority)
 }
 
 fn is_same(allowed: &[u8], origin: &[u8]) -> bool {

@@ -28,30 +28,31 @@ pub(super) struct KnownFields<'h> {
 const COUNT: usize = HeaderField::TransferEncoding as usize + 1;
 
 impl HeaderField {
-    /// The field with this name. Names are compared by length first, because nearly
-    /// all received fields are others.
+    /// The field with this name. Its length and its first letter leave one candidate
+    /// at most: nearly all received fields are others.
+    #[inline]
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        let candidates: &[(&str, Self)] = match name.len() {
-            4 => &[("Host", Self::Host)],
-            6 => &[("Origin", Self::Origin)],
-            7 => &[("Upgrade", Self::Upgrade)],
-            10 => &[("Connection", Self::Connection)],
-            14 => &[("Content-Length", Self::ContentLength)],
-            17 => &[
-                ("Sec-WebSocket-Key", Self::Key),
-                ("Transfer-Encoding", Self::TransferEncoding),
-            ],
-            20 => &[("Sec-WebSocket-Accept", Self::Accept)],
-            21 => &[("Sec-WebSocket-Version", Self::Version)],
-            22 => &[("Sec-WebSocket-Protocol", Self::Subprotocol)],
-            24 => &[("Sec-WebSocket-Extensions", Self::Extensions)],
-            _ => return None,
-        };
+        let first = name.as_bytes().first()? | 0x20;
+        match (name.len(), first) {
+            (4, b'h') => Self::Host.if_named(name, "Host"),
+            (6, b'o') => Self::Origin.if_named(name, "Origin"),
+            (7, b'u') => Self::Upgrade.if_named(name, "Upgrade"),
+            (10, b'c') => Self::Connection.if_named(name, "Connection"),
+            (14, b'c') => Self::ContentLength.if_named(name, "Content-Length"),
+            (17, b's') => Self::Key.if_named(name, "Sec-WebSocket-Key"),
+            (17, b't') => Self::TransferEncoding.if_named(name, "Transfer-Encoding"),
+            (20, b's') => Self::Accept.if_named(name, "Sec-WebSocket-Accept"),
+            (21, b's') => Self::Version.if_named(name, "Sec-WebSocket-Version"),
+            (22, b's') => Self::Subprotocol.if_named(name, "Sec-WebSocket-Protocol"),
+            (24, b's') => Self::Extensions.if_named(name, "Sec-WebSocket-Extensions"),
+            _ => None,
+        }
+    }
+
+    #[inline]
+    fn if_named(self, name: &str, known: &str) -> Option<Self> {
         // Most are in this case, and so are compared in whole words.
-        let found = candidates
-            .iter()
-            .find(|(known, _)| name == *known || name.eq_ignore_ascii_case(known));
-        found.map(|(_, field)| *field)
+        (name == known || name.eq_ignore_ascii_case(known)).then_some(self)
     }
 }
 
@@ -297,6 +298,10 @@ impl<'h> KnownFields<'h> {
 /// Whether a comma-separated list contains the token, in any case
 /// (RFC 9110 §5.6.1).
 pub(super) fn lists_token(list: &[u8], token: &str) -> bool {
-    list.split(|byte| *byte == b',')
-        .any(|item| item.trim_ascii().eq_ignore_ascii_case(token.as_bytes()))
+    let token = token.as_bytes();
+    // Most lists have this one item.
+    list == token
+        || list
+            .split(|byte| *byte == b',')
+            .any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
 }
