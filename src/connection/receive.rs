@@ -137,7 +137,7 @@ impl Connection {
                 Ok(Some(request)) => {
                     let is_to_head = request.is_head();
                     *stage = Stage::Answer { is_to_head };
-                    self.trace_subject(request.path());
+                    self.trace_subject(|| request.path());
                     return Some(Event::Request(request));
                 }
                 Ok(None) => Ok(None),
@@ -168,7 +168,7 @@ impl Connection {
     fn reject<'i>(&mut self, rejection: Rejection, out: &mut Vec<u8>) -> Event<'i> {
         let before = out.len();
         if let Some(request) = rejection.request() {
-            self.trace_subject(request.path());
+            self.trace_subject(|| request.path());
         }
         rejection.write(out);
         self.count_sent(before, out);

@@ -70,7 +70,7 @@ impl Connection {
         let reader = ResponseReader::new(expected);
         let mut ws = Self::new(Role::Client, Lifecycle::at(Stage::Response(reader)), config);
         ws.count_sent(before, out);
-        ws.trace_subject(request.uri().host());
+        ws.trace_subject(|| request.uri().host());
         Ok(ws)
     }
 

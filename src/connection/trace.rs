@@ -19,9 +19,9 @@ const TARGET: &str = "sansocket";
 impl Connection {
     /// Keeps the subject of the handshake until it is complete: the path as a
     /// server, the host as a client.
-    pub(super) fn trace_subject(&mut self, subject: &str) {
+    pub(super) fn trace_subject<'s>(&mut self, subject: impl FnOnce() -> &'s str) {
         if tracing::enabled!(target: TARGET, tracing::Level::DEBUG) {
-            self.rare().subject = Some(subject.into());
+            self.rare().subject = Some(subject().into());
         }
     }
 
@@ -113,7 +113,7 @@ impl Connection {
 #[cfg(not(feature = "tracing"))]
 #[allow(clippy::needless_pass_by_ref_mut, clippy::unused_self)]
 impl Connection {
-    pub(super) const fn trace_subject(&mut self, _subject: &str) {}
+    pub(super) fn trace_subject<'s>(&mut self, _subject: impl FnOnce() -> &'s str) {}
 
     pub(super) const fn trace_open(&mut self) {}
 
