@@ -7,7 +7,7 @@ use core::fmt;
 
 use super::body::Body;
 use super::expected::Expected;
-use super::head::{HeadBuffer, with_room};
+use super::head::{HeadBuffer, check_line_ends, with_room};
 use super::headers::Headers;
 use super::rules::KnownFields;
 use super::{Agreement, Limits, Settings};
@@ -47,6 +47,9 @@ struct Inner {
     is_truncated: bool,
     agreement: Agreement,
 }
+
+/// A response without its body, which is still to be read.
+type ParsedHead = (Response, Body);
 
 impl Response {
     /// Returns the HTTP status code: 101 if the response opened the connection (200
@@ -120,29 +123,36 @@ impl Response {
     /// Parses a head whose body is not read.
     #[cfg(feature = "std")]
     pub(crate) fn parse_head(head: &[u8], limits: &Limits) -> Result<Self, HandshakeError> {
-        Self::parse(head, limits).map(|(response, _)| response)
+        let parsed = Self::parse(head, limits)?.ok_or(HandshakeError::MalformedHead)?;
+        let ((response, _), _) = parsed;
+        Ok(response)
     }
 
-    fn parse(head: &[u8], limits: &Limits) -> Result<(Self, Body), HandshakeError> {
-        let parsed = with_room(head, limits, |room| {
+    /// Parses a head, if the bytes contain a complete one. Returns its length too.
+    fn parse(bytes: &[u8], limits: &Limits) -> Result<Option<(ParsedHead, usize)>, HandshakeError> {
+        let parsed = with_room(bytes, limits, |room| {
             let mut parsed = httparse::Response::new(&mut []);
             let config = httparse::ParserConfig::default();
-            let status = config.parse_response_with_uninit_headers(&mut parsed, head, room)?;
-            if status.is_partial() {
+            let status = config.parse_response_with_uninit_headers(&mut parsed, bytes, room)?;
+            let httparse::Status::Complete(len) = status else {
                 return Ok(httparse::Status::Partial);
-            }
+            };
+            let head = bytes.get(..len).unwrap_or_default();
             let status = parsed.code.unwrap_or_default();
             let pairs = parsed.headers.iter().map(|field| (field.name, field.value));
             let body = Body::of(status, &KnownFields::of(pairs));
             // RFC 6455 §4.1 requires HTTP/1.1 only for an upgrade.
             let is_old = status == 101 && parsed.version != Some(1);
-            let response = Self::new(status, Headers::parsed(head, parsed.headers));
-            Ok(httparse::Status::Complete((response, body, is_old)))
-        })?;
-        match parsed.ok_or(HandshakeError::MalformedHead)? {
-            (_, _, true) => Err(HandshakeError::UnsupportedHttpVersion),
-            (response, body, false) => Ok((response, body)),
-        }
+            let checked = if is_old {
+                Err(HandshakeError::UnsupportedHttpVersion)
+            } else {
+                check_line_ends(head, parsed.headers)
+            };
+            let response = || Self::new(status, Headers::parsed(head, parsed.headers));
+            let parsed = checked.map(|()| ((response(), body), len));
+            Ok(httparse::Status::Complete(parsed))
+        });
+        parsed?.transpose()
     }
 
     fn new(status: u16, headers: Headers) -> Self {
@@ -209,21 +219,37 @@ impl ResponseReader {
     ) -> Result<Option<Reply>, HandshakeError> {
         let limits = &settings.limits;
         while self.refusal.is_none() {
-            let max_len = limits.max_head_len - self.skipped;
-            let Some(head) = self.head.collect(input, max_len)? else {
+            let Some(((response, body), len)) = self.read_head(input, limits)? else {
                 return Ok(None);
             };
-            let (response, body) = Response::parse(&head, limits)?;
             match response.status() {
                 101 => return self.open(response, settings).map(Some),
                 // RFC 9110 §15.2: "A client MUST be able to parse one or more
                 // 1xx responses received prior to a final response".
-                100..=199 => self.skipped += head.len(),
+                100..=199 => self.skipped += len,
                 _ => self.refusal = Some((response, body)),
             }
         }
         let reply = self.read_body(input, limits.max_body_len);
         Ok(reply.map(Reply::Refused))
+    }
+
+    fn read_head(
+        &mut self,
+        input: &mut Input<'_>,
+        limits: &Limits,
+    ) -> Result<Option<(ParsedHead, usize)>, HandshakeError> {
+        let max_len = limits.max_head_len - self.skipped;
+        let parse = |bytes: &[u8]| Response::parse(bytes, limits);
+        if let Some(head) = self.head.parse_in_place(input, max_len, parse) {
+            return Ok(Some(head));
+        }
+        let Some(head) = self.head.collect(input, max_len)? else {
+            return Ok(None);
+        };
+        // The head is complete, and ends with its last line.
+        let parsed = Response::parse(&head, limits)?;
+        parsed.ok_or(HandshakeError::MalformedHead).map(Some)
     }
 
     /// Returns the refusal whose body is incomplete, when its time is over: status
