@@ -12,6 +12,7 @@ mod wire;
 #[cfg(feature = "std")]
 mod blocking;
 mod connections;
+mod handshake;
 #[cfg(feature = "tokio")]
 mod sockets;
 mod total;
