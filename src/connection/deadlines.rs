@@ -117,8 +117,8 @@ impl Connection {
                 rare.control_rate.reset();
             }
             match timer.advance(now, &observed, &timeouts) {
-                None => return timer.next(now, &timeouts),
-                Some(reason) => self.handle_deadline(reason, out),
+                Ok(next) => return next,
+                Err(reason) => self.handle_deadline(reason, out),
             }
         }
     }

@@ -163,13 +163,14 @@ impl Timer {
         self.window as u32
     }
 
-    /// Moves on to `now`. Returns the deadline that takes effect, if one does.
+    /// Moves on to `now`. Returns the next deadline, which is later, or as an error the
+    /// one that takes effect now.
     pub(crate) fn advance(
         &mut self,
         now: Duration,
         observed: &Observed,
         timeouts: &Timeouts,
-    ) -> Option<DeadlineReason> {
+    ) -> Result<Option<Deadline>, DeadlineReason> {
         let now = nanos(now);
         self.skip_pause(now);
         if self.phase != observed.phase {
@@ -187,18 +188,10 @@ impl Timer {
         }
         self.observe_writing(now, observed, timeouts);
         self.observe_reading(now, observed);
-        let (reason, at) = self.first(timeouts)?;
-        self.takes_effect(reason, at, now).then_some(reason)
-    }
-
-    /// The next deadline, later than `now`.
-    pub(crate) fn next(&self, now: Duration, timeouts: &Timeouts) -> Option<Deadline> {
-        let (reason, mut at) = self.first(timeouts)?;
-        if at <= nanos(now) {
-            at = self.calls_for(reason).last.saturating_add(GRACE);
+        match self.first(timeouts) {
+            Some((reason, at)) if self.takes_effect(reason, at, now) => Err(reason),
+            first => Ok(first.map(|(reason, at)| self.deadline(reason, at, now))),
         }
-        let at = Duration::from_nanos(at);
-        Some(Deadline { at, reason })
     }
 
     /// A keepalive ping is appended, and ends at this position in the output.
@@ -280,6 +273,17 @@ impl Timer {
         }
     }
 
+    /// When the driver must call again for this deadline.
+    const fn deadline(&self, reason: DeadlineReason, at: Nanos, now: Nanos) -> Deadline {
+        let at = if at <= now {
+            self.calls_for(reason).last.saturating_add(GRACE)
+        } else {
+            at
+        };
+        let at = Duration::from_nanos(at);
+        Deadline { at, reason }
+    }
+
     /// Whether a deadline had passed at a call before this one.
     const fn takes_effect(&self, reason: DeadlineReason, at: Nanos, now: Nanos) -> bool {
         match reason {
@@ -302,22 +306,17 @@ impl Timer {
     /// The first deadline, whether it has passed or not.
     fn first(&self, timeouts: &Timeouts) -> Option<(DeadlineReason, Nanos)> {
         use DeadlineReason::{Close, Handshake, Idle, Ping, Pong, WriteStall};
+        let unsent_since = self.has_unsent.then_some(self.progress_at);
         let rows = [
-            (Handshake, timeouts.handshake, self.handshake_since()),
-            (Close, timeouts.close, self.close_since()),
-            (
-                WriteStall,
-                timeouts.write(self.phase),
-                self.has_unsent.then_some(self.progress_at),
-            ),
-            (Pong, timeouts.pong, self.pong_awaited_since()),
-            (Idle, timeouts.idle, self.silent_since()),
-            (Ping, timeouts.ping, self.ping_due_since()),
+            (Handshake, timeouts.handshake.after(self.handshake_since())),
+            (Close, timeouts.close.after(self.close_since())),
+            (WriteStall, timeouts.write(self.phase).after(unsent_since)),
+            (Pong, timeouts.pong.after(self.pong_awaited_since())),
+            (Idle, timeouts.idle.after(self.silent_since())),
+            (Ping, timeouts.ping.after(self.ping_due_since())),
         ];
-        rows.into_iter()
-            .filter_map(|(reason, after, since)| Some((reason, since?.saturating_add(after.0))))
-            .filter(|(_, at)| *at < NEVER)
-            .min_by_key(|(_, at)| *at)
+        let first = rows.into_iter().min_by_key(|(_, at)| *at);
+        first.filter(|(_, at)| *at < NEVER)
     }
 
     fn handshake_since(&self) -> Option<Nanos> {

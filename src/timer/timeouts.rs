@@ -34,6 +34,14 @@ impl Timeout {
         self.0 < NEVER
     }
 
+    /// When it is over, if it has begun.
+    pub(super) const fn after(self, since: Option<Nanos>) -> Nanos {
+        match since {
+            Some(since) => since.saturating_add(self.0),
+            None => NEVER,
+        }
+    }
+
     #[cfg(feature = "std")]
     pub(crate) fn duration(self) -> Option<Duration> {
         (self.0 < NEVER).then(|| Duration::from_nanos(self.0))
