@@ -6,6 +6,8 @@ use std::vec::Vec;
 use crate::connection::Connection;
 use crate::event::Event;
 use crate::input::Input;
+#[cfg(any(feature = "futures", feature = "tokio"))]
+use crate::message::{Message, MessageRef};
 
 /// A read buffer, and which part of it has not been consumed.
 #[derive(Debug, Default)]
@@ -61,6 +63,12 @@ impl ReadBuffer {
         Some(mem::take(&mut self.buf))
     }
 
+    /// Whether `receive` has something to do.
+    #[cfg(any(feature = "futures", feature = "tokio"))]
+    pub(super) fn has_event(&self, ws: &Connection) -> bool {
+        self.has_rest() || self.end_of_stream || ws.has_event()
+    }
+
     /// The next event in the bytes that were read.
     pub(super) fn receive(&mut self, ws: &mut Connection, out: &mut Vec<u8>) -> Option<Event<'_>> {
         let bytes = self.buf.get_mut(self.start..self.end).unwrap_or_default();
@@ -75,6 +83,24 @@ impl ReadBuffer {
         let event = ws.receive(&mut input, out);
         self.start += len - input.remaining().len();
         event
+    }
+
+    /// The next message, if the rest begins with one that is complete and unfragmented.
+    #[cfg(any(feature = "futures", feature = "tokio"))]
+    pub(super) fn receive_complete(
+        &mut self,
+        ws: &mut Connection,
+        out: &mut Vec<u8>,
+    ) -> Option<Message> {
+        let bytes = self.buf.get_mut(self.start..self.end)?;
+        let len = bytes.len();
+        if len == 0 {
+            return None;
+        }
+        let mut input = Input::new(bytes);
+        let message = ws.receive_complete(&mut input, out);
+        self.start += len - input.remaining().len();
+        message.map(MessageRef::into_owned)
     }
 
     /// How many bytes have not been consumed.

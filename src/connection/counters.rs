@@ -67,6 +67,20 @@ impl Connection {
         }
     }
 
+    /// How many bytes were appended to the output since the start.
+    #[cfg(feature = "std")]
+    #[inline]
+    pub(crate) const fn sent_len(&self) -> u64 {
+        self.sent.bytes
+    }
+
+    /// How many frames were received since the start.
+    #[cfg(any(feature = "futures", feature = "tokio"))]
+    #[inline]
+    pub(crate) const fn received_frames(&self) -> u64 {
+        self.received.frames
+    }
+
     /// Counts a frame of this length that was appended to the output.
     #[inline]
     pub(super) const fn count_frame(&mut self, len: usize) {

@@ -140,6 +140,15 @@ impl Connection {
         self.lifecycle.end().is_some_and(|end| end.is_stalled)
     }
 
+    /// Whether time matters to a connection that has nothing unsent: a deadline runs, or
+    /// control frames are counted by the second.
+    #[cfg(any(feature = "futures", feature = "tokio"))]
+    pub(crate) fn needs_time(&self) -> bool {
+        let timeouts = &self.config.settings().timeouts;
+        let is_quiet = self.lifecycle.is_open() && self.rare.is_none();
+        !is_quiet || timeouts.ping.is_set() || timeouts.idle.is_set()
+    }
+
     fn observe(&self, io: IoState, out_len: usize) -> Observed {
         let unsent = if self.is_stalled() {
             0

@@ -44,14 +44,42 @@ impl Connection {
     pub fn receive<'i>(&mut self, input: &mut Input<'i>, out: &mut Vec<u8>) -> Option<Event<'i>> {
         // The common case, a complete unfragmented message in one input, is
         // inlined; everything else is out of line.
-        if self.borrows
-            && let Some(whole) = CompleteFrame::split(input, self.role, self.max_borrowed_len())
-        {
-            self.received.bytes += whole.len() as u64;
-            self.received.frames += 1;
-            return self.receive_borrowed(whole, out);
+        match self.split_complete(input) {
+            Some(whole) => self.receive_borrowed(whole, out),
+            None => self.receive_any(input, out),
         }
-        self.receive_any(input, out)
+    }
+
+    /// The common case of [`receive`](Self::receive) alone: a message that is complete
+    /// and unfragmented. If the input does not begin with one, or it fails the
+    /// connection, `receive` returns what is next.
+    #[cfg(any(feature = "futures", feature = "tokio"))]
+    #[inline]
+    pub(crate) fn receive_complete<'i>(
+        &mut self,
+        input: &mut Input<'i>,
+        out: &mut Vec<u8>,
+    ) -> Option<MessageRef<'i>> {
+        let whole = self.split_complete(input)?;
+        match self.receive_borrowed(whole, out)? {
+            Event::Message(message) => Some(message),
+            Event::Failed(error) => {
+                self.lifecycle.end_mut()?.failure = Some(error);
+                None
+            }
+            _ => None,
+        }
+    }
+
+    #[inline(always)]
+    fn split_complete<'i>(&mut self, input: &mut Input<'i>) -> Option<CompleteFrame<'i>> {
+        if !self.borrows {
+            return None;
+        }
+        let whole = CompleteFrame::split(input, self.role, self.max_borrowed_len())?;
+        self.received.bytes += whole.len() as u64;
+        self.received.frames += 1;
+        Some(whole)
     }
 
     /// Whether the next frame may be delivered as a borrow: there is no incomplete

@@ -85,6 +85,7 @@ impl<'a> MessageRef<'a> {
 
     /// Converts into an owned message. Copies the payload, unless it is owned or
     /// borrowed from a [`Message`], which shares it.
+    #[inline]
     pub fn into_owned(self) -> Message {
         match self.0 {
             Repr::Text(text) => text.into(),

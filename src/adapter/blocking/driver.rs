@@ -84,12 +84,12 @@ impl<S: Read + Write> WebSocket<S> {
         loop {
             self.flush_before_read()?;
             let was_over = self.ws.outcome().is_some();
-            let before = self.ws.counters().sent.bytes;
+            let before = self.ws.sent_len();
             let (now, deadline) = self.tick(true);
             if self.ws.is_closed() || self.ws.outcome().is_some() != was_over {
                 return Ok(());
             }
-            if self.ws.counters().sent.bytes != before {
+            if self.ws.sent_len() != before {
                 // A keepalive ping was appended.
                 continue;
             }
@@ -136,7 +136,7 @@ impl<S: Read + Write> WebSocket<S> {
     }
 
     fn is_flooded(&mut self) -> bool {
-        let sent = self.ws.counters().sent.bytes;
+        let sent = self.ws.sent_len();
         let written_len = sent.saturating_sub(self.write_queue.len() as u64);
         self.auto_replies.is_flood(written_len, self.max_unsent_len)
     }

@@ -182,12 +182,12 @@ where
     /// The next event in what was read, and whether it is the last.
     fn receive(&mut self) -> (Option<Event<'static>>, bool) {
         let mut state = self.shared.lock();
-        let before = state.ws.counters().sent.bytes;
+        let before = state.ws.sent_len();
         let event = state.with(|ws, out| {
             let event = self.read_buffer.receive(ws, out);
             event.map(Event::into_owned)
         });
-        let after = state.ws.counters().sent.bytes;
+        let after = state.ws.sent_len();
         let is_last = is_last(&state.ws, event.as_ref());
         state.auto_replies.count(before, after);
         if state.write_error.is_some() {
@@ -214,7 +214,7 @@ where
             let mut state = self.shared.try_write(self.shared.lock());
             let is_flooded = state.is_flooded();
             let was_over = state.ws.outcome().is_some();
-            let before = state.ws.counters().sent.bytes;
+            let before = state.ws.sent_len();
             let (now, deadline) = self.shared.tick(&mut state, !is_flooded);
             if state.ws.is_closed() || state.ws.outcome().is_some() != was_over {
                 return Ok(());
@@ -223,7 +223,7 @@ where
                 self.wait_for_peer(state);
                 continue;
             }
-            if state.ws.counters().sent.bytes != before {
+            if state.ws.sent_len() != before {
                 // A keepalive ping was appended.
                 continue;
             }

@@ -130,13 +130,12 @@ impl<S: Read + Write> WebSocket<S> {
     pub fn next_event(&mut self) -> Result<Option<Event<'static>>, Error> {
         loop {
             if self.last_event.is_none() {
-                let before = self.ws.counters().sent.bytes;
+                let before = self.ws.sent_len();
                 let event = self
                     .read_buffer
                     .receive(&mut self.ws, self.write_queue.out());
                 let event = event.map(Event::into_owned);
-                self.auto_replies
-                    .count(before, self.ws.counters().sent.bytes);
+                self.auto_replies.count(before, self.ws.sent_len());
                 if matches!(event, Some(Event::Yield)) {
                     self.tick(false);
                     continue;
@@ -199,7 +198,7 @@ impl<S: Read + Write> WebSocket<S> {
         if !self.is_over() && !is_stuck && !self.ws.has_event() {
             self.fill()?;
         }
-        let before = self.ws.counters().sent.bytes;
+        let before = self.ws.sent_len();
         let out = self.write_queue.out();
         while let Some(event) = self.read_buffer.receive(&mut self.ws, out) {
             is_stuck = false;
@@ -210,8 +209,7 @@ impl<S: Read + Write> WebSocket<S> {
                 event => handle(&mut self.ws, event, out)?,
             }
         }
-        self.auto_replies
-            .count(before, self.ws.counters().sent.bytes);
+        self.auto_replies.count(before, self.ws.sent_len());
         if is_stuck && self.read_buffer.has_rest() {
             return Err(SendError::NotOpen.into());
         }

@@ -71,7 +71,7 @@ where
     /// Returns when all bytes that are unsent now were written, and either nothing else is
     /// unsent or another thread is writing it.
     pub(super) fn write<'a>(&'a self, mut state: Guard<'a, S>) -> Result<(), Error> {
-        let target = state.ws.counters().sent.bytes;
+        let target = state.ws.sent_len();
         let mut is_extra = false;
         loop {
             state.check()?;
@@ -253,7 +253,7 @@ impl<S> State<S> {
 
     /// The position in the output up to which it was sent.
     pub(super) fn written_len(&self) -> u64 {
-        let sent = self.ws.counters().sent.bytes;
+        let sent = self.ws.sent_len();
         sent.saturating_sub(self.write_queue.len() as u64)
     }
 

@@ -63,6 +63,14 @@ pub(super) enum Shutdown {
     Done,
 }
 
+/// What one step towards the next event has brought.
+enum Step {
+    /// The event; `None` once the connection is closed.
+    Event(Option<Event<'static>>),
+    /// More bytes, or their end.
+    Read,
+}
+
 impl<T: Transport> Driver<T> {
     pub(super) fn new(io: T, ws: Connection, out: &[u8]) -> Self {
         let mut write_queue = WriteQueue::default();
@@ -92,30 +100,19 @@ impl<T: Transport> Driver<T> {
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Message>, Error>> {
         loop {
+            if let Some(message) = self.receive_complete() {
+                return Poll::Ready(Ok(Some(message)));
+            }
             if self.ws.is_half_closed() {
                 return Poll::Ready(Ok(None));
             }
-            match ready!(self.poll_event(cx))? {
-                None => return Poll::Ready(Ok(None)),
-                Some(Event::Request(request)) => {
-                    let response = request.accept();
-                    self.ws.respond(response, self.write_queue.out())?;
-                }
-                Some(Event::Open(response)) => self.response = Some(response),
-                Some(Event::Refused(response)) => {
-                    return Poll::Ready(Err(Error::Refused(response)));
-                }
-                Some(Event::Message(message)) => {
-                    return Poll::Ready(Ok(Some(message.into_owned())));
-                }
-                Some(Event::Fragment(fragment)) => {
-                    let out = self.write_queue.out();
-                    let message = self.ws.join(fragment, &mut self.partial, out);
-                    if message.is_some() {
-                        return Poll::Ready(Ok(message));
-                    }
-                }
-                Some(_) => {}
+            let message = match ready!(self.poll_step(cx))? {
+                Step::Read => continue,
+                Step::Event(None) => return Poll::Ready(Ok(None)),
+                Step::Event(Some(event)) => self.handle_event(event)?,
+            };
+            if message.is_some() {
+                return Poll::Ready(Ok(message));
             }
         }
     }
@@ -125,31 +122,60 @@ impl<T: Transport> Driver<T> {
         &mut self,
         cx: &mut Context<'_>,
     ) -> Poll<Result<Option<Event<'static>>, Error>> {
-        while !self.turn.is_over() {
-            if self.last_event.is_none() {
-                let event = self.receive();
-                if matches!(event, Some(Event::Yield)) {
-                    break;
-                }
-                let is_last = is_last(&self.ws, event.as_ref());
-                if !is_last && event.is_some() {
-                    // The application can take a long time to answer.
-                    self.release();
-                    return Poll::Ready(Ok(event));
-                }
-                self.last_event = event.map(Box::new);
+        loop {
+            if let Step::Event(event) = ready!(self.poll_step(cx))? {
+                return Poll::Ready(Ok(event));
             }
-            if let Some(Event::Failed(_)) = self.last_event.as_deref() {
-                // Discards what follows, up to the end of the stream.
-                self.receive();
-            }
-            if self.is_over() {
-                ready!(self.poll_end(cx));
-                return Poll::Ready(self.take_last_event());
-            }
-            ready!(self.poll_fill(cx))?;
         }
-        self.poll_yield(cx)
+    }
+
+    /// Receives an event, or else reads once.
+    fn poll_step(&mut self, cx: &mut Context<'_>) -> Poll<Result<Step, Error>> {
+        if self.turn.is_over() {
+            return self.poll_yield(cx);
+        }
+        if self.last_event.is_none() {
+            let event = self.receive();
+            if matches!(event, Some(Event::Yield)) {
+                return self.poll_yield(cx);
+            }
+            let is_last = is_last(&self.ws, event.as_ref());
+            if !is_last && event.is_some() {
+                // The application can take a long time to answer.
+                self.release();
+                return Poll::Ready(Ok(Step::Event(event)));
+            }
+            self.last_event = event.map(Box::new);
+        }
+        if let Some(Event::Failed(_)) = self.last_event.as_deref() {
+            // Discards what follows, up to the end of the stream.
+            self.receive();
+        }
+        if self.is_over() {
+            ready!(self.poll_end(cx));
+            return Poll::Ready(self.take_last_event().map(Step::Event));
+        }
+        self.poll_fill(cx).map_ok(|()| Step::Read)
+    }
+
+    /// Does what an application that awaits messages leaves to this. Returns the message
+    /// that the event contains or completes.
+    fn handle_event(&mut self, event: Event<'static>) -> Result<Option<Message>, Error> {
+        match event {
+            Event::Request(request) => {
+                let response = request.accept();
+                self.ws.respond(response, self.write_queue.out())?;
+            }
+            Event::Open(response) => self.response = Some(response),
+            Event::Refused(response) => return Err(Error::Refused(response)),
+            Event::Message(message) => return Ok(Some(message.into_owned())),
+            Event::Fragment(fragment) => {
+                let out = self.write_queue.out();
+                return Ok(self.ws.join(fragment, &mut self.partial, out));
+            }
+            _ => {}
+        }
+        Ok(None)
     }
 
     /// Reads once and passes each event to `handle`, borrowed. Returns `false` once the
@@ -165,7 +191,7 @@ impl<T: Transport> Driver<T> {
         if !self.is_over() && !self.has_unreceived() {
             ready!(self.poll_fill(cx))?;
         }
-        let before = self.ws.counters().sent.bytes;
+        let before = self.ws.sent_len();
         let out = self.write_queue.out();
         let mut is_stuck = self.read_buffer.has_rest();
         while !self.turn.is_over()
@@ -206,16 +232,35 @@ impl<T: Transport> Driver<T> {
                 .map_or(0, |partial| size_of::<Assembler>() + partial.memory_usage())
     }
 
+    /// The next message, if it has been read and is complete and unfragmented. It is not
+    /// made an event first, which is larger.
+    #[inline]
+    fn receive_complete(&mut self) -> Option<Message> {
+        if self.turn.is_over() || self.last_event.is_some() {
+            return None;
+        }
+        let out = self.write_queue.kept_out();
+        let message = self.read_buffer.receive_complete(&mut self.ws, out)?;
+        self.turn.count_frames(1);
+        if !self.read_buffer.has_rest() {
+            // The application can take a long time to answer.
+            self.release();
+        }
+        Some(message)
+    }
+
     /// The next event in the bytes that were read.
     pub(super) fn receive(&mut self) -> Option<Event<'static>> {
-        let before = self.ws.counters();
+        if !self.read_buffer.has_event(&self.ws) {
+            return None;
+        }
+        let (sent_len, frames) = (self.ws.sent_len(), self.ws.received_frames());
         let event = self
             .read_buffer
             .receive(&mut self.ws, self.write_queue.out());
         let event = event.map(Event::into_owned);
-        self.count_auto_replies(before.sent.bytes);
-        let frames = self.ws.counters().received.frames;
-        self.turn.count_frames(frames - before.received.frames);
+        self.count_auto_replies(sent_len);
+        self.turn.count_frames(self.ws.received_frames() - frames);
         event
     }
 
@@ -237,7 +282,7 @@ impl<T: Transport> Driver<T> {
 
     /// Counts what was appended after position `before` as automatic replies.
     fn count_auto_replies(&mut self, before: u64) {
-        let after = self.ws.counters().sent.bytes;
+        let after = self.ws.sent_len();
         self.auto_replies.count(before, after);
     }
 
@@ -249,7 +294,7 @@ impl<T: Transport> Driver<T> {
 
     /// The position in the output up to which it was sent.
     pub(super) fn written_len(&self) -> u64 {
-        let appended = self.ws.counters().sent.bytes;
+        let appended = self.ws.sent_len();
         appended.saturating_sub(self.write_queue.len() as u64)
     }
 
@@ -281,14 +326,14 @@ impl<T: Transport> Driver<T> {
                 self.tick_between_reads(cx);
                 return Poll::Ready(read.or_else(|error| self.end_with_error(error)));
             }
-            let appended = self.ws.counters().sent.bytes;
+            let appended = self.ws.sent_len();
             let was_over = self.ws.outcome().is_some();
             let is_late = self.poll_deadline(cx, is_reading).is_ready();
             if self.ws.is_closed() || self.ws.outcome().is_some() != was_over {
                 return Poll::Ready(Ok(()));
             }
             // A keepalive ping was appended.
-            if !is_late && self.ws.counters().sent.bytes == appended {
+            if !is_late && self.ws.sent_len() == appended {
                 self.turn = Turn::default();
                 self.release();
                 return Poll::Pending;
@@ -348,12 +393,17 @@ impl<T: Transport> Driver<T> {
     /// Passes the time and the state of the transport to the state machine. Ready if a
     /// deadline has already come.
     pub(super) fn poll_deadline(&mut self, cx: &mut Context<'_>, is_reading: bool) -> Poll<()> {
+        let buffered_len = self.write_queue.buffered_len(&self.io)
+            + usize::from(self.shutdown == Shutdown::Pending);
+        let has_unsent = buffered_len > 0 || !self.write_queue.is_empty();
+        if !has_unsent && !self.ws.needs_time() {
+            return Poll::Pending;
+        }
         let Some(now) = self.io.now() else {
             return Poll::Pending;
         };
         let io = IoState {
-            buffered_len: self.write_queue.buffered_len(&self.io)
-                + usize::from(self.shutdown == Shutdown::Pending),
+            buffered_len,
             is_reading,
         };
         let deadline = self.ws.handle_timeout(now, io, self.write_queue.out());
@@ -371,6 +421,8 @@ impl<T: Transport> Driver<T> {
         self.ws.outcome()?.cause
     }
 
+    /// Releases the buffers that are empty.
+    #[inline]
     pub(super) fn release(&mut self) {
         if let Some(buf) = self.read_buffer.take_buf() {
             buffers::put_read(buf);

@@ -19,7 +19,8 @@ impl<T: Transport> WebSocket<T> {
     ///
     /// While [`max_unsent_len`](crate::Config::with_max_unsent_len) bytes are unsent, this
     /// waits for room. A server does not copy a large message that is passed as a
-    /// `Vec`, `String` or [`Message`](crate::Message).
+    /// `Vec`, `String` or [`Message`](crate::Message). For several messages,
+    /// [`feed`](Self::feed) needs fewer writes.
     ///
     /// If both endpoints only send, they wait for each other once all buffers
     /// between them are full, until the write deadline. To receive while sending,
@@ -47,8 +48,13 @@ impl<T: Transport> WebSocket<T> {
     /// # }
     /// ```
     pub async fn send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
-        self.feed(message).await?;
-        self.flush().await
+        let mut message = Some(message.into());
+        poll_fn(|cx| {
+            self.poll(Half::Writer, cx, |driver, cx| {
+                driver.poll_send(cx, &mut message)
+            })
+        })
+        .await
     }
 
     /// Sends a message like [`send`](Self::send), choosing whether it is
@@ -85,8 +91,11 @@ impl<T: Transport> WebSocket<T> {
     }
 
     /// Queues a message, so that several are sent in one write: by
-    /// [`flush`](Self::flush), by the next call that receives, or when
+    /// [`flush`](Self::flush), by the next call that receives, before it waits, or when
     /// [`max_unsent_len`](crate::Config::with_max_unsent_len) is reached, where this waits.
+    ///
+    /// In a loop of [`next`](Self::next) and replies, this is several times as fast as
+    /// `send`, see [replies](Self#replies).
     ///
     /// # Cancel safety
     ///

@@ -81,8 +81,20 @@ impl<T: Transport> Driver<T> {
             }
         }
         send(&mut self.ws, self.write_queue.out())?;
-        self.control_end = self.ws.counters().sent.bytes;
+        self.control_end = self.ws.sent_len();
         Poll::Ready(Ok(()))
+    }
+
+    /// Queues a message once there is room for it, and writes all unsent bytes.
+    pub(super) fn poll_send(
+        &mut self,
+        cx: &mut Context<'_>,
+        message: &mut Option<MessageRef<'_>>,
+    ) -> Poll<Result<(), Error>> {
+        if message.is_some() {
+            ready!(self.poll_take(cx, message))?;
+        }
+        self.poll_flush(cx)
     }
 
     /// Queues a message once there is room for it.

@@ -175,7 +175,9 @@ impl Half {
 #[derive(Debug, Default)]
 pub(super) enum SocketWakers {
     #[default]
-    Idle,
+    NoTask,
+    /// The waker is kept when the task no longer waits: most likely, the same one comes
+    /// again, and a comparison is cheaper than a clone.
     OneTask {
         waker: Waker,
         reads: bool,
@@ -193,17 +195,26 @@ pub(super) struct HalfWakers {
 impl SocketWakers {
     /// A task is about to poll a half. Returns the waker for the transport, if it is not
     /// the task's own.
+    #[inline]
     pub(super) fn register(&mut self, half: Half, waker: &Waker) -> Option<Waker> {
+        if let Self::OneTask {
+            waker: known,
+            reads,
+            writes,
+        } = self
+            && known.will_wake(waker)
+        {
+            *reads |= half == Half::Reader;
+            *writes |= half == Half::Writer;
+            return None;
+        }
+        self.register_new(half, waker)
+    }
+
+    #[inline(never)]
+    fn register_new(&mut self, half: Half, waker: &Waker) -> Option<Waker> {
         let (is_reader, is_writer) = (half == Half::Reader, half == Half::Writer);
         match self {
-            Self::OneTask {
-                waker: known,
-                reads,
-                writes,
-            } if known.will_wake(waker) => {
-                *reads |= is_reader;
-                *writes |= is_writer;
-            }
             Self::OneTask {
                 waker: other,
                 reads,
@@ -214,7 +225,7 @@ impl SocketWakers {
                 *self = Self::TwoTasks(Box::new(wakers));
             }
             Self::TwoTasks(_) => {}
-            Self::Idle | Self::OneTask { .. } => {
+            Self::NoTask | Self::OneTask { .. } => {
                 *self = Self::OneTask {
                     waker: waker.clone(),
                     reads: is_reader,
@@ -228,14 +239,12 @@ impl SocketWakers {
     }
 
     /// The task of a half no longer waits.
+    #[inline]
     pub(super) fn unregister(&mut self, half: Half) {
         if let Self::OneTask { reads, writes, .. } = self {
             match half {
                 Half::Reader => *reads = false,
                 Half::Writer => *writes = false,
-            }
-            if !*reads && !*writes {
-                *self = Self::Idle;
             }
         } else if let Some(registration) = self.registration(half) {
             registration.unregister();

@@ -39,10 +39,17 @@ const MAX_SLICES: usize = 16;
 
 impl WriteQueue {
     /// The buffer that the state machine appends to.
+    #[inline]
     pub(super) fn out(&mut self) -> &mut Vec<u8> {
         if self.out.capacity() == 0 {
             self.out = buffers::take_write();
         }
+        &mut self.out
+    }
+
+    /// The same, for what appends something only to a connection that fails.
+    #[inline]
+    pub(super) const fn kept_out(&mut self) -> &mut Vec<u8> {
         &mut self.out
     }
 
@@ -102,6 +109,10 @@ impl WriteQueue {
         cx: &mut Context<'_>,
         io: &mut impl Transport,
     ) -> Poll<io::Result<()>> {
+        if self.is_flushed() {
+            self.release();
+            return Poll::Ready(Ok(()));
+        }
         let unsent_len = self.len();
         while !self.is_empty() {
             if unsent_len - self.len() >= MAX_WRITTEN_LEN {
@@ -136,8 +147,11 @@ impl WriteQueue {
         if self.unflushed_len >= MAX_UNFLUSHED_LEN {
             ready!(self.poll_flush_io(cx, io))?;
         }
-        let slices = &mut [IoSlice::new(&[]); MAX_SLICES];
-        let written = io.poll_write(cx, self.slices(then, slices));
+        let written = if self.shared.is_empty() && then.is_empty() {
+            io.poll_write(cx, &[IoSlice::new(&self.out)])
+        } else {
+            io.poll_write(cx, self.slices(then, &mut [IoSlice::new(&[]); MAX_SLICES]))
+        };
         if written.is_pending() && self.unflushed_len > 0 {
             // A transport that does not buffer has sent what it accepted. One that is
             // flushed can forget who waits to write, such as the streams of async-net.
@@ -154,11 +168,17 @@ impl WriteQueue {
         Poll::Ready(Ok(len - own))
     }
 
-    /// Releases the buffer if it is empty.
+    /// Releases the buffers if they are empty.
+    #[inline]
     pub(super) fn release(&mut self) {
-        if self.is_empty() {
-            self.shared = VecDeque::new();
+        if !self.is_empty() {
+            return;
+        }
+        if self.out.capacity() > 0 {
             buffers::put_write(mem::take(&mut self.out));
+        }
+        if self.shared.capacity() > 0 {
+            self.shared = VecDeque::new();
         }
     }
 
@@ -198,7 +218,9 @@ impl WriteQueue {
                 buffers::put_write(buf.into());
             }
         }
-        if self.out.len() - len < MAX_MOVED_LEN {
+        if self.out.len() == len {
+            self.out.clear();
+        } else if self.out.len() - len < MAX_MOVED_LEN {
             self.out.drain(..len);
         } else {
             let mut rest = Bytes::from(mem::take(&mut self.out));

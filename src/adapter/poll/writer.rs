@@ -53,8 +53,8 @@ impl<T: Transport> Writer<T> {
     /// # }
     /// ```
     pub async fn send<'m>(&mut self, message: impl Into<MessageRef<'m>>) -> Result<(), Error> {
-        self.feed(message).await?;
-        self.flush().await
+        let mut message = Some(message.into());
+        poll_fn(|cx| self.poll(cx, |driver, cx| driver.poll_send(cx, &mut message))).await
     }
 
     /// Sends a message like [`send`](Self::send), choosing whether it is
