@@ -71,7 +71,8 @@ async fn echo(
     loop {
         tokio::select! {
             message = ws.next() => match message? {
-                Some(message) if ws.connection().is_open() => ws.send(message).await?,
+                // `next` writes all replies together before it waits.
+                Some(message) if ws.connection().is_open() => ws.feed(message).await?,
                 // What comes after our close frame is not answered.
                 Some(_) => {}
                 None => return Ok(()),

@@ -27,6 +27,21 @@
 //! # }
 //! ```
 //!
+//! An echo server with tokio:
+//!
+//! ```no_run
+//! # #[cfg(feature = "tokio")]
+//! # async fn echo(stream: ::tokio::net::TcpStream) -> Result<(), sansocket::Error> {
+//! use sansocket::{Config, tokio};
+//!
+//! let mut ws = tokio::accept(stream, &Config::new()).await?;
+//! while let Some(message) = ws.next().await? {
+//!     ws.feed(message).await?; // `next` writes the replies together before it waits
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
 //! # The loop
 //!
 //! An echo server over any blocking stream. Every adapter runs this loop, with its own

@@ -90,7 +90,7 @@ async fn echo(
             Either::Right(_) => break,
         };
         match message {
-            Some(message) => ws.send(message).await?,
+            Some(message) => ws.feed(message).await?,
             None => return Ok(()),
         }
     }

@@ -63,7 +63,7 @@ async fn serve(
 async fn echo(mut ws: WebSocket) {
     loop {
         let result = match ws.next().await {
-            Ok(Some(message)) => ws.send(message).await,
+            Ok(Some(message)) => ws.feed(message).await,
             Ok(None) => return,
             Err(error) => Err(error),
         };

@@ -62,7 +62,7 @@ async fn serve(
 
 async fn echo(mut ws: WebSocket) -> Result<(), sansocket::hyper::Error> {
     while let Some(message) = ws.next().await? {
-        ws.send(message).await?;
+        ws.feed(message).await?;
     }
     Ok(())
 }

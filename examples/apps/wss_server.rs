@@ -46,7 +46,7 @@ async fn echo(
         return Ok(());
     };
     while let Some(message) = ws.next().await? {
-        ws.send(message).await?;
+        ws.feed(message).await?;
     }
     Ok(())
 }

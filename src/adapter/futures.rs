@@ -14,7 +14,9 @@
 //! | send and receive in two tasks | [`WebSocket::split`](poll::WebSocket::split) |
 //! | tunnel another protocol | [`WebSocket::into_tunnel`](poll::WebSocket::into_tunnel) |
 //!
-//! An echo server with smol:
+//! An echo server with smol. [`feed`](poll::WebSocket::feed) queues a reply, and
+//! [`next`](poll::WebSocket::next) writes all of them at once before it waits: see
+//! [replies](poll::WebSocket#replies).
 //!
 //! ```no_run
 //! use sansocket::{Config, futures};
@@ -30,7 +32,7 @@
 //!     smol::spawn(async move {
 //!         let mut ws = ws.accept().await?;
 //!         while let Some(message) = ws.next().await? {
-//!             ws.send(message).await?;
+//!             ws.feed(message).await?;
 //!         }
 //!         Ok::<(), futures::Error>(())
 //!     }).detach();
@@ -72,7 +74,7 @@ pub use client::{Client, Stream, connect_on, connect_with};
 /// let ws = futures::WebSocket::server(stream, &Config::new()).with_timer(sleep);
 /// let mut ws = ws.accept().await?;
 /// while let Some(message) = ws.next().await? {
-///     ws.send(message).await?;
+///     ws.feed(message).await?;
 /// }
 /// # Ok(())
 /// # }

@@ -17,7 +17,7 @@
 //!     if let Some(mut ws) = h2::accept(request, respond, &Config::new(), Request::accept)? {
 //!         ::tokio::spawn(async move {
 //!             while let Some(message) = ws.next().await? {
-//!                 ws.send(message).await?;
+//!                 ws.feed(message).await?;
 //!             }
 //!             Ok::<(), h2::Error>(())
 //!         });

@@ -41,7 +41,7 @@
 //!
 //! async fn echo(mut ws: ws::WebSocket) -> Result<(), ws::Error> {
 //!     while let Some(message) = ws.next().await? {
-//!         ws.send(message).await?;
+//!         ws.feed(message).await?;
 //!     }
 //!     Ok(())
 //! }
@@ -75,7 +75,7 @@ use crate::upgrade::Offer;
 /// // As with tokio: receive and send, or split it for two tasks.
 /// let mut ws = upgrade.await?;
 /// while let Some(message) = ws.next().await? {
-///     ws.send(message).await?;
+///     ws.feed(message).await?;
 /// }
 /// # Ok(())
 /// # }
@@ -159,7 +159,7 @@ pub fn upgrade<B, R: From<Vec<u8>>>(
 ///
 /// async fn echo(mut ws: ws::WebSocket) -> Result<(), ws::Error> {
 ///     while let Some(message) = ws.next().await? {
-///         ws.send(message).await?;
+///         ws.feed(message).await?;
 ///     }
 ///     Ok(())
 /// }

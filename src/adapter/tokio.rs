@@ -12,7 +12,9 @@
 //! All deadlines of [`Config`] are enforced with tokio's timer, which the runtime must
 //! enable (`enable_time`).
 //!
-//! An echo server:
+//! An echo server. [`feed`](poll::WebSocket::feed) queues a reply, and
+//! [`next`](poll::WebSocket::next) writes all of them at once before it waits: see
+//! [replies](poll::WebSocket#replies).
 //!
 //! ```no_run
 //! use sansocket::{Config, tokio};
@@ -26,11 +28,30 @@
 //!     ::tokio::spawn(async move {
 //!         let mut ws = tokio::accept(stream, &config).await?;
 //!         while let Some(message) = ws.next().await? {
-//!             ws.send(message).await?;
+//!             ws.feed(message).await?;
 //!         }
 //!         Ok::<(), tokio::Error>(())
 //!     });
 //! }
+//! # }
+//! ```
+//!
+//! The fastest loop for many small messages: [`drive`](poll::WebSocket::drive) lends them
+//! from the read buffer, without an allocation for each.
+//!
+//! ```no_run
+//! # async fn echo(stream: ::tokio::net::TcpStream) -> Result<(), sansocket::Error> {
+//! use sansocket::{Config, Event, tokio};
+//!
+//! let mut ws = tokio::accept(stream, &Config::new()).await?;
+//! while ws
+//!     .drive(|ws, event, out| match event {
+//!         Event::Message(message) => ws.send(message, out),
+//!         _ => Ok(()),
+//!     })
+//!     .await?
+//! {}
+//! # Ok(())
 //! # }
 //! ```
 

@@ -119,6 +119,22 @@ fn batch_leaves_in_few_writes() {
 
 // Requirement 9
 #[test]
+fn replies_to_one_read_leave_in_one_write() {
+    let stream = Duplex::of(&from_client().binary(&[7; 20]).bytes().repeat(64));
+    let mut ws = server(&stream, &config());
+    let mut replies = 0;
+    while let Ok(Some(message)) = ws.next() {
+        ws.feed(message).unwrap();
+        replies += 1;
+    }
+    assert_eq!(replies, 64);
+    // Without another call: `next` has written them before it waited.
+    let expected = wire(Role::Server).binary(&[7; 20]).bytes().repeat(64);
+    assert_eq!(stream.ask(|ends| ends.writes.clone()), [expected]);
+}
+
+// Requirement 9
+#[test]
 fn header_leaves_together_with_its_payload() {
     for len in [1, 20, 4096, 16 * 1024, 1024 * 1024] {
         let stream = Duplex::default();

@@ -20,7 +20,7 @@ impl<T: Transport> WebSocket<T> {
     /// Pings, pongs and the close frame are handled and skipped. If the handshake
     /// is not complete, a server accepts the request. With
     /// [`Delivery::Fragments`](crate::Delivery::Fragments), the pieces of a message
-    /// are joined. Unsent bytes are written meanwhile.
+    /// are joined. Before this waits, and while it does, unsent bytes are written.
     ///
     /// [`outcome`](Self::outcome) returns how the connection ended.
     ///

@@ -14,4 +14,6 @@ mod wire;
 mod any_bytes;
 mod deadlines;
 #[cfg(feature = "tokio")]
+mod replies;
+#[cfg(feature = "tokio")]
 mod tunnels;
