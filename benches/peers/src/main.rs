@@ -4,12 +4,17 @@
 //! cargo run --release --manifest-path benches/peers/Cargo.toml -- COMMAND [--quick]
 //!
 //! codec [GROUP]    receive, send, handshake, deflate, prepared: over memory
+//! builds           the same, and with link-time optimization
+//! lines            the same, as plain lines
+//! checks           what each library rejects
 //! echo             servers over loopback, and one load for all
 //! idle             what a connection costs that says nothing
 //! results          all of it, into RESULTS.md and speed.svg
 //! ```
 
 mod backend;
+mod builds;
+mod checks;
 mod codec;
 mod echo;
 mod measure;
@@ -33,6 +38,12 @@ fn main() -> Result<(), Box<dyn Error>> {
         ["serve", name] => echo::serve(name)?,
         ["codec"] => print_codec(&run_codec("", is_quick)),
         ["codec", group] => print_codec(&run_codec(group, is_quick)),
+        ["builds"] => print_codec(&run_builds(is_quick)?),
+        ["lines"] => {
+            let outcomes = run_codec("", is_quick);
+            outcomes.iter().for_each(|it| print!("{}", it.lines()));
+        }
+        ["checks"] => println!("{}", report::checks(&run_checks())),
         ["echo"] => {
             let outcomes = run_echo(is_quick)?;
             println!(
@@ -43,7 +54,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         }
         ["idle"] => println!("{}", report::idle(&echo::idle(CONNECTIONS)?)),
         ["results"] => write_results(is_quick)?,
-        _ => return Err("codec [GROUP], echo, idle or results; --quick".into()),
+        _ => return Err("codec [GROUP], builds, checks, echo, idle or results; --quick".into()),
     }
     Ok(())
 }
@@ -51,30 +62,44 @@ fn main() -> Result<(), Box<dyn Error>> {
 /// How many are idle.
 const CONNECTIONS: usize = 1000;
 
-fn run_codec(group: &str, is_quick: bool) -> Vec<codec::Outcome> {
-    // Some need a runtime for their timers.
+/// Some need a runtime for their timers.
+fn in_runtime<R>(work: impl FnOnce() -> R) -> R {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
         .expect("a runtime");
     let _entered = runtime.enter();
+    work()
+}
+
+fn run_codec(group: &str, is_quick: bool) -> Vec<codec::Outcome> {
     let effort = if is_quick {
         Effort::QUICK
     } else {
         Effort::FULL
     };
-    codec::run(group, effort, |outcome| {
-        let ratio = outcome.ratio().unwrap_or_default();
-        eprintln!("{}, {}: {ratio:.2}", outcome.group, outcome.workload);
+    in_runtime(|| {
+        codec::run(group, effort, |outcome| {
+            let ratio = outcome.ratio().unwrap_or_default();
+            eprintln!("{}, {}: {ratio:.2}", outcome.group, outcome.workload);
+        })
     })
 }
 
+/// As it is built, and with link-time optimization.
+fn run_builds(is_quick: bool) -> Result<Vec<codec::Outcome>, Box<dyn Error>> {
+    let lines = builds::lto(is_quick)?;
+    let mut outcomes = run_codec("", is_quick);
+    codec::read_lines(&mut outcomes, &lines)?;
+    Ok(outcomes)
+}
+
+fn run_checks() -> Vec<checks::Checks> {
+    in_runtime(checks::run)
+}
+
 fn print_codec(outcomes: &[codec::Outcome]) {
-    println!(
-        "{}\n{}",
-        report::codec(outcomes),
-        report::contestants(outcomes)
-    );
+    println!("{}", report::codec(outcomes, &run_checks()));
 }
 
 fn run_echo(is_quick: bool) -> io::Result<Vec<echo::Outcome>> {
@@ -88,7 +113,8 @@ fn run_echo(is_quick: bool) -> io::Result<Vec<echo::Outcome>> {
 
 /// All figures, and the picture that README.md shows.
 fn write_results(is_quick: bool) -> Result<(), Box<dyn Error>> {
-    let codec = run_codec("", is_quick);
+    let codec = run_builds(is_quick)?;
+    let checks = run_checks();
     let echo = run_echo(is_quick)?;
     let idle = echo::idle(CONNECTIONS)?;
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
@@ -96,8 +122,8 @@ fn write_results(is_quick: bool) -> Result<(), Box<dyn Error>> {
     let results = format!(
         "# Beside other libraries\n\n{}\n{}\n{}\n{}\n{}\n{}",
         report::setting(),
-        report::codec(&codec),
-        report::contestants(&codec),
+        report::codec(&codec, &checks),
+        report::checks(&checks),
         report::echo(&echo),
         report::servers(&echo),
         report::idle(&idle)

@@ -1,9 +1,10 @@
 //! Races: contestants do the same work in turns, many rounds, so that what
-//! else the machine does meets them all.
+//! else the machine does meets them all. What counts is the CPU time of the
+//! thread, so that time in which another process ran does not.
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicBool, AtomicIsize, AtomicUsize, Ordering::Relaxed};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 /// How long a turn lasts, and how many there are.
 #[derive(Clone, Copy)]
@@ -30,11 +31,13 @@ pub struct Lane<'a> {
 }
 
 /// What one took for a unit.
-#[derive(Clone, Copy)]
+#[derive(Clone, PartialEq, Debug)]
 pub struct Figure {
-    pub name: &'static str,
-    /// Median of the rounds.
+    pub name: String,
+    /// Of CPU time: the median of the rounds.
     pub ns: f64,
+    /// Between the quartiles of the rounds, as a part of the median.
+    pub spread: f64,
     pub allocations: f64,
 }
 
@@ -59,23 +62,40 @@ pub fn race(mut lanes: Vec<Lane<'_>>, unit: usize, effort: Effort) -> Vec<Figure
     }
     let figures = lanes.iter_mut().zip(&mut times);
     figures
-        .map(|(lane, times)| Figure {
-            name: lane.name,
-            ns: median(times),
-            allocations: counted(|| (lane.work)(unit)) as f64 / unit as f64,
+        .map(|(lane, times)| {
+            let ns = median(times);
+            let quartile = |number| times[times.len() * number / 4];
+            Figure {
+                name: lane.name.into(),
+                ns,
+                spread: (quartile(3) - quartile(1)) / ns,
+                allocations: counted(|| (lane.work)(unit)) as f64 / unit as f64,
+            }
         })
         .collect()
 }
 
 fn timed(work: impl FnOnce()) -> Duration {
-    let start = Instant::now();
+    let start = cpu_time();
     work();
-    start.elapsed()
+    cpu_time() - start
 }
 
 pub fn median(values: &mut [f64]) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]
+}
+
+/// Of this thread.
+fn cpu_time() -> Duration {
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
+    // SAFETY: the pointer is to a timespec that may be written to.
+    let result = unsafe { libc::clock_gettime(libc::CLOCK_THREAD_CPUTIME_ID, &mut time) };
+    assert_eq!(result, 0, "a clock for each thread");
+    Duration::new(time.tv_sec as u64, time.tv_nsec as u32)
 }
 
 /// Counts when it is told to, so that it costs nothing otherwise.

@@ -44,7 +44,7 @@ impl Memory {
     }
 
     /// What is read next.
-    fn next(&mut self, room: usize) -> &[u8] {
+    pub fn next(&mut self, room: usize) -> &[u8] {
         let start = self.at;
         let len = (self.bytes.len() - start).min(self.piece).min(room);
         self.at = (start + len) % self.bytes.len().max(1);
@@ -58,6 +58,12 @@ impl Memory {
         }
         self.written.extend_from_slice(&bytes[..len]);
         len
+    }
+
+    pub fn write_whole(&mut self, mut bytes: &[u8]) {
+        while !bytes.is_empty() {
+            bytes = &bytes[self.write_some(bytes)..];
+        }
     }
 
     fn write_slices(&mut self, slices: &[IoSlice<'_>]) -> usize {

@@ -4,21 +4,22 @@ use bytes::Bytes;
 use fastwebsockets::{FragmentCollector, Frame, OpCode, Payload, Role as Side, WebSocket};
 use sansocket::Role;
 
-use super::{MAX_LEN, Peer, Receive, Send, sink};
+use super::{Class, MAX_LEN, Peer, Receive, Send, sink};
 use crate::memory::{Memory, run};
 
 /// Its handshake is hyper's.
 pub const PEER: Peer = Peer {
     name: "fastwebsockets",
+    class: Class::Owning,
     is_ours: false,
     receive: |memory| Box::new(FragmentCollector::new(open(memory, Side::Server))),
-    send: |role| {
+    send: Some(|role| {
         let side = match role {
             Role::Server => Side::Server,
             Role::Client => Side::Client,
         };
         Box::new(open(sink(), side))
-    },
+    }),
     handshake: None,
     deflate: None,
 };

@@ -3,26 +3,25 @@ use std::ops::Range;
 use std::sync::OnceLock;
 
 use bytes::Bytes;
-use sansocket::{
-    Agreement, Config, Connection, Event, Input, Message, MessageRef, Request, Role, tokio,
-};
+use sansocket::{Agreement, Config, Connection, Event, Input, MessageRef, Request, Role, tokio};
 
-use super::{Echo, MAX_LEN, Peer, Receive, Send, sink};
+use super::{Class, Echo, MAX_LEN, Peer, Receive, Send, sink};
 use crate::memory::{Memory, run};
 use crate::traffic;
 
 pub const CORE: Peer = Peer {
     name: "sansocket",
+    class: Class::Core,
     is_ours: true,
     receive: |memory| Box::new(Core::new(memory, Agreement::default(), config())),
-    send: |role| {
+    send: Some(|role| {
         Box::new(Sender {
             role,
             ws: Connection::upgraded(role, Agreement::default(), &config()),
             out: Vec::new(),
             sink: sink(),
         })
-    },
+    }),
     handshake: Some(handshake),
     deflate: Some(|memory, takeover| {
         let (agreement, config) = traffic::deflate(takeover);
@@ -32,14 +31,32 @@ pub const CORE: Peer = Peer {
 
 pub const TOKIO: Peer = Peer {
     name: "sansocket (tokio)",
+    class: Class::Owning,
     is_ours: true,
     receive: |memory| Box::new(stream(memory, Role::Server, Agreement::default(), config())),
-    send: |role| Box::new(stream(sink(), role, Agreement::default(), config())),
+    send: Some(|role| Box::new(stream(sink(), role, Agreement::default(), config()))),
     handshake: Some(|memory| drop(run(tokio::accept_on(memory, &config(), Request::accept)))),
     deflate: Some(|memory, takeover| {
         let (agreement, config) = traffic::deflate(takeover);
         Box::new(stream(memory, Role::Server, agreement, config))
     }),
+};
+
+/// The loop that lends.
+pub const DRIVE: Peer = Peer {
+    name: "sansocket (tokio, drive)",
+    class: Class::Lending,
+    is_ours: true,
+    receive: |memory| {
+        Box::new(Driven {
+            ws: stream(memory, Role::Server, Agreement::default(), config()),
+            ahead: 0,
+            len: 0,
+        })
+    },
+    send: None,
+    handshake: None,
+    deflate: None,
 };
 
 /// As generous as the others; made once, as a server does.
@@ -89,9 +106,13 @@ impl Core {
             while seen < messages
                 && let Some(event) = self.ws.receive(&mut input, &mut self.out)
             {
-                if let Event::Message(message) = event {
-                    handle(&mut self.ws, message, &mut self.out);
-                    seen += 1;
+                match event {
+                    Event::Message(message) => {
+                        handle(&mut self.ws, message, &mut self.out);
+                        seen += 1;
+                    }
+                    Event::Failed(error) => panic!("{error}"),
+                    _ => {}
                 }
             }
             self.rest.start = self.rest.end - input.remaining().len();
@@ -131,10 +152,7 @@ struct Sender {
 
 impl Sender {
     fn write(&mut self) {
-        let mut written = 0;
-        while written < self.out.len() {
-            written += self.sink.write_some(&self.out[written..]);
-        }
+        self.sink.write_whole(&self.out);
         self.out.clear();
     }
 }
@@ -144,8 +162,8 @@ impl Send for Sender {
         let text = is_text.then(|| std::str::from_utf8(payload).expect("text"));
         for _ in 0..messages {
             let message = match text {
-                Some(text) => Message::from(text),
-                None => Message::from(&payload[..]),
+                Some(text) => MessageRef::from(text),
+                None => MessageRef::from(&payload[..]),
             };
             if payload.len() >= LARGE && self.role == Role::Server {
                 // By reference, as a vectored write does.
@@ -153,10 +171,7 @@ impl Send for Sender {
                 let headed = self.ws.send_header(kind, len, &mut self.out);
                 headed.expect("it is open");
                 self.write();
-                let mut written = 0;
-                while written < payload.len() {
-                    written += self.sink.write_some(&payload[written..]);
-                }
+                self.sink.write_whole(payload);
                 continue;
             }
             self.ws.send(message, &mut self.out).expect("it is open");
@@ -203,14 +218,44 @@ impl Receive for Stream {
     }
 }
 
+struct Driven {
+    ws: Stream,
+    /// Messages that came together with those asked for.
+    ahead: usize,
+    /// Of a message.
+    len: usize,
+}
+
+impl Receive for Driven {
+    fn receive(&mut self, messages: usize) -> usize {
+        // All are as long as each other.
+        let (mut seen, mut bytes) = (self.ahead, self.ahead * self.len);
+        run(async {
+            while seen < messages {
+                let handled = self.ws.drive(|_, event, _| {
+                    if let Event::Message(message) = event {
+                        bytes += black_box(message.as_bytes()).len();
+                        seen += 1;
+                    }
+                    Ok(())
+                });
+                assert!(handled.await.expect("no error"));
+            }
+        });
+        self.ahead = seen - messages;
+        self.len = bytes / seen;
+        messages * self.len
+    }
+}
+
 impl Send for Stream {
     fn send(&mut self, payload: &Bytes, is_text: bool, messages: usize) {
         let text = is_text.then(|| std::str::from_utf8(payload).expect("text"));
         run(async {
             for _ in 0..messages {
                 let message = match text {
-                    Some(text) => Message::from(text),
-                    None => Message::from(&payload[..]),
+                    Some(text) => MessageRef::from(text),
+                    None => MessageRef::from(&payload[..]),
                 };
                 self.feed(message).await.expect("it is open");
             }

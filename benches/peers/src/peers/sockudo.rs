@@ -7,18 +7,19 @@ use sockudo_ws::deflate::DeflateConfig;
 use sockudo_ws::stream::{CompressedWebSocketStream, WebSocketStream};
 use sockudo_ws::{Config, Message, handshake};
 
-use super::{Echo, MAX_LEN, Peer, Receive, Send, sink};
+use super::{Class, Echo, MAX_LEN, Peer, Receive, Send, sink};
 use crate::memory::{Memory, run};
 use crate::traffic::LEVEL;
 
 pub const PEER: Peer = Peer {
     name: "sockudo-ws",
+    class: Class::Owning,
     is_ours: false,
     receive: |memory| Box::new(WebSocketStream::server(memory, config())),
-    send: |role| match role {
+    send: Some(|role| match role {
         Role::Server => Box::new(WebSocketStream::server(sink(), config())),
         Role::Client => Box::new(WebSocketStream::client(sink(), config())),
-    },
+    }),
     handshake: Some(|mut memory| {
         run(handshake::server_handshake(&mut memory)).expect("a handshake");
     }),

@@ -7,12 +7,13 @@ use soketto::connection::{Builder, Receiver, Sender};
 use soketto::handshake::{Server, server::Response};
 use soketto::{Data, Mode};
 
-use super::{MAX_LEN, Peer, Receive, Send, sink};
+use super::{Class, MAX_LEN, Peer, Receive, Send, check_text, sink};
 use crate::memory::{Memory, run};
 
 /// Its permessage-deflate can only be agreed on by its own handshake.
 pub const PEER: Peer = Peer {
     name: "soketto",
+    class: Class::Lending,
     is_ours: false,
     receive: |memory| {
         let (sender, receiver) = open(memory, Mode::Server);
@@ -22,10 +23,10 @@ pub const PEER: Peer = Peer {
             message: Vec::new(),
         })
     },
-    send: |role| match role {
+    send: Some(|role| match role {
         Role::Server => Box::new(open(sink(), Mode::Server).0),
         Role::Client => Box::new(open(sink(), Mode::Client).0),
-    },
+    }),
     handshake: Some(handshake),
     deflate: None,
 };
@@ -67,7 +68,7 @@ impl Receive for Incoming {
                 let data = self.receiver.receive_data(&mut self.message).await;
                 // Text is the caller's to check.
                 if let Data::Text(_) = data.expect("no error") {
-                    simdutf8::basic::from_utf8(&self.message).expect("text");
+                    check_text(&self.message);
                 }
                 bytes += black_box(&self.message[..]).len();
             }

@@ -5,17 +5,18 @@ use futures_util::{SinkExt, StreamExt};
 use sansocket::Role;
 use tokio_websockets::{ClientBuilder, Limits, Message, ServerBuilder, WebSocketStream};
 
-use super::{MAX_LEN, Peer, Receive, Send, sink};
+use super::{Class, MAX_LEN, Peer, Receive, Send, sink};
 use crate::memory::{Memory, run};
 
 pub const PEER: Peer = Peer {
     name: "tokio-websockets",
+    class: Class::Owning,
     is_ours: false,
     receive: |memory| Box::new(server().serve(memory)),
-    send: |role| match role {
+    send: Some(|role| match role {
         Role::Server => Box::new(server().serve(sink())),
         Role::Client => Box::new(ClientBuilder::new().limits(limits()).take_over(sink())),
-    },
+    }),
     handshake: Some(|memory| {
         drop(run(server().accept(memory)).expect("a handshake"));
     }),

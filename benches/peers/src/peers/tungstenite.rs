@@ -7,29 +7,31 @@ use tokio_tungstenite::WebSocketStream;
 use tungstenite::protocol::{Role as Side, WebSocketConfig};
 use tungstenite::{Message, WebSocket};
 
-use super::{MAX_LEN, Peer, Receive, Send, sink};
+use super::{Class, MAX_LEN, Peer, Receive, Send, sink};
 use crate::memory::{Memory, run};
 
 pub const SYNC: Peer = Peer {
     name: "tungstenite",
+    class: Class::Owning,
     is_ours: false,
     receive: |memory| {
         let config = Some(config());
         Box::new(WebSocket::from_raw_socket(memory, Side::Server, config))
     },
-    send: |role| {
+    send: Some(|role| {
         let config = Some(config());
         Box::new(WebSocket::from_raw_socket(sink(), side(role), config))
-    },
+    }),
     handshake: Some(|memory| drop(tungstenite::accept(memory).expect("a handshake"))),
     deflate: None,
 };
 
 pub const TOKIO: Peer = Peer {
     name: "tokio-tungstenite",
+    class: Class::Owning,
     is_ours: false,
     receive: |memory| Box::new(stream(memory, Role::Server)),
-    send: |role| Box::new(stream(sink(), role)),
+    send: Some(|role| Box::new(stream(sink(), role))),
     handshake: Some(|memory| {
         drop(run(tokio_tungstenite::accept_async(memory)).expect("a handshake"));
     }),

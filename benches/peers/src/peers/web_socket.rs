@@ -3,14 +3,15 @@ use std::hint::black_box;
 use bytes::Bytes;
 use sansocket::Role;
 use tokio::io::{AsyncRead, AsyncWrite, BufReader};
-use web_socket::{DataType, Event, Frame, MessageType, Stream, WebSocket};
+use web_socket::{DataType, Event, Frame, Stream, WebSocket};
 
-use super::{MAX_LEN, Peer, Receive, Send, sink};
+use super::{Class, MAX_LEN, Peer, Receive, Send, check_text, sink};
 use crate::memory::{Memory, run};
 
 /// It has no handshake; its documentation asks for a buffered reader.
 pub const PEER: Peer = Peer {
     name: "web-socket",
+    class: Class::Owning,
     is_ours: false,
     receive: |memory| {
         let piece = memory.piece();
@@ -20,10 +21,10 @@ pub const PEER: Peer = Peer {
             joined: Vec::new(),
         })
     },
-    send: |role| match role {
+    send: Some(|role| match role {
         Role::Server => Box::new(WebSocket::server(sink())),
         Role::Client => Box::new(WebSocket::client(sink())),
-    },
+    }),
     handshake: None,
     deflate: None,
 };
@@ -45,24 +46,22 @@ impl Receive for Incoming {
             while seen < messages {
                 match self.ws.recv().await.expect("no error") {
                     Event::Data { ty, data } => {
-                        let ended = match ty {
-                            DataType::Complete(kind) => {
-                                bytes += black_box(&data[..]).len();
-                                check(kind, &data);
-                                true
-                            }
+                        let (kind, message) = match ty {
+                            DataType::Complete(kind) => (kind, &data[..]),
                             // Fragments are the caller's to join.
                             DataType::Stream(piece) => {
                                 self.joined.extend_from_slice(&data);
-                                matches!(piece, Stream::End(_))
+                                let Stream::End(kind) = piece else { continue };
+                                (kind, &self.joined[..])
                             }
                         };
-                        if ended && !self.joined.is_empty() {
-                            bytes += black_box(&self.joined[..]).len();
-                            check(MessageType::Binary, &self.joined);
-                            self.joined.clear();
+                        // Text is the caller's to check.
+                        if kind.is_text() {
+                            check_text(message);
                         }
-                        seen += usize::from(ended);
+                        bytes += black_box(message).len();
+                        self.joined.clear();
+                        seen += 1;
                     }
                     Event::Ping(data) => {
                         self.ws.send_pong(data).await.expect("it is open");
@@ -72,13 +71,6 @@ impl Receive for Incoming {
             }
             bytes
         })
-    }
-}
-
-/// Text is the caller's to check.
-fn check(kind: MessageType, data: &[u8]) {
-    if kind.is_text() {
-        simdutf8::basic::from_utf8(data).expect("text");
     }
 }
 

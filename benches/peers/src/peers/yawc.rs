@@ -5,19 +5,20 @@ use futures_util::{SinkExt, StreamExt};
 use sansocket::Role;
 use yawc::{CompressionLevel, Frame, OpCode, Options, Role as Side, WebSocket};
 
-use super::{Echo, MAX_LEN, Peer, Receive, Send, sink};
+use super::{Class, Echo, MAX_LEN, Peer, Receive, Send, sink};
 use crate::memory::{Memory, run};
 use crate::traffic::LEVEL;
 
 /// Its handshake is hyper's.
 pub const PEER: Peer = Peer {
     name: "yawc",
+    class: Class::Owning,
     is_ours: false,
     receive: |memory| Box::new(open(memory, Side::Server)),
-    send: |role| match role {
+    send: Some(|role| match role {
         Role::Server => Box::new(open(sink(), Side::Server)),
         Role::Client => Box::new(open(sink(), Side::Client)),
-    },
+    }),
     handshake: None,
     deflate: Some(|memory, takeover| {
         let mut agreed = String::from("permessage-deflate");

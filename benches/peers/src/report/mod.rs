@@ -1,10 +1,12 @@
 //! What was measured, as Markdown and as a picture.
 
+mod checks;
 mod codec;
 mod echo;
 mod picture;
 
-pub use codec::{codec, contestants};
+pub use checks::checks;
+pub use codec::codec;
 pub use echo::{echo, idle, servers};
 pub use picture::picture;
 
@@ -30,7 +32,7 @@ pub fn setting() -> String {
     )
 }
 
-const PACKAGES: [&str; 9] = [
+const PACKAGES: [&str; 13] = [
     "sansocket",
     "tungstenite",
     "tokio-tungstenite",
@@ -40,6 +42,10 @@ const PACKAGES: [&str; 9] = [
     "yawc",
     "soketto",
     "web-socket",
+    "nago-wss",
+    "ratchet_rs",
+    "websocket-sans-io",
+    "wtx",
 ];
 
 fn version(name: &str) -> String {
