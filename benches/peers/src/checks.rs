@@ -18,16 +18,20 @@ pub enum Checked {
 /// What is forbidden, and frames that do it: the masking keys are zero.
 pub struct Rule {
     pub name: &'static str,
+    /// Stands for it beside figures.
+    pub letter: char,
     frames: &'static [&'static [u8]],
 }
 
 pub const RULES: [Rule; 7] = [
     Rule {
         name: "masks",
+        letter: 'M',
         frames: &[b"\x82\x01x"],
     },
     Rule {
         name: "UTF-8",
+        letter: 'U',
         frames: &[
             b"\x81\x81\0\0\0\0\xff",
             b"\x01\x81\0\0\0\0x\x80\x81\0\0\0\0\xff",
@@ -35,6 +39,7 @@ pub const RULES: [Rule; 7] = [
     },
     Rule {
         name: "minimal lengths",
+        letter: 'L',
         frames: &[
             b"\x82\xfe\0\x01\0\0\0\0x",
             b"\x82\xff\0\0\0\0\0\0\0\x01\0\0\0\0x",
@@ -42,6 +47,7 @@ pub const RULES: [Rule; 7] = [
     },
     Rule {
         name: "reserved bits",
+        letter: 'R',
         frames: &[
             b"\xc2\x81\0\0\0\0x",
             b"\xa2\x81\0\0\0\0x",
@@ -50,14 +56,17 @@ pub const RULES: [Rule; 7] = [
     },
     Rule {
         name: "opcodes",
+        letter: 'O',
         frames: &[b"\x83\x81\0\0\0\0x", b"\x8b\x81\0\0\0\0x"],
     },
     Rule {
         name: "control frames",
+        letter: 'C',
         frames: &[b"\x09\x81\0\0\0\0x", &LONG_PING],
     },
     Rule {
         name: "order of fragments",
+        letter: 'F',
         frames: &[b"\x80\x81\0\0\0\0x", b"\x02\x81\0\0\0\0x\x82\x81\0\0\0\0x"],
     },
 ];
@@ -79,10 +88,12 @@ pub struct Checks {
 }
 
 impl Checks {
-    /// The names of the rules that the library does not check.
-    pub fn unchecked(&self) -> impl Iterator<Item = &'static str> {
+    /// The letters of the rules that this one checks.
+    pub fn by(&self, who: Checked) -> String {
         let rules = RULES.iter().zip(&self.checked);
-        rules.filter_map(|(rule, &checked)| (checked != Checked::Library).then_some(rule.name))
+        rules
+            .filter_map(|(rule, &checked)| (checked == who).then_some(rule.letter))
+            .collect()
     }
 }
 

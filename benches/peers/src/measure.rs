@@ -39,6 +39,8 @@ pub struct Figure {
     /// Between the quartiles of the rounds, as a part of the median.
     pub spread: f64,
     pub allocations: f64,
+    /// To the transport.
+    pub writes: f64,
 }
 
 /// `unit` is the number of units that belong together: a turn is a multiple.
@@ -65,11 +67,13 @@ pub fn race(mut lanes: Vec<Lane<'_>>, unit: usize, effort: Effort) -> Vec<Figure
         .map(|(lane, times)| {
             let ns = median(times);
             let quartile = |number| times[times.len() * number / 4];
+            let counts = counted(|| (lane.work)(unit));
             Figure {
                 name: lane.name.into(),
                 ns,
                 spread: (quartile(3) - quartile(1)) / ns,
-                allocations: counted(|| (lane.work)(unit)) as f64 / unit as f64,
+                allocations: counts.allocations as f64 / unit as f64,
+                writes: counts.writes as f64 / unit as f64,
             }
         })
         .collect()
@@ -106,6 +110,7 @@ static COUNTER: Counter = Counter;
 static IS_COUNTING: AtomicBool = AtomicBool::new(false);
 static ALLOCATIONS: AtomicUsize = AtomicUsize::new(0);
 static HELD: AtomicIsize = AtomicIsize::new(0);
+static WRITES: AtomicUsize = AtomicUsize::new(0);
 
 // SAFETY: all is passed on to the system's allocator as it came.
 unsafe impl GlobalAlloc for Counter {
@@ -139,13 +144,29 @@ fn count(bytes: isize) {
     }
 }
 
-/// Allocations during the work.
-pub fn counted(work: impl FnOnce()) -> usize {
+/// A write to a transport: a system call, if it were a socket.
+pub fn count_write() {
+    if IS_COUNTING.load(Relaxed) {
+        WRITES.fetch_add(1, Relaxed);
+    }
+}
+
+/// What was counted during some work.
+pub struct Counts {
+    pub allocations: usize,
+    pub writes: usize,
+}
+
+pub fn counted(work: impl FnOnce()) -> Counts {
     ALLOCATIONS.store(0, Relaxed);
+    WRITES.store(0, Relaxed);
     IS_COUNTING.store(true, Relaxed);
     work();
     IS_COUNTING.store(false, Relaxed);
-    ALLOCATIONS.load(Relaxed)
+    Counts {
+        allocations: ALLOCATIONS.load(Relaxed),
+        writes: WRITES.load(Relaxed),
+    }
 }
 
 /// From here on all is counted, for [`held`].

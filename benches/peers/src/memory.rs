@@ -9,6 +9,8 @@ use std::task::{Context, Poll, Waker};
 use futures_util::io as futures;
 use tokio::io::ReadBuf;
 
+use crate::measure::count_write;
+
 /// The read side holds one stream of bytes, without an end; the write side is a
 /// buffer that begins anew when it is full.
 #[derive(Clone)]
@@ -52,6 +54,11 @@ impl Memory {
     }
 
     pub fn write_some(&mut self, bytes: &[u8]) -> usize {
+        count_write();
+        self.append(bytes)
+    }
+
+    fn append(&mut self, bytes: &[u8]) -> usize {
         let len = bytes.len().min(WRITE_LEN);
         if self.written.len() + len > WRITE_LEN {
             self.written.clear();
@@ -66,10 +73,17 @@ impl Memory {
         }
     }
 
+    /// A header and what follows it, in one write.
+    pub fn write_pair(&mut self, header: &[u8], payload: &[u8]) {
+        self.append(header);
+        self.write_whole(payload);
+    }
+
     fn write_slices(&mut self, slices: &[IoSlice<'_>]) -> usize {
+        count_write();
         let mut written = 0;
         for slice in slices {
-            let len = self.write_some(slice);
+            let len = self.append(slice);
             written += len;
             if len < slice.len() {
                 break;

@@ -93,10 +93,11 @@ impl Outcome {
         let mut lines = String::new();
         for figure in &self.figures {
             let (group, workload, name) = (self.group, &self.workload, &figure.name);
-            let (ns, spread, allocations) = (figure.ns, figure.spread, figure.allocations);
+            let (ns, spread) = (figure.ns, figure.spread);
+            let (allocations, writes) = (figure.allocations, figure.writes);
             writeln!(
                 lines,
-                "{group}\t{workload}\t{name}\t{ns}\t{spread}\t{allocations}"
+                "{group}\t{workload}\t{name}\t{ns}\t{spread}\t{allocations}\t{writes}"
             )
             .expect("a string");
         }
@@ -112,7 +113,7 @@ fn peer(name: &str) -> Option<&'static Peer> {
 pub fn read_lines(outcomes: &mut [Outcome], lines: &str) -> Result<(), Box<dyn Error>> {
     for line in lines.lines() {
         let fields: Vec<_> = line.split('\t').collect();
-        let [group, workload, name, ns, spread, allocations] = fields[..] else {
+        let [group, workload, name, ns, spread, allocations, writes] = fields[..] else {
             return Err(line.into());
         };
         let outcome = outcomes
@@ -124,6 +125,7 @@ pub fn read_lines(outcomes: &mut [Outcome], lines: &str) -> Result<(), Box<dyn E
             ns: ns.parse()?,
             spread: spread.parse()?,
             allocations: allocations.parse()?,
+            writes: writes.parse()?,
         });
     }
     Ok(())

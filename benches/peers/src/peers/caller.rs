@@ -2,6 +2,8 @@
 //! asks for it.
 
 use bytes::Bytes;
+use chacha20::ChaCha8Rng;
+use chacha20::rand_core::{Rng, SeedableRng};
 use sansocket::Role;
 
 use super::{MAX_LEN, sink};
@@ -76,21 +78,18 @@ impl Joiner {
     }
 }
 
-/// Masking keys, for cores that are given them.
-pub struct Keys(Option<u64>);
+/// Masking keys for cores that are given them, unpredictable as RFC 6455 §5.3
+/// asks for.
+pub struct Keys(Option<ChaCha8Rng>);
 
 impl Keys {
     pub fn of(role: Role) -> Self {
-        Self((role == Role::Client).then_some(1))
+        Self((role == Role::Client).then(|| ChaCha8Rng::from_seed([7; 32])))
     }
 
     /// Another for each frame of a client.
     pub fn next(&mut self) -> Option<[u8; 4]> {
-        let state = self.0.as_mut()?;
-        *state = state
-            .wrapping_mul(6_364_136_223_846_793_005)
-            .wrapping_add(1_442_695_040_888_963_407);
-        Some(((*state >> 32) as u32).to_ne_bytes())
+        Some(self.0.as_mut()?.next_u32().to_le_bytes())
     }
 }
 
@@ -114,8 +113,8 @@ impl Outgoing {
     pub fn frame(&mut self, header: &[u8], payload: &Bytes, mask: Option<impl FnOnce(&mut [u8])>) {
         self.out.extend_from_slice(header);
         if mask.is_none() && payload.len() >= AT_ONCE {
-            self.flush();
-            self.sink.write_whole(payload);
+            self.sink.write_pair(&self.out, payload);
+            self.out.clear();
             return;
         }
         let start = self.out.len();

@@ -191,8 +191,7 @@ impl StreamExt for Memory {
     }
 
     async fn write_all_vectored(&mut self, header: &[u8], payload: &[u8]) -> Result<(), Errno> {
-        self.write_whole(header);
-        self.write_whole(payload);
+        self.write_pair(header, payload);
         Ok(())
     }
 }

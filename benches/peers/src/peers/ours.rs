@@ -170,8 +170,8 @@ impl Send for Sender {
                 let (kind, len) = (message.kind(), message.len());
                 let headed = self.ws.send_header(kind, len, &mut self.out);
                 headed.expect("it is open");
-                self.write();
-                self.sink.write_whole(payload);
+                self.sink.write_pair(&self.out, payload);
+                self.out.clear();
                 continue;
             }
             self.ws.send(message, &mut self.out).expect("it is open");

@@ -55,9 +55,10 @@ impl StreamWriter for Memory {
     }
 
     async fn write_all_vectored(&mut self, slices: &[&[u8]]) -> wtx::Result<()> {
-        for slice in slices {
-            self.write_whole(slice);
-        }
+        let [header, payload] = slices else {
+            panic!("a header and a payload");
+        };
+        self.write_pair(header, payload);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use crate::checks::{Checked, Checks, RULES};
 pub fn checks(checks: &[Checks]) -> String {
     let mut table = String::from("| rejected by |");
     for rule in &RULES {
-        write!(table, " {} |", rule.name).expect("a string");
+        write!(table, " {}: {} |", rule.letter, rule.name).expect("a string");
     }
     table += "\n|---|";
     table += &"---|".repeat(RULES.len());

@@ -1,7 +1,7 @@
 use std::fmt::Write;
 
 use super::{time, verdict};
-use crate::checks::Checks;
+use crate::checks::{Checked, Checks};
 use crate::codec::{Lead, Outcome};
 use crate::measure::Figure;
 use crate::peers::Class;
@@ -30,8 +30,9 @@ pub fn codec(outcomes: &[Outcome], checks: &[Checks]) -> String {
 const HEAD: &str = "\
 CPU time of the thread for a message: the median of interleaved rounds, ± half of what lies between
 the quartiles. A ratio says how many times as fast as the fastest other library ours is, in the
-default release build and with `lto = \"fat\", codegen-units = 1`. In parentheses: what that library
-does not check by itself.
+default release build and with `lto = \"fat\", codegen-units = 1`. In parentheses: the letters of what
+nobody checks and of what the caller has to check, and whether each message is a write of its own,
+which is a system call over a socket and nothing here. The bar is for the lower of the ratios.
 
 ";
 
@@ -56,7 +57,7 @@ fn class_table(outcomes: &[Outcome], class: Class, checks: &[Checks]) -> String 
             outcome.workload,
             spread(lead.ours),
             lead.ours.allocations,
-            named(lead.other, checks),
+            named(outcome, lead, checks),
             spread(lead.other),
             ratios(&leads),
         )
@@ -85,7 +86,7 @@ fn all(outcomes: &[Outcome], checks: &[Checks]) -> String {
             outcome.workload,
             time(lead.ours.ns),
             outcome.len as f64 / lead.ours.ns,
-            named(lead.other, checks),
+            named(outcome, lead, checks),
             time(lead.other.ns),
             ratios(&leads),
         )
@@ -117,15 +118,26 @@ fn mark(bar: &str, is_missed: bool) -> String {
     }
 }
 
-/// With what it does not check.
-fn named(figure: &Figure, checks: &[Checks]) -> String {
-    let checks = checks.iter().find(|checks| checks.name == figure.name);
-    let unchecked: Vec<_> = checks.map_or(Vec::new(), |it| it.unchecked().collect());
-    if unchecked.is_empty() {
-        figure.name.clone()
-    } else {
-        format!("{} (not: {})", figure.name, unchecked.join(", "))
+/// The fastest other, with what it leaves out.
+fn named(outcome: &Outcome, lead: &Lead<'_>, checks: &[Checks]) -> String {
+    let mut notes = Vec::new();
+    let does_receive = matches!(outcome.group, "receive" | "deflate");
+    let checks = checks.iter().find(|it| it.name == lead.other.name);
+    if let Some(checks) = checks.filter(|_| does_receive) {
+        for (who, what) in [(Checked::Nobody, "no"), (Checked::Caller, "caller")] {
+            let letters = checks.by(who);
+            if !letters.is_empty() {
+                notes.push(format!("{what} {letters}"));
+            }
+        }
     }
+    if lead.other.writes >= 1.0 && lead.ours.writes < 1.0 {
+        notes.push("a write each".into());
+    }
+    if notes.is_empty() {
+        return lead.other.name.clone();
+    }
+    format!("{} ({})", lead.other.name, notes.join("; "))
 }
 
 fn spread(figure: &Figure) -> String {
