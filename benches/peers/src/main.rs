@@ -7,8 +7,12 @@
 //! builds           the same, and with link-time optimization
 //! lines            the same, as plain lines
 //! checks           what each library rejects
-//! echo             servers over loopback, and one load for all
+//! echo [SETTING]   servers over loopback, and one load for all: alone, timer,
+//!                  sleepy, loop
+//! clients          connecting, sending and receiving, with one server for all
+//! handshakes       opening handshakes of servers, over TCP and over TLS
 //! idle             what a connection costs that says nothing
+//! many             10,000 idle and slow connections
 //! results          all of it, into RESULTS.md and speed.svg
 //! ```
 
@@ -25,8 +29,7 @@ mod traffic;
 
 use std::error::Error;
 use std::path::Path;
-use std::time::Duration;
-use std::{env, fs, io};
+use std::{env, fs};
 
 use measure::Effort;
 
@@ -35,7 +38,6 @@ fn main() -> Result<(), Box<dyn Error>> {
     let is_quick = !options.is_empty();
     let args: Vec<&str> = args.iter().map(String::as_str).collect();
     match args[..] {
-        ["serve", name] => echo::serve(name)?,
         ["codec"] => print_codec(&run_codec("", is_quick)),
         ["codec", group] => print_codec(&run_codec(group, is_quick)),
         ["builds"] => print_codec(&run_builds(is_quick)?),
@@ -44,23 +46,12 @@ fn main() -> Result<(), Box<dyn Error>> {
             outcomes.iter().for_each(|it| print!("{}", it.lines()));
         }
         ["checks"] => println!("{}", report::checks(&run_checks())),
-        ["echo"] => {
-            let outcomes = run_echo(is_quick)?;
-            println!(
-                "{}\n{}",
-                report::echo(&outcomes),
-                report::servers(&outcomes)
-            );
-        }
-        ["idle"] => println!("{}", report::idle(&echo::idle(CONNECTIONS)?)),
         ["results"] => write_results(is_quick)?,
-        _ => return Err("codec [GROUP], builds, checks, echo, idle or results; --quick".into()),
+        _ if echo::command(&args, is_quick)? => {}
+        _ => return Err("no such command; see the top of src/main.rs".into()),
     }
     Ok(())
 }
-
-/// How many are idle.
-const CONNECTIONS: usize = 1000;
 
 /// Some need a runtime for their timers.
 fn in_runtime<R>(work: impl FnOnce() -> R) -> R {
@@ -102,31 +93,18 @@ fn print_codec(outcomes: &[codec::Outcome]) {
     println!("{}", report::codec(outcomes, &run_checks()));
 }
 
-fn run_echo(is_quick: bool) -> io::Result<Vec<echo::Outcome>> {
-    let (rounds, turn) = if is_quick { (1, 30) } else { (3, 100) };
-    echo::run(rounds, Duration::from_millis(turn), |outcome| {
-        let scenario = &outcome.scenario;
-        let (connections, len, window) = (scenario.connections, scenario.len, scenario.window);
-        eprintln!("echo, {connections} x {len} B x {window}");
-    })
-}
-
 /// All figures, and the picture that README.md shows.
 fn write_results(is_quick: bool) -> Result<(), Box<dyn Error>> {
     let codec = run_builds(is_quick)?;
     let checks = run_checks();
-    let echo = run_echo(is_quick)?;
-    let idle = echo::idle(CONNECTIONS)?;
+    let (echo, end_to_end) = echo::everything(is_quick)?;
     let here = Path::new(env!("CARGO_MANIFEST_DIR"));
     fs::write(here.join("speed.svg"), report::picture(&codec, &echo))?;
     let results = format!(
-        "# Beside other libraries\n\n{}\n{}\n{}\n{}\n{}\n{}",
+        "# Beside other libraries\n\n{}\n{}\n{}\n{end_to_end}",
         report::setting(),
         report::codec(&codec, &checks),
-        report::checks(&checks),
-        report::echo(&echo),
-        report::servers(&echo),
-        report::idle(&idle)
+        report::checks(&checks)
     );
     fs::write(here.join("RESULTS.md"), results)?;
     Ok(())

@@ -8,10 +8,10 @@ use std::time::{Duration, Instant};
 use mio::net::TcpStream;
 use mio::{Events, Interest, Poll, Token};
 
-use super::ACCEPTED;
+use super::many;
 
 /// How many connections send what.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Scenario {
     pub connections: usize,
     pub len: usize,
@@ -19,29 +19,33 @@ pub struct Scenario {
     pub window: usize,
 }
 
+const KIB: usize = 1024;
+
 impl Scenario {
+    /// Ping-pong, and several messages under way.
     pub fn all() -> Vec<Self> {
-        const KIB: usize = 1024;
-        let mut all = Vec::new();
-        for connections in [1, 64, 1000] {
-            for len in [16, KIB, 64 * KIB, 1024 * KIB] {
-                all.push(Self {
-                    connections,
-                    len,
-                    window: 1,
-                });
-            }
-            for len in [16, KIB] {
-                all.push(Self {
-                    connections,
-                    len,
-                    window: 64,
-                });
-            }
-        }
+        let ping_pong = [16, KIB, 4 * KIB, 64 * KIB, 1024 * KIB].map(|len| (len, 1));
+        let pipelined = [(16, 64), (KIB, 64), (4 * KIB, 16), (64 * KIB, 4)];
+        let messages = ping_pong.into_iter().chain(pipelined);
+        let scenario = |connections, (len, window)| Self {
+            connections,
+            len,
+            window,
+        };
+        let with = |connections| messages.clone().map(move |it| scenario(connections, it));
+        let mut all: Vec<Self> = [1, 64, 1000].into_iter().flat_map(with).collect();
         // As much as all sockets together would keep is no echo any more.
         all.retain(|scenario| scenario.connections * scenario.len <= 64 * KIB * KIB);
         all
+    }
+
+    pub fn is_ping_pong(&self) -> bool {
+        self.window == 1
+    }
+
+    /// One that ends soon, and where little else matters.
+    pub fn is_small(&self) -> bool {
+        self.connections <= 64 && self.len <= KIB
     }
 }
 
@@ -80,10 +84,17 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
 
+/// The answer to it.
+pub const ACCEPTED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
+    Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
+
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
+/// Of a masked frame of 126 to 65,535 bytes.
+const HEADER_LEN: usize = 8;
+
 /// One binary frame, masked or not (RFC 6455 §5.2).
-fn frame(payload: &[u8], key: Option<[u8; 4]>) -> Vec<u8> {
+pub fn frame(payload: &[u8], key: Option<[u8; 4]>) -> Vec<u8> {
     let mut frame = vec![0x82];
     let bit = if key.is_some() { 0x80 } else { 0 };
     match payload.len() {
@@ -158,6 +169,22 @@ impl Load {
     /// One message on every connection, whatever comes back.
     pub fn say(&mut self) -> io::Result<()> {
         (0..self.clients.len()).try_for_each(|index| self.begin(index))
+    }
+
+    /// A byte of a message in each period on every connection. The first comes with
+    /// the header.
+    pub fn say_slowly(&mut self, times: u32, period: Duration) -> io::Result<()> {
+        for _ in 0..times {
+            many::spread(self.clients.len(), period, |index| {
+                let client = &mut self.clients[index];
+                if client.written == self.sent.len() {
+                    client.written = 0;
+                }
+                let end = (client.written + 1).max(HEADER_LEN + 1);
+                client.write(&self.sent[..end])
+            })?;
+        }
+        Ok(())
     }
 
     /// Rounds until the time is over; those that were begun are ended.
@@ -247,7 +274,7 @@ impl Client {
 }
 
 /// Reads the response, and nothing behind it.
-fn shaken(stream: &mut std::net::TcpStream) -> io::Result<()> {
+pub fn shaken(stream: &mut impl Read) -> io::Result<()> {
     let (mut head, mut buf) = (Vec::new(), [0; 1024]);
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read(&mut buf)? {

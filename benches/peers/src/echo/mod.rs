@@ -1,226 +1,88 @@
-//! The end-to-end suite: echo servers, each a process of its own on one core,
-//! and one load for all of them on the other.
+//! The end-to-end suite: servers and clients, each a process of its own on one core,
+//! and what they talk to on another.
 
+mod accept;
 mod blocking;
+pub mod clients;
+mod command;
+mod cores;
+mod counterpart;
+mod dialers;
 mod framework;
+pub mod handshakes;
+pub mod idle;
 mod load;
+pub mod many;
+mod obvious;
 mod polled;
+mod process;
 mod runtime;
+mod server;
+mod spinner;
 
-use std::io::{self, BufRead, BufReader, Write};
-use std::net::{SocketAddr, TcpListener};
-use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::io;
 use std::time::Duration;
 
-use crate::measure::{self, median};
+use crate::measure::median;
+pub use command::{everything, run as command};
 pub use load::Scenario;
 use load::{Load, Sample};
+use process::Process;
+pub use server::Runtime;
+use server::{Extra, Server};
+use spinner::Spinners;
 
-/// A server, by its name.
-pub struct Server {
-    pub name: &'static str,
-    pub runtime: Runtime,
-    pub is_ours: bool,
-    /// Its own handshake, not that of the suite.
-    pub shakes_hands: bool,
-    run: fn(TcpListener) -> io::Result<()>,
-}
-
+/// In what the servers differ besides the library.
 #[derive(Clone, Copy, PartialEq, Eq)]
-pub enum Runtime {
-    Std,
-    Mio,
-    Tokio,
-    /// On tokio, behind a server of HTTP.
-    Axum,
+pub enum Setting {
+    /// The best use of each, alone in its runtime.
+    Alone,
+    /// The same with an unrelated timer in the runtime.
+    Timer,
+    /// The same as `Alone`, on cores that go idle.
+    Sleepy,
+    /// The obvious loop.
+    Loop,
 }
 
-macro_rules! server {
-    ($name:literal, $runtime:ident, $ours:literal, $shakes:literal, $run:expr) => {
-        Server {
-            name: $name,
-            runtime: Runtime::$runtime,
-            is_ours: $ours,
-            shakes_hands: $shakes,
-            run: $run,
+impl Setting {
+    pub const ALL: [Self; 4] = [Self::Alone, Self::Timer, Self::Sleepy, Self::Loop];
+
+    /// What it is called on the command line.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Alone => "alone",
+            Self::Timer => "timer",
+            Self::Sleepy => "sleepy",
+            Self::Loop => "loop",
         }
-    };
-}
-
-/// The limit of each runtime is an echo of raw bytes.
-pub const SERVERS: [Server; 20] = [
-    server!("raw std", Std, false, false, blocking::raw),
-    server!("sansocket std", Std, true, true, blocking::ours),
-    server!("tungstenite", Std, false, true, blocking::tungstenite),
-    server!("raw mio", Mio, false, false, polled::raw),
-    server!("sansocket mio", Mio, true, true, polled::ours),
-    server!("raw tokio", Tokio, false, false, runtime::raw),
-    server!("sansocket tokio", Tokio, true, true, runtime::ours),
-    server!(
-        "sansocket tokio, no deadlines",
-        Tokio,
-        true,
-        true,
-        runtime::ours_untimed
-    ),
-    server!(
-        "tokio-tungstenite",
-        Tokio,
-        false,
-        true,
-        runtime::tungstenite
-    ),
-    server!(
-        "fastwebsockets",
-        Tokio,
-        false,
-        false,
-        runtime::fastwebsockets
-    ),
-    server!(
-        "tokio-websockets",
-        Tokio,
-        false,
-        true,
-        runtime::tokio_websockets
-    ),
-    server!("sockudo-ws", Tokio, false, true, runtime::sockudo),
-    server!("yawc", Tokio, false, false, runtime::yawc),
-    server!("soketto", Tokio, false, true, runtime::soketto),
-    server!("web-socket", Tokio, false, false, runtime::web_socket),
-    server!(
-        "sansocket tokio, deflate",
-        Tokio,
-        true,
-        true,
-        runtime::ours_deflate
-    ),
-    server!(
-        "sockudo-ws, deflate",
-        Tokio,
-        false,
-        false,
-        runtime::sockudo_deflate
-    ),
-    server!("yawc, deflate", Tokio, false, false, runtime::yawc_deflate),
-    server!("axum", Axum, false, true, framework::axum),
-    server!("sansocket axum", Axum, true, true, framework::ours),
-];
-
-impl Server {
-    pub fn is_raw(&self) -> bool {
-        self.name.starts_with("raw")
     }
 
-    fn deflates(&self) -> bool {
-        self.name.ends_with("deflate")
+    fn servers(self) -> impl Iterator<Item = &'static Server> {
+        let list = match self {
+            Self::Loop => server::LOOP,
+            _ => server::ECHO,
+        };
+        let is_for = move |server: &&Server| match self {
+            Self::Alone | Self::Loop => true,
+            Self::Timer | Self::Sleepy => server.runtime == Runtime::Tokio,
+        };
+        list.iter().filter(is_for)
     }
-}
 
-/// The answer to the one request that the load sends.
-const ACCEPTED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
-    Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
-
-/// The process of a server: told its port, it serves until its standard input
-/// ends, and for each line of that tells what it holds and used.
-pub fn serve(name: &str) -> io::Result<()> {
-    let server = SERVERS.iter().find(|server| server.name == name);
-    let server = server.ok_or(io::ErrorKind::NotFound)?;
-    if let Some(core) = core_affinity::get_core_ids().and_then(|cores| cores.first().copied()) {
-        core_affinity::set_for_current(core);
-    }
-    measure::count_always();
-    let listener = TcpListener::bind("127.0.0.1:0")?;
-    println!("{}", listener.local_addr()?);
-    std::thread::spawn(|| {
-        for line in io::stdin().lines() {
-            if line.is_err() {
-                break;
-            }
-            println!("{} {} {}", measure::held(), resident(), cpu());
-            let _ = io::stdout().flush();
+    fn includes(self, scenario: &Scenario) -> bool {
+        match self {
+            Self::Alone | Self::Timer => true,
+            Self::Sleepy => scenario.is_ping_pong() && scenario.is_small(),
+            Self::Loop => scenario.window == 64,
         }
-        std::process::exit(0);
-    });
-    (server.run)(listener)
-}
-
-/// Resident bytes.
-fn resident() -> usize {
-    let status = std::fs::read_to_string("/proc/self/statm").unwrap_or_default();
-    let pages = status
-        .split(' ')
-        .nth(1)
-        .and_then(|pages| pages.parse().ok());
-    pages.unwrap_or(0) * 4096
-}
-
-/// Microseconds of all cores.
-fn cpu() -> u64 {
-    let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: it is written by the call, and zeroes are a value of it.
-    let usage = unsafe {
-        libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
-        usage.assume_init()
-    };
-    let micros = |time: libc::timeval| time.tv_sec as u64 * 1_000_000 + time.tv_usec as u64;
-    micros(usage.ru_utime) + micros(usage.ru_stime)
-}
-
-/// What the process of a server told of itself.
-struct Told {
-    held: isize,
-    resident: usize,
-    cpu: u64,
-}
-
-/// A running server.
-struct Process {
-    child: Child,
-    stdin: ChildStdin,
-    stdout: BufReader<ChildStdout>,
-    addr: SocketAddr,
-}
-
-impl Process {
-    fn start(server: &Server) -> io::Result<Self> {
-        let mut child = Command::new(std::env::current_exe()?)
-            .args(["serve", server.name])
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()?;
-        let stdin = child.stdin.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        let stdout = child.stdout.take().ok_or(io::ErrorKind::BrokenPipe)?;
-        let mut stdout = BufReader::new(stdout);
-        let mut line = String::new();
-        stdout.read_line(&mut line)?;
-        let addr = line.trim().parse().map_err(io::Error::other)?;
-        Ok(Self {
-            child,
-            stdin,
-            stdout,
-            addr,
-        })
     }
 
-    fn ask(&mut self) -> io::Result<Told> {
-        self.stdin.write_all(b"\n")?;
-        let mut line = String::new();
-        self.stdout.read_line(&mut line)?;
-        let mut words = line.split_whitespace();
-        let mut next = || words.next().unwrap_or_default();
-        Ok(Told {
-            held: next().parse().map_err(io::Error::other)?,
-            resident: next().parse().map_err(io::Error::other)?,
-            cpu: next().parse().map_err(io::Error::other)?,
-        })
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
+    fn extra(self) -> Extra {
+        match self {
+            Self::Timer => Extra::Timer,
+            _ => Extra::Nothing,
+        }
     }
 }
 
@@ -230,123 +92,145 @@ pub struct Figure {
     pub runtime: Runtime,
     /// Messages a second, there and back.
     pub rate: f64,
+    /// From the slowest round to the fastest, as a part of the median.
+    pub spread: f64,
     pub p50: f64,
     pub p99: f64,
-    /// CPU seconds of the server for a million messages.
+    /// CPU microseconds of the server for a message.
     pub cpu: f64,
 }
 
-/// The figures of one scenario.
+/// The figures of one scenario in one setting.
 pub struct Outcome {
+    pub setting: Setting,
     pub scenario: Scenario,
     pub figures: Vec<Figure>,
 }
 
-/// Runs all scenarios: in each the servers take turns.
+/// How often, how long, and how much.
+#[derive(Clone, Copy)]
+pub struct Effort {
+    pub rounds: usize,
+    pub turn: Duration,
+    /// Few of the scenarios with many connections.
+    pub is_quick: bool,
+}
+
+impl Effort {
+    pub const FULL: Self = Self {
+        rounds: 5,
+        turn: Duration::from_millis(60),
+        is_quick: false,
+    };
+    pub const QUICK: Self = Self {
+        rounds: 1,
+        turn: Duration::from_millis(30),
+        is_quick: true,
+    };
+
+    fn scenarios(self) -> Vec<Scenario> {
+        let mut scenarios = Scenario::all();
+        scenarios.retain(|scenario| {
+            !self.is_quick || scenario.connections <= 64 || scenario.len * scenario.window == 16
+        });
+        scenarios
+    }
+}
+
+/// One server in one setting.
+struct Lane {
+    setting: Setting,
+    server: &'static Server,
+    process: Process,
+    samples: Vec<Sample>,
+}
+
+impl Lane {
+    fn start(setting: Setting, server: &'static Server) -> io::Result<Self> {
+        Ok(Self {
+            setting,
+            server,
+            process: Process::start(server, setting.extra())?,
+            samples: Vec::new(),
+        })
+    }
+
+    fn turn(&mut self, scenario: &Scenario, turn: Duration) -> io::Result<()> {
+        let mut load = Load::connect(self.process.addr, scenario, self.server.is_raw())?;
+        let before = self.process.usage()?.cpu;
+        let mut sample = load.run(turn)?;
+        sample.cpu = self.process.usage()?.cpu - before;
+        self.samples.push(sample);
+        Ok(())
+    }
+
+    fn figure(&mut self) -> Figure {
+        let samples = std::mem::take(&mut self.samples);
+        let all = |value: fn(&Sample) -> f64| samples.iter().map(value).collect::<Vec<_>>();
+        let middle = |value| median(&mut all(value));
+        let mut rates = all(|sample| sample.messages as f64 / sample.took.as_secs_f64());
+        // It sorts.
+        let rate = median(&mut rates);
+        Figure {
+            name: self.server.name,
+            runtime: self.server.runtime,
+            rate,
+            spread: (rates[rates.len() - 1] - rates[0]) / rate,
+            p50: middle(|sample| sample.p50.as_secs_f64() * 1e6),
+            p99: middle(|sample| sample.p99.as_secs_f64() * 1e6),
+            cpu: middle(|sample| sample.cpu as f64 / sample.messages.max(1) as f64),
+        }
+    }
+}
+
+/// Runs all scenarios: in each the settings and the servers take turns.
 pub fn run(
-    rounds: usize,
-    turn: Duration,
+    settings: &[Setting],
+    effort: Effort,
     mut tell: impl FnMut(&Outcome),
 ) -> io::Result<Vec<Outcome>> {
-    pin_load();
-    let servers = || SERVERS.iter().filter(|server| !server.deflates());
-    let mut processes = Vec::new();
-    for server in servers() {
-        processes.push(Process::start(server)?);
+    cores::pin_load();
+    let mut lanes = Vec::new();
+    for &setting in settings {
+        for server in setting.servers() {
+            lanes.push(Lane::start(setting, server)?);
+        }
     }
     let mut outcomes = Vec::new();
-    for scenario in Scenario::all() {
-        let mut samples: Vec<Vec<Sample>> = servers().map(|_| Vec::new()).collect();
-        for _ in 0..rounds {
-            for (index, server) in servers().enumerate() {
-                let process = &mut processes[index];
-                let mut load = Load::connect(process.addr, &scenario, server.is_raw())?;
-                let before = process.ask()?.cpu;
-                let mut sample = load.run(turn)?;
-                sample.cpu = process.ask()?.cpu - before;
-                samples[index].push(sample);
+    for scenario in effort.scenarios() {
+        for round in 0..effort.rounds {
+            for &setting in settings.iter().filter(|it| it.includes(&scenario)) {
+                let _spinners = (setting != Setting::Sleepy).then(Spinners::start);
+                take_turns(&mut lanes, setting, round, &scenario, effort.turn)?;
             }
         }
-        let figures = servers().zip(&samples);
-        let figures = figures.map(|(server, samples)| figure(server, samples));
-        let outcome = Outcome {
-            scenario,
-            figures: figures.collect(),
-        };
-        tell(&outcome);
-        outcomes.push(outcome);
+        for &setting in settings.iter().filter(|it| it.includes(&scenario)) {
+            let lanes = lanes.iter_mut().filter(|lane| lane.setting == setting);
+            let outcome = Outcome {
+                setting,
+                scenario,
+                figures: lanes.map(Lane::figure).collect(),
+            };
+            tell(&outcome);
+            outcomes.push(outcome);
+        }
     }
     Ok(outcomes)
 }
 
-fn figure(server: &Server, samples: &[Sample]) -> Figure {
-    let middle =
-        |value: fn(&Sample) -> f64| median(&mut samples.iter().map(value).collect::<Vec<_>>());
-    Figure {
-        name: server.name,
-        runtime: server.runtime,
-        rate: middle(|sample| sample.messages as f64 / sample.took.as_secs_f64()),
-        p50: middle(|sample| sample.p50.as_secs_f64() * 1e6),
-        p99: middle(|sample| sample.p99.as_secs_f64() * 1e6),
-        cpu: middle(|sample| sample.cpu as f64 / sample.messages.max(1) as f64),
-    }
-}
-
-/// What a connection costs.
-pub struct Idle {
-    pub name: &'static str,
-    /// Heap bytes, and resident bytes.
-    pub heap: f64,
-    pub resident: f64,
-    /// A second, opened one behind another; only where the handshake is the
-    /// library's own.
-    pub opened: Option<f64>,
-}
-
-/// Idle connections: each said something, and has nothing more to say.
-pub fn idle(connections: usize) -> io::Result<Vec<Idle>> {
-    pin_load();
-    let scenario = Scenario {
-        connections,
-        len: 64,
-        window: 1,
-    };
-    let mut idle = Vec::new();
-    for server in &SERVERS {
-        let mut process = Process::start(server)?;
-        // What is made once for all is not counted.
-        let one = Scenario {
-            connections: 1,
-            ..scenario
-        };
-        Load::connect(process.addr, &one, server.is_raw())?.say()?;
-        std::thread::sleep(Duration::from_millis(300));
-        let before = process.ask()?;
-        let started = std::time::Instant::now();
-        let mut load = Load::connect(process.addr, &scenario, server.is_raw())?;
-        let rate = connections as f64 / started.elapsed().as_secs_f64();
-        if server.deflates() {
-            // What comes back is compressed.
-            load.say()?;
-        } else {
-            load.once()?;
-        }
-        std::thread::sleep(Duration::from_millis(300));
-        let after = process.ask()?;
-        let each = |bytes: isize| bytes as f64 / connections as f64;
-        idle.push(Idle {
-            name: server.name,
-            heap: each(after.held - before.held),
-            resident: each(after.resident as isize - before.resident as isize),
-            opened: server.shakes_hands.then_some(rate),
-        });
-    }
-    Ok(idle)
-}
-
-/// On the last core: servers are on the first.
-fn pin_load() {
-    if let Some(core) = core_affinity::get_core_ids().and_then(|cores| cores.last().copied()) {
-        core_affinity::set_for_current(core);
-    }
+/// Each round begins with another server.
+fn take_turns(
+    lanes: &mut [Lane],
+    setting: Setting,
+    round: usize,
+    scenario: &Scenario,
+    turn: Duration,
+) -> io::Result<()> {
+    let lanes = lanes.iter_mut().filter(|lane| lane.setting == setting);
+    let mut lanes: Vec<&mut Lane> = lanes.collect();
+    let first = round % lanes.len();
+    lanes.rotate_left(first);
+    lanes
+        .into_iter()
+        .try_for_each(|lane| lane.turn(scenario, turn))
 }

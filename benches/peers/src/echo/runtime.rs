@@ -5,18 +5,20 @@
 use std::io;
 use std::net;
 use std::sync::LazyLock;
+use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt};
 use sansocket::tokio::WebSocket;
 use sansocket::{Agreement, Config, Event, Role};
-use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::compat::TokioAsyncReadCompatExt;
 
-use super::ACCEPTED;
+use super::load::ACCEPTED;
+use super::server;
 use crate::traffic;
 
-fn serve<F>(listener: net::TcpListener, echo: fn(TcpStream) -> F) -> io::Result<()>
+pub fn serve<F>(listener: net::TcpListener, echo: fn(TcpStream) -> F) -> io::Result<()>
 where
     F: Future<Output = io::Result<()>> + Send + 'static,
 {
@@ -26,6 +28,9 @@ where
         .build()?;
     runtime.block_on(async {
         let listener = TcpListener::from_std(listener)?;
+        if server::has_timer() {
+            tokio::spawn(tick());
+        }
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;
@@ -34,8 +39,17 @@ where
     })
 }
 
+/// What has nothing to do with the connections, as every real program has it. A
+/// runtime without any timer waits without looking at the clock.
+async fn tick() {
+    let mut interval = tokio::time::interval(Duration::from_millis(100));
+    loop {
+        interval.tick().await;
+    }
+}
+
 /// The handshake of the suite, for those that have none over a plain stream.
-async fn shaken(mut stream: TcpStream) -> io::Result<TcpStream> {
+pub async fn shaken<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<S> {
     let (mut head, mut buf) = (Vec::new(), [0; 512]);
     while !head.ends_with(b"\r\n\r\n") {
         match stream.read(&mut buf).await? {
@@ -66,16 +80,19 @@ pub fn ours(listener: net::TcpListener) -> io::Result<()> {
     })
 }
 
-/// As the others, which have none: a runtime that waits with a timer takes
-/// longer to wait.
 pub fn ours_untimed(listener: net::TcpListener) -> io::Result<()> {
     serve(listener, |stream| async move {
-        let config = Config::new()
-            .with_handshake_timeout(None)
-            .with_ping_interval(None);
-        let ws = sansocket::tokio::accept(stream, &config.with_idle_timeout(None)).await;
+        let ws = sansocket::tokio::accept(stream, &untimed()).await;
         echo(&mut ws.map_err(io::Error::other)?).await
     })
+}
+
+/// As the others, which have no deadlines.
+pub fn untimed() -> Config {
+    Config::new()
+        .with_handshake_timeout(None)
+        .with_ping_interval(None)
+        .with_idle_timeout(None)
 }
 
 pub fn ours_deflate(listener: net::TcpListener) -> io::Result<()> {
@@ -179,13 +196,15 @@ async fn forward_yawc(ws: yawc::WebSocket<TcpStream>) -> io::Result<()> {
         .map_err(io::Error::other)
 }
 
+pub fn yawc_server(stream: TcpStream) -> io::Result<yawc::WebSocket<TcpStream>> {
+    let options = yawc::Options::default().with_limits(64 * 1024 * 1024, 128 * 1024 * 1024);
+    let ws = yawc::WebSocket::from_stream(stream, yawc::Role::Server, options);
+    ws.map_err(io::Error::other)
+}
+
 pub fn yawc(listener: net::TcpListener) -> io::Result<()> {
-    use yawc::{Options, Role, WebSocket};
     serve(listener, |stream| async move {
-        let (stream, options) = (shaken(stream).await?, Options::default());
-        let options = options.with_limits(64 * 1024 * 1024, 128 * 1024 * 1024);
-        let ws = WebSocket::from_stream(stream, Role::Server, options);
-        forward_yawc(ws.map_err(io::Error::other)?).await
+        forward_yawc(yawc_server(shaken(stream).await?)?).await
     })
 }
 

@@ -2,21 +2,26 @@ use std::fmt::Write;
 
 use super::verdict;
 use crate::codec::size;
-use crate::echo::{self, Runtime, SERVERS, Scenario};
+use crate::echo::{Figure, Outcome, Runtime, Scenario, Setting};
 
-/// What the fastest library on tokio beside ours does.
-fn rival(outcome: &echo::Outcome) -> &echo::Figure {
-    let others = outcome.figures.iter().filter(|figure| {
-        let server = SERVERS.iter().find(|server| server.name == figure.name);
-        let is_other = server.is_some_and(|server| !server.is_ours && !server.is_raw());
+const OURS: &str = "sansocket tokio";
+const UNTIMED: &str = "sansocket tokio, no deadlines";
+
+/// Those of the others on tokio.
+fn rivals(outcome: &Outcome) -> impl Iterator<Item = &Figure> {
+    let is_rival = |figure: &&Figure| {
+        let is_other = !figure.name.starts_with("sansocket") && !figure.name.starts_with("raw");
         is_other && figure.runtime == Runtime::Tokio
-    });
-    others
-        .max_by(|a, b| a.rate.total_cmp(&b.rate))
-        .expect("others")
+    };
+    outcome.figures.iter().filter(is_rival)
 }
 
-fn named<'o>(outcome: &'o echo::Outcome, name: &str) -> &'o echo::Figure {
+fn fastest(outcome: &Outcome) -> &Figure {
+    let fastest = rivals(outcome).max_by(|a, b| a.rate.total_cmp(&b.rate));
+    fastest.expect("others")
+}
+
+fn named<'o>(outcome: &'o Outcome, name: &str) -> &'o Figure {
     let mut figures = outcome.figures.iter();
     figures
         .find(|figure| figure.name == name)
@@ -24,39 +29,127 @@ fn named<'o>(outcome: &'o echo::Outcome, name: &str) -> &'o echo::Figure {
 }
 
 /// How many times as fast as the fastest other: as it is, and without the
-/// deadlines that the others do not have; and as an echo of raw bytes.
-pub fn ratios(outcome: &echo::Outcome) -> [f64; 3] {
-    let rate = |name| named(outcome, name).rate;
-    let (ours, untimed) = (
-        rate("sansocket tokio"),
-        rate("sansocket tokio, no deadlines"),
-    );
-    let rival = rival(outcome).rate;
-    [ours / rival, untimed / rival, ours / rate("raw tokio")]
+/// deadlines that the others do not have.
+pub fn ratios(outcome: &Outcome) -> [f64; 2] {
+    let rival = fastest(outcome).rate;
+    [OURS, UNTIMED].map(|name| named(outcome, name).rate / rival)
 }
 
-/// A row for each scenario, on tokio.
-pub fn echo(outcomes: &[echo::Outcome]) -> String {
+/// The same for CPU time, beside the other that takes least.
+fn cpu_ratios(outcome: &Outcome) -> [f64; 2] {
+    let rival = rivals(outcome)
+        .map(|figure| figure.cpu)
+        .min_by(f64::total_cmp);
+    [OURS, UNTIMED].map(|name| rival.expect("others") / named(outcome, name).cpu)
+}
+
+/// What the ratios should be, as they are, and without deadlines.
+fn bar(outcome: &Outcome) -> &'static str {
+    const MIB: usize = 1024 * 1024;
+    match (outcome.setting, outcome.scenario.len) {
+        (Setting::Loop, _) => "3.0",
+        (_, MIB..) => "1.0",
+        _ if outcome.scenario.is_ping_pong() => "0.98, 1.0",
+        _ => "1.0",
+    }
+}
+
+/// A section for each setting, with a row for each scenario, on tokio.
+pub fn echo(outcomes: &[Outcome]) -> String {
+    let mut text = String::new();
+    for setting in Setting::ALL {
+        let rows: Vec<_> = outcomes.iter().filter(|it| it.setting == setting).collect();
+        if rows.is_empty() {
+            continue;
+        }
+        writeln!(text, "## {}\n", heading(setting)).expect("a string");
+        text += &match setting {
+            Setting::Loop => loops(&rows, outcomes),
+            _ => table(&rows),
+        };
+        text.push('\n');
+    }
+    text
+}
+
+fn heading(setting: Setting) -> &'static str {
+    match setting {
+        Setting::Alone => {
+            "Echo\n\nEach server runs on one core, and the load on another. A SCHED_IDLE thread spins \
+             on each, so that no core goes idle: waking a virtual CPU takes longer than an echo. \
+             Each library in its best documented use."
+        }
+        Setting::Timer => {
+            "Echo, with an unrelated timer in the runtime\n\n\
+             Another task waits with a timer of 100 ms, as in most programs."
+        }
+        Setting::Sleepy => {
+            "Echo on cores that go idle\n\n\
+             As the first table, without the spinning threads: each message wakes a core."
+        }
+        Setting::Loop => {
+            "The obvious loop\n\n\
+             `while let Some(message) = ws.next().await { ws.send(message).await }`, and the best \
+             use of each as in the first table."
+        }
+    }
+}
+
+fn table(rows: &[&Outcome]) -> String {
     let mut table = String::from(
-        "| connections x message | ours, messages/s | p50 | p99 | CPU s per million | \
-         fastest other | messages/s | ratio | without deadlines | of a raw echo |\n\
-         |---|---|---|---|---|---|---|---|---|---|\n",
+        "| connections x message | messages/s | spread | p50 | p99 | CPU µs | fastest other | \
+         messages/s | ratio | without deadlines | of CPU time | without deadlines | \
+         of a raw echo | bar |\n|---|---|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
-    for outcome in outcomes {
-        let (ours, rival) = (named(outcome, "sansocket tokio"), rival(outcome));
-        let [ratio, untimed, of_raw] = ratios(outcome);
+    for outcome in rows {
+        let (ours, rival) = (named(outcome, OURS), fastest(outcome));
+        let [ratio, untimed] = ratios(outcome).map(verdict);
+        let [cpu, untimed_cpu] = cpu_ratios(outcome).map(verdict);
+        let of_raw = ours.rate / named(outcome, "raw tokio").rate;
         writeln!(
             table,
-            "| {} | {:.0} | {:.0} µs | {:.0} µs | {:.2} | {} | {:.0} | {} | {} | {of_raw:.2} |",
+            "| {} | {:.0} | {:.0} % | {:.0} µs | {:.0} µs | {:.2} | {} | {:.0} | {ratio} | \
+             {untimed} | {cpu} | {untimed_cpu} | {of_raw:.2} | {} |",
             scenario(&outcome.scenario),
             ours.rate,
+            ours.spread * 100.0,
             ours.p50,
             ours.p99,
             ours.cpu,
             rival.name,
             rival.rate,
-            verdict(ratio),
-            verdict(untimed),
+            bar(outcome),
+        )
+        .expect("a string");
+    }
+    table
+}
+
+fn loops(rows: &[&Outcome], all: &[Outcome]) -> String {
+    let mut table = String::from(
+        "| connections x message | messages/s | CPU µs | fastest other | messages/s | ratio | \
+         bar | `drive` | fastest best use | messages/s | ratio |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|\n",
+    );
+    for outcome in rows {
+        let (ours, rival) = (named(outcome, OURS), fastest(outcome));
+        let is_same =
+            |it: &&Outcome| it.setting == Setting::Alone && it.scenario == outcome.scenario;
+        let best = all.iter().find(is_same).map_or(String::new(), |best| {
+            let (ours, rival) = (named(best, OURS).rate, fastest(best));
+            let ratio = verdict(ours / rival.rate);
+            format!("{ours:.0} | {} | {:.0} | {ratio}", rival.name, rival.rate)
+        });
+        writeln!(
+            table,
+            "| {} | {:.0} | {:.2} | {} | {:.0} | {} | {} | {best} |",
+            scenario(&outcome.scenario),
+            ours.rate,
+            ours.cpu,
+            rival.name,
+            rival.rate,
+            verdict(ours.rate / rival.rate),
+            bar(outcome),
         )
         .expect("a string");
     }
@@ -64,16 +157,17 @@ pub fn echo(outcomes: &[echo::Outcome]) -> String {
 }
 
 /// All servers in all scenarios.
-pub fn servers(outcomes: &[echo::Outcome]) -> String {
+pub fn servers(outcomes: &[Outcome]) -> String {
     let mut text = String::new();
     for outcome in outcomes {
-        write!(text, "- {}:", scenario(&outcome.scenario)).expect("a string");
+        let (setting, scenario) = (outcome.setting.name(), scenario(&outcome.scenario));
+        write!(text, "- {setting}, {scenario}:").expect("a string");
         for figure in &outcome.figures {
-            let (name, rate, cpu) = (figure.name, figure.rate, figure.cpu);
-            let (p50, p99) = (figure.p50, figure.p99);
+            let (name, rate, spread) = (figure.name, figure.rate, figure.spread * 100.0);
+            let (p50, p99, cpu) = (figure.p50, figure.p99, figure.cpu);
             write!(
                 text,
-                " {name} {rate:.0}/s, {p50:.0}/{p99:.0} µs, {cpu:.2} s;"
+                " {name} {rate:.0}/s ({spread:.0} %), {p50:.0}/{p99:.0} µs, CPU {cpu:.2} µs;"
             )
             .expect("a string");
         }
@@ -88,22 +182,4 @@ pub fn scenario(scenario: &Scenario) -> String {
         1 => format!("{} x {len}", scenario.connections),
         window => format!("{} x {len}, {window} in flight", scenario.connections),
     }
-}
-
-/// What an idle connection costs, its task or thread included.
-pub fn idle(idle: &[echo::Idle]) -> String {
-    let mut table =
-        String::from("| server | heap | resident | connections/s |\n|---|---|---|---|\n");
-    for server in idle {
-        let opened = server
-            .opened
-            .map_or(String::new(), |rate| format!("{rate:.0}"));
-        let (name, heap, resident) = (server.name, server.heap, server.resident);
-        writeln!(
-            table,
-            "| {name} | {heap:.0} B | {resident:.0} B | {opened} |"
-        )
-        .expect("a string");
-    }
-    table
 }

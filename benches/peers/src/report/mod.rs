@@ -1,13 +1,17 @@
 //! What was measured, as Markdown and as a picture.
 
 mod checks;
+mod clients;
 mod codec;
 mod echo;
+mod memory;
 mod picture;
 
 pub use checks::checks;
+pub use clients::{clients, handshakes, work};
 pub use codec::codec;
-pub use echo::{echo, idle, servers};
+pub use echo::{echo, scenario, servers};
+pub use memory::{idle, many};
 pub use picture::picture;
 
 /// The machine, and the versions of all.

@@ -1,11 +1,12 @@
 use std::fmt::Write;
 
 use super::echo::{ratios, scenario};
+use crate::echo::Setting;
 use crate::{codec, echo};
 
 /// What the picture shows: a selection of each kind, those included where we are
 /// slower.
-const PICTURED: [&str; 10] = [
+const PICTURED: [&str; 13] = [
     "receive binary, 16 B",
     "receive binary, 1 KiB",
     "receive binary, 1 MiB",
@@ -15,7 +16,10 @@ const PICTURED: [&str; 10] = [
     "handshake browser's head",
     "deflate echo, JSON, 1 KiB, no takeover",
     "echo 64 x 1 KiB",
+    "echo 64 x 64 KiB",
     "echo 64 x 1 KiB, 64 in flight",
+    "echo 64 x 64 KiB, 4 in flight",
+    "obvious loop 64 x 1 KiB, 64 in flight",
 ];
 
 /// A bar for each ratio: how many times as fast as the fastest other.
@@ -27,11 +31,14 @@ pub fn picture(codec: &[codec::Outcome], echo: &[echo::Outcome]) -> String {
         let label = format!("{} {}", outcome.group, outcome.workload);
         Some((label, outcome.ratio()?))
     });
-    let echo = echo.iter().map(|outcome| {
-        (
-            format!("echo {}", scenario(&outcome.scenario)),
-            ratios(outcome)[0],
-        )
+    let echo = echo.iter().filter_map(|outcome| {
+        let kind = match outcome.setting {
+            Setting::Alone => "echo",
+            Setting::Loop => "obvious loop",
+            _ => return None,
+        };
+        let label = format!("{kind} {}", scenario(&outcome.scenario));
+        Some((label, ratios(outcome)[0]))
     });
     let mut bars: Vec<(String, f64)> = codec.chain(echo).collect();
     bars.retain(|(label, _)| PICTURED.contains(&&**label));
