@@ -2,7 +2,8 @@
 //!
 //! Short payloads are masked in words of 8 bytes, of which the last one overlaps the
 //! one before. Long payloads are masked in blocks of 64 bytes, which the compiler
-//! vectorizes. At most 3 bytes are masked one by one.
+//! vectorizes, for the vectors of the CPU if there is `std` to detect them. At most
+//! 3 bytes are masked one by one.
 
 use alloc::vec::Vec;
 
@@ -124,6 +125,7 @@ fn apply_tiny(key: u32, payload: &mut [u8]) {
     }
 }
 
+#[cfg_attr(feature = "std", multiversion::multiversion(targets("x86_64+avx2")))]
 #[inline(never)]
 fn apply_long(key: u32, payload: &mut [u8]) {
     let len = payload.len();
@@ -171,6 +173,7 @@ fn append(key: MaskingKey, payload: &[u8], out: &mut Vec<u8>) {
 }
 
 /// Appends all complete blocks, and returns the rest.
+#[cfg_attr(feature = "std", multiversion::multiversion(targets("x86_64+avx2")))]
 #[inline(never)]
 fn append_blocks<'p>(key: MaskingKey, payload: &'p [u8], out: &mut Vec<u8>) -> &'p [u8] {
     out.reserve(payload.len());
