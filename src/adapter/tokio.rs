@@ -58,7 +58,7 @@
 pub(super) mod client;
 mod server;
 
-use core::pin::Pin;
+use core::pin::{Pin, pin};
 use core::task::{Context, Poll, ready};
 use std::boxed::Box;
 use std::io::{self, IoSlice};
@@ -66,9 +66,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 use std::vec::Vec;
 
-use ::tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use ::tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, ReadBuf};
 use ::tokio::net::TcpStream;
 use ::tokio::time::{Instant, Sleep};
+use bytes::BufMut;
 
 use super::poll::{self, Transport};
 pub use super::{Error, Parts};
@@ -354,6 +355,14 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Transport for Io<S> {
         let mut buf = ReadBuf::new(buf);
         ready!(Pin::new(&mut self.stream).poll_read(cx, &mut buf))?;
         Poll::Ready(Ok(buf.filled().len()))
+    }
+
+    fn poll_read_buf(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut dyn BufMut,
+    ) -> Option<Poll<io::Result<usize>>> {
+        Some(pin!(self.stream.read_buf(buf)).poll(cx))
     }
 
     fn poll_write(

@@ -24,6 +24,8 @@ mod start;
 
 mod receive;
 
+mod payload;
+
 mod send;
 
 mod prepared;

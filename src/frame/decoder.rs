@@ -94,6 +94,11 @@ impl Decoder {
         Ok(Some(Part::Payload(chunk)))
     }
 
+    /// Skips payload that was received in another way: at most as much as remains.
+    pub(crate) const fn skip_payload(&mut self, len: usize) {
+        self.remaining = self.remaining.saturating_sub(len as u64);
+    }
+
     /// Returns how many payload bytes of the current frame have not been received yet: 0
     /// between frames and inside a header.
     pub const fn remaining_payload_len(&self) -> u64 {

@@ -34,6 +34,10 @@ enum Payload {
     Binary(Vec<u8>),
 }
 
+/// The least room that is worth a read of its own. Into a read buffer, what follows the
+/// payload is read too.
+const MIN_ROOM_LEN: usize = 32 * 1024;
+
 /// A piece of payload on its way into the assembler.
 #[derive(Debug)]
 pub(crate) struct Piece<'p, 'i> {
@@ -109,6 +113,16 @@ impl Assembler {
             }
             Payload::Text(text) => push_text(text, piece, utf8, &mut room),
             Payload::Binary(bytes) => push_binary(bytes, piece, &mut room),
+        }
+    }
+
+    /// The payload, if there is room for all but the last of `rest_len` more bytes, or
+    /// for many of them. `None` if it is text, which is checked before it is appended.
+    pub(super) fn with_room(&mut self, rest_len: usize) -> Option<&mut Vec<u8>> {
+        let min_len = rest_len.min(MIN_ROOM_LEN);
+        match &mut self.payload {
+            Payload::Binary(bytes) if bytes.capacity() - bytes.len() >= min_len => Some(bytes),
+            _ => None,
         }
     }
 

@@ -4,6 +4,7 @@
 
 use alloc::borrow::Cow;
 use alloc::boxed::Box;
+use alloc::vec::Vec;
 
 use super::assembler::{Assembler, Piece, assemble};
 use super::fragmentation::Fragmentation;
@@ -67,6 +68,11 @@ impl Receiver {
             self.fragmentation.end_message();
         }
         taken
+    }
+
+    /// The incomplete message, if it has room for `rest_len` more bytes or many of them.
+    pub(crate) fn with_room(&mut self, rest_len: usize) -> Option<&mut Vec<u8>> {
+        self.assembler.as_mut()?.with_room(rest_len)
     }
 
     /// Whether the next frame begins a message.

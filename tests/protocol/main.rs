@@ -10,6 +10,7 @@ mod fault_table;
 #[path = "../harness/wire.rs"]
 mod wire;
 
+mod bulk;
 mod closing;
 mod deadlines;
 #[cfg(feature = "deflate")]

@@ -9,7 +9,7 @@ use std::io;
 use std::task::{Context, Poll, ready};
 use std::vec::Vec;
 
-use super::buffers;
+use super::buffers::{self, MAX_READ_LEN, READ_LEN};
 use super::transport::Transport;
 use super::turn::Turn;
 use super::wakers::yield_now;
@@ -370,13 +370,29 @@ impl<T: Transport> Driver<T> {
         self.write_queue.poll_flush(cx, &mut self.io)
     }
 
-    /// Reads once into a buffer of the thread.
+    /// Reads once: into the message that is arriving if it is large, and else into a
+    /// buffer of the thread.
     pub(super) fn poll_read(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if let Some(buf) = self.read_buffer.take_buf() {
             buffers::put_read(buf);
         }
-        let mut buf = buffers::take_read();
-        let read = self.io.poll_read(cx, &mut buf).map(|read| match read {
+        let into_message = self
+            .ws
+            .receive_into_message(MAX_READ_LEN, |memory| self.io.poll_read_buf(cx, memory));
+        if let Some(read) = into_message.flatten() {
+            return self.end_read(Vec::new(), read);
+        }
+        let mut buf = match self.ws.bulk_len() {
+            ..=READ_LEN => buffers::take_read(),
+            _ => buffers::take_long_read(),
+        };
+        let read = self.io.poll_read(cx, &mut buf);
+        self.end_read(buf, read)
+    }
+
+    /// Counts what was read, which is in `buf` unless it is in the message.
+    fn end_read(&mut self, buf: Vec<u8>, read: Poll<io::Result<usize>>) -> Poll<io::Result<()>> {
+        let read = read.map(|read| match read {
             // TLS reports this for a truncated stream.
             Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(0),
             read => read,

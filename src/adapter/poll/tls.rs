@@ -12,6 +12,8 @@ use {
     std::vec::Vec,
 };
 
+use bytes::BufMut;
+
 use super::WebSocket;
 #[cfg(feature = "rustls")]
 use super::buffers;
@@ -124,6 +126,14 @@ macro_rules! either {
 impl<T: Transport> Transport for MaybeTls<T> {
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>> {
         either!(self, io => io.poll_read(cx, buf))
+    }
+
+    fn poll_read_buf(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut dyn BufMut,
+    ) -> Option<Poll<io::Result<usize>>> {
+        either!(self, io => io.poll_read_buf(cx, buf))
     }
 
     fn poll_write(

@@ -4,6 +4,8 @@ use std::io::{self, IoSlice};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
+use bytes::BufMut;
+
 /// A stream and a clock of an async runtime.
 ///
 /// Implemented for the streams of tokio and futures-io. Implement it to use the
@@ -11,6 +13,18 @@ use std::time::Duration;
 pub trait Transport {
     /// Reads into the buffer. Returns 0 at the end of the stream.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
+
+    /// Reads into memory that need not be initialized, like
+    /// [`poll_read`](Self::poll_read). Returns `None` if the stream cannot: then
+    /// `poll_read` is called instead.
+    fn poll_read_buf(
+        &mut self,
+        cx: &mut Context<'_>,
+        buf: &mut dyn BufMut,
+    ) -> Option<Poll<io::Result<usize>>> {
+        let _ = (cx, buf);
+        None
+    }
 
     /// Writes some bytes, at least of the first slice that is not empty.
     fn poll_write(

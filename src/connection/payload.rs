@@ -1,0 +1,94 @@
+//! Receiving payload in the memory of its message, without a read buffer.
+
+use bytes::BufMut;
+
+use super::Connection;
+
+/// For fewer bytes, a read buffer is faster.
+const MIN_LEN: usize = 16 * 1024;
+
+impl Connection {
+    /// Lends memory of the incomplete message to `read`, which appends the next bytes
+    /// of the stream. Returns the result of `read`, or `None` if there is no such
+    /// memory. Then pass the next bytes to [`receive`](Self::receive).
+    ///
+    /// This saves a copy of large messages and is optional. There is memory while a
+    /// binary frame arrives that is not compressed, if at least 16 KiB are left of what
+    /// `receive` has reserved for it: at most `max_len` bytes, and never up to the end of
+    /// the frame. So the message is always returned by `receive`, which must have
+    /// consumed all input before this call.
+    ///
+    /// ```
+    /// use std::io::Read;
+    ///
+    /// use bytes::BufMut;
+    /// use sansocket::{Connection, Event, Input};
+    ///
+    /// /// Reads once.
+    /// fn read(socket: &mut impl Read, ws: &mut Connection, buf: &mut [u8], out: &mut Vec<u8>) -> std::io::Result<()> {
+    ///     let read = ws.receive_into_message(64 * 1024, |memory: &mut dyn BufMut| {
+    ///         let len = memory.remaining_mut().min(buf.len());
+    ///         let len = socket.read(&mut buf[..len])?;
+    ///         // Only a copy here: tokio's `read_buf` reads into `memory` itself.
+    ///         memory.put_slice(&buf[..len]);
+    ///         Ok(len)
+    ///     });
+    ///     let len = match read {
+    ///         Some(Ok(1..)) => return Ok(()),
+    ///         Some(read) => read?,
+    ///         None => socket.read(buf)?,
+    ///     };
+    ///     let mut input = Input::new(&mut buf[..len]);
+    ///     while let Some(event) = ws.receive(&mut input, out) {
+    ///         if let Event::Message(message) = event {
+    ///             println!("{} bytes", message.len());
+    ///         }
+    ///     }
+    ///     Ok(())
+    /// }
+    /// # use sansocket::{Agreement, Config, Role, frame::{Header, Opcode}};
+    /// # let mut wire = Vec::new();
+    /// # Header::new(Opcode::Binary, 100_000).write(&mut wire);
+    /// # wire.resize(wire.len() + 100_000, 7);
+    /// # let (mut socket, mut buf, mut out) = (&wire[..], vec![0; 30_000], Vec::new());
+    /// # let mut ws = Connection::upgraded(Role::Client, Agreement::default(), &Config::new());
+    /// # while !socket.is_empty() { read(&mut socket, &mut ws, &mut buf, &mut out).unwrap(); }
+    /// # assert_eq!(ws.counters().received.messages, 1);
+    /// ```
+    pub fn receive_into_message<R>(
+        &mut self,
+        max_len: usize,
+        read: impl FnOnce(&mut dyn BufMut) -> R,
+    ) -> Option<R> {
+        // The last byte is left for `receive`, which then returns the message.
+        let rest_len = self.bulk_len().saturating_sub(1);
+        if rest_len < MIN_LEN {
+            return None;
+        }
+        let message = self.receiver.with_room(rest_len)?;
+        let start = message.len();
+        let room_len = (message.capacity() - start).min(rest_len).min(max_len);
+        let result = read(&mut BufMut::limit(&mut *message, room_len));
+        let added = message.get_mut(start..).unwrap_or_default();
+        if let Some(mask) = &mut self.frame.mask {
+            mask.apply(added);
+        }
+        let added_len = added.len();
+        self.decoder.skip_payload(added_len);
+        self.received.bytes += added_len as u64;
+        Some(result)
+    }
+
+    /// How many of the next bytes `receive` is going to consume at once: those that are
+    /// missing of a frame that is not compressed.
+    pub(crate) fn bulk_len(&self) -> usize {
+        #[cfg(feature = "deflate")]
+        if self.receiver.is_compressed() {
+            return 0;
+        }
+        if !self.lifecycle.receives_frames() {
+            return 0;
+        }
+        usize::try_from(self.decoder.remaining_payload_len()).unwrap_or(usize::MAX)
+    }
+}
