@@ -93,8 +93,7 @@ pub(super) fn check_line_ends(
 ) -> Result<(), HandshakeError> {
     let follows_line_end = |field: &httparse::Header<'_>| {
         let start = field.name.as_ptr() as usize - head.as_ptr() as usize;
-        head.get(..start)
-            .is_some_and(|before| before.ends_with(b"\r\n"))
+        head.get(start.wrapping_sub(2)..start) == Some(b"\r\n")
     };
     let starts_well = !matches!(head.first(), Some(b'\r' | b'\n'));
     let is_fine = starts_well && head.ends_with(b"\r\n\r\n") && fields.iter().all(follows_line_end);

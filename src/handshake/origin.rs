@@ -126,6 +126,10 @@ impl<'h> Origin<'h> {
     }
 
     fn has_authority(&self, host: &[u8]) -> bool {
+        // Nearly always, nothing but the scheme was added.
+        if self.authority == host {
+            return true;
+        }
         let port = self.default_port();
         let [authority, host] = [self.authority, host].map(|authority| without(port, authority));
         authority.eq_ignore_ascii_case(host)

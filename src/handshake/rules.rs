@@ -299,9 +299,7 @@ impl<'h> KnownFields<'h> {
 /// (RFC 9110 §5.6.1).
 pub(super) fn lists_token(list: &[u8], token: &str) -> bool {
     let token = token.as_bytes();
-    // Most lists have this one item.
-    list == token
-        || list
-            .split(|byte| *byte == b',')
-            .any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
+    // Backwards: browsers send `keep-alive, Upgrade`.
+    let mut items = list.rsplit(|byte| *byte == b',');
+    list == token || items.any(|item| item.trim_ascii().eq_ignore_ascii_case(token))
 }
