@@ -147,7 +147,7 @@ impl Headers {
     pub(super) fn push(&mut self, name: &str, value: &[u8]) {
         let field = [self.append(name.as_bytes()), self.append(value)];
         self.len += 1;
-        self.keep(&field);
+        self.keep(field);
     }
 
     /// Replaces the value of the first field of this name, or adds one.
@@ -254,10 +254,10 @@ impl Headers {
     }
 
     /// Keeps places, which `part` returns in this order once all fields are there.
-    pub(super) fn keep(&mut self, parts: &[Span]) {
-        for part in parts {
-            self.bytes.extend_from_slice(part.entry().as_flattened());
-        }
+    pub(super) fn keep<const N: usize>(&mut self, parts: [Span; N]) {
+        let entries = parts.map(Span::entry);
+        let bytes = entries.as_flattened().as_flattened();
+        self.bytes.extend_from_slice(bytes);
     }
 
     /// The part that was kept as the `index`th.

@@ -34,8 +34,12 @@ pub(super) fn is_key(value: &[u8]) -> bool {
 }
 
 /// The answer to a key.
-pub(super) fn accept(key: &[u8]) -> Accept {
-    let hash = Sha1::new().chain_update(key).chain_update(GUID).finalize();
+pub(super) fn accept(key: &Key) -> Accept {
+    let mut text = [0; size_of::<Key>() + GUID.len()];
+    let (start, end) = text.split_at_mut(size_of::<Key>());
+    start.copy_from_slice(key);
+    end.copy_from_slice(GUID);
+    let hash = Sha1::digest(text);
     let mut accept = [0; 28];
     // The lengths match, so there is room.
     let _ = STANDARD.encode_slice(hash, &mut accept);

@@ -71,7 +71,7 @@ pub(super) const SUBPROTOCOL: &str = "Sec-WebSocket-Protocol";
 impl Request {
     pub(super) fn new(mut headers: Headers, parts: Parts) -> Self {
         let [host, key] = [parts.host, parts.key].map(|part| part.unwrap_or(Span::NONE));
-        headers.keep(&[parts.method, parts.target, host, key]);
+        headers.keep([parts.method, parts.target, host, key]);
         Self {
             headers,
             is_connect: parts.is_connect,
@@ -185,7 +185,8 @@ impl Request {
     /// Returns the answer that opens the connection (§4.2.2). For a plain HTTP
     /// request, it is a refusal with status 426 (Upgrade Required).
     pub fn accept(&self) -> Answer {
-        let opening = match self.part(Part::Key) {
+        let key = self.part(Part::Key).and_then(<[u8]>::first_chunk);
+        let opening = match key {
             Some(key) => Opening::Upgrade(key::accept(key)),
             #[cfg(feature = "std")]
             None if self.is_connect => Opening::Connect,
