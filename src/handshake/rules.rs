@@ -248,7 +248,7 @@ impl<'h> KnownFields<'h> {
             HeaderField::Upgrade => {
                 self.upgrades_to_websocket |= lists_token(value, "websocket");
             }
-            HeaderField::Connection => self.connection_upgrades |= lists_token(value, "upgrade"),
+            HeaderField::Connection => self.connection_upgrades |= lists_token(value, "Upgrade"),
             HeaderField::ContentLength => self.content_length = self.content_length.with(value),
             HeaderField::Subprotocol if !lists::is_token_list(value) => {
                 self.subprotocols = Err(HandshakeError::Invalid(field));
