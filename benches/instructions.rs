@@ -74,8 +74,8 @@ const WORKLOADS: [Workload; 26] = [
     workload("send server 1 KiB", 208, |n| send(n, Role::Server, 1024)),
     workload("send client 16 B", 127, |n| send(n, Role::Client, 16)),
     workload("send client 1 KiB", 446, |n| send(n, Role::Client, 1024)),
-    workload("handshake, minimal head", 9547, |n| handshake(n, MINIMAL)),
-    workload("handshake, browser's head", 15_618, |n| {
+    workload("handshake, minimal head", 8182, |n| handshake(n, MINIMAL)),
+    workload("handshake, browser's head", 12_703, |n| {
         handshake(n, BROWSER)
     }),
     workload("connection, made and dropped", 357, make),

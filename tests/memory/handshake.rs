@@ -41,10 +41,10 @@ fn server_allocates_twice_in_a_handshake() {
     }
 }
 
-// The state before the connection is open; the head, which can arrive in pieces; and
-// the response with its fields.
+// One allocation is the state before the connection is open; the head and the response
+// that is kept take one each.
 #[test]
-fn client_allocates_few_times_in_a_handshake() {
+fn client_allocates_three_times_in_a_handshake() {
     let (config, mut request) = (config(), Vec::with_capacity(512));
     let to = ClientRequest::to("ws://example.com/").expect("a URI");
     let mut ws = None;
@@ -62,5 +62,5 @@ fn client_allocates_few_times_in_a_handshake() {
     let mut ws = ws.expect("randomness");
     let (event, used) = measure(|| ws.receive(&mut Input::new(&mut out), &mut Vec::new()));
     assert!(matches!(event, Some(Event::Open(_))), "{event:?}");
-    assert!(used.calls <= 3, "{used:?}");
+    assert!(used.calls <= 2, "{used:?}");
 }
