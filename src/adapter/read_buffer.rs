@@ -5,6 +5,8 @@ use std::vec::Vec;
 
 use crate::connection::Connection;
 use crate::event::Event;
+#[cfg(any(feature = "futures", feature = "tokio"))]
+use crate::frame::Header;
 use crate::input::Input;
 #[cfg(any(feature = "futures", feature = "tokio"))]
 use crate::message::{Message, MessageRef};
@@ -107,6 +109,19 @@ impl ReadBuffer {
     #[cfg(any(feature = "futures", feature = "tokio"))]
     pub(super) const fn rest_len(&self) -> usize {
         self.end - self.start
+    }
+
+    /// Whether all bytes that have not been consumed belong to one data frame.
+    #[cfg(any(feature = "futures", feature = "tokio"))]
+    pub(super) fn is_one_data_frame(&self, ws: &Connection) -> bool {
+        let rest = self.buf.get(self.start..self.end).unwrap_or_default();
+        let frame_len = match (ws.remaining_payload_len(), Header::parse(rest)) {
+            (0, Ok(Some((header, len)))) if !header.opcode.is_control() => {
+                header.payload_len.saturating_add(len as u64)
+            }
+            (len, _) => len,
+        };
+        frame_len >= rest.len() as u64
     }
 
     /// Whether the last read found the end of the stream.

@@ -344,7 +344,8 @@ impl<T: Transport> Driver<T> {
     /// Enforces deadlines even if there is always something to read.
     fn tick_between_reads(&mut self, cx: &mut Context<'_>) {
         self.reads = self.reads.wrapping_add(1);
-        let is_long = self.read_buffer.rest_len() >= LONG_READ_LEN;
+        let is_long = self.read_buffer.rest_len() >= LONG_READ_LEN
+            && !self.read_buffer.is_one_data_frame(&self.ws);
         if is_long || !self.write_queue.is_empty() || self.reads.is_multiple_of(16) {
             // What was read has not been received yet, so it does not count as silence.
             let _ = self.poll_deadline(cx, false);
