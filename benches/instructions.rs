@@ -10,11 +10,14 @@ use std::cell::Cell;
 use std::env;
 use std::hint::black_box;
 use std::io::{self, Read, Write};
+use std::pin::{Pin, pin};
 use std::process::ExitCode;
+use std::task::{Context, Poll, Waker};
 
+use futures_io::{AsyncRead, AsyncWrite};
 use sansocket::blocking::WebSocket;
 use sansocket::frame::Opcode;
-use sansocket::{Agreement, Config, Connection, Event, Input, Role};
+use sansocket::{Agreement, Config, Connection, Event, Input, Role, futures};
 
 mod frames;
 mod valgrind;
@@ -34,7 +37,7 @@ const fn workload(name: &'static str, bound: u64, run: fn(usize)) -> Workload {
 }
 
 /// The bounds are a tenth above what was counted when they were set.
-const WORKLOADS: [Workload; 26] = [
+const WORKLOADS: [Workload; 29] = [
     workload("receive binary 16 B", 159, |n| receive(n, BINARY, 16, 1, 0)),
     workload("receive binary 125 B", 211, |n| {
         receive(n, BINARY, 125, 1, 0)
@@ -79,6 +82,13 @@ const WORKLOADS: [Workload; 26] = [
         handshake(n, BROWSER)
     }),
     workload("connection, made and dropped", 357, make),
+    workload("next 16 B, async", 690, |n| answer_each(n, Answer::Nothing)),
+    workload("next and feed 16 B, async", 975, |n| {
+        answer_each(n, Answer::Feed)
+    }),
+    workload("next and send 16 B, async", 1285, |n| {
+        answer_each(n, Answer::Send)
+    }),
     // Time that grows with the square of a message's length shows here.
     workload("echo of halves, 16 KiB of 64 KiB", 42_086, |n| {
         echo_of_halves(n, 64 * 1024)
@@ -300,6 +310,66 @@ impl Write for Peer {
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
     }
+}
+
+impl AsyncRead for Peer {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &mut [u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.read(buf))
+    }
+}
+
+impl AsyncWrite for Peer {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
+        Poll::Ready(self.write(buf))
+    }
+
+    fn poll_flush(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+
+    fn poll_close(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Poll::Ready(Ok(()))
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Answer {
+    Nothing,
+    Feed,
+    Send,
+}
+
+/// The adapter for async runtimes: 16 messages in a read.
+fn answer_each(count: usize, answer: Answer) {
+    let peer = Peer {
+        bytes: message(BINARY, 16, 1, 0).repeat(BATCH),
+        at: Cell::new(0),
+    };
+    let (agreement, config) = (Agreement::default(), Config::new());
+    let mut ws = futures::WebSocket::upgraded(peer, Role::Server, agreement, vec![], &config);
+    let mut answering = pin!(async {
+        for _ in 0..count {
+            let message = ws.next().await?.expect("a message");
+            assert_eq!(message.len(), 16);
+            match answer {
+                Answer::Nothing => drop(black_box(message)),
+                Answer::Feed => ws.feed(message).await?,
+                Answer::Send => ws.send(message).await?,
+            }
+        }
+        Ok::<_, futures::Error>(())
+    });
+    // Pending where a turn ends.
+    let mut cx = Context::from_waker(Waker::noop());
+    while answering.as_mut().poll(&mut cx).is_pending() {}
 }
 
 fn echo_of_halves(count: usize, len: usize) {
