@@ -35,7 +35,7 @@ fn lanes(len: usize, count: usize, takeover: bool) -> Vec<Lane<'static>> {
         work: backend::echo(&stream, len, takeover),
     };
     let peers = PEERS.iter().filter_map(|peer| {
-        let mut connection = (peer.deflate?)(Memory::new(stream.clone(), PIECE), takeover);
+        let mut connection = (peer.deflate?)(Memory::new(stream.clone(), PIECE), takeover)?;
         let name = peer.name;
         let work = move |messages| {
             assert_eq!(connection.echo(messages), messages * len, "{name}");

@@ -64,11 +64,11 @@ pub struct Peer {
     pub send: Option<fn(Role) -> Box<dyn Send>>,
     /// A server's handshake: the length of the request in front.
     pub handshake: Option<fn(Memory)>,
-    /// With or without context takeover.
+    /// With or without context takeover, as far as it has that.
     pub deflate: Option<Deflate>,
 }
 
-type Deflate = fn(Memory, bool) -> Box<dyn Echo>;
+type Deflate = fn(Memory, bool) -> Option<Box<dyn Echo>>;
 
 /// Ours first.
 pub const PEERS: [Peer; 16] = [

@@ -25,7 +25,7 @@ pub const CORE: Peer = Peer {
     handshake: Some(handshake),
     deflate: Some(|memory, takeover| {
         let (agreement, config) = traffic::deflate(takeover);
-        Box::new(Core::new(memory, agreement, config))
+        Some(Box::new(Core::new(memory, agreement, config)))
     }),
 };
 
@@ -38,7 +38,7 @@ pub const TOKIO: Peer = Peer {
     handshake: Some(|memory| drop(run(tokio::accept_on(memory, &config(), Request::accept)))),
     deflate: Some(|memory, takeover| {
         let (agreement, config) = traffic::deflate(takeover);
-        Box::new(stream(memory, Role::Server, agreement, config))
+        Some(Box::new(stream(memory, Role::Server, agreement, config)))
     }),
 };
 

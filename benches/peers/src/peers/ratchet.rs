@@ -1,14 +1,18 @@
 use std::hint::black_box;
 
 use bytes::{Bytes, BytesMut};
-use ratchet_rs::{Message, NoExt, PayloadType, Role as Side, WebSocket, WebSocketConfig};
+use ratchet_rs::deflate::{Compression, Deflate, DeflateConfig, DeflateExtProvider};
+use ratchet_rs::{
+    Extension, ExtensionProvider, HeaderMap, HeaderValue, Message, NoExt, PayloadType,
+    Role as Side, WebSocket, WebSocketConfig,
+};
 use sansocket::Role;
 
-use super::{Class, MAX_LEN, Peer, Receive, Send, check_text, sink};
+use super::{Class, Echo, MAX_LEN, Peer, Receive, Send, check_text, sink};
 use crate::memory::{Memory, run};
+use crate::traffic::LEVEL;
 
-/// It fills a buffer of the caller's. Its permessage-deflate can only be agreed
-/// on by its own handshake.
+/// It fills a buffer of the caller's.
 pub const PEER: Peer = Peer {
     name: "ratchet",
     class: Class::Lending,
@@ -30,10 +34,34 @@ pub const PEER: Peer = Peer {
             drop(upgraded.expect("a handshake"));
         });
     }),
-    deflate: None,
+    deflate: Some(|memory, takeover| {
+        let ws = with(memory, Side::Server, deflate(takeover));
+        let message = BytesMut::new();
+        Some(Box::new(Incoming { ws, message }))
+    }),
 };
 
-type Ws = WebSocket<Memory, NoExt>;
+type Ws<E = NoExt> = WebSocket<Memory, E>;
+
+/// What is agreed on, as in its handshake.
+fn deflate(takeover: bool) -> Deflate {
+    let mut offer = String::from("permessage-deflate");
+    if !takeover {
+        offer += "; server_no_context_takeover; client_no_context_takeover";
+    }
+    let provider = DeflateExtProvider::with_config(DeflateConfig {
+        request_server_no_context_takeover: !takeover,
+        request_client_no_context_takeover: !takeover,
+        accept_no_context_takeover: !takeover,
+        compression_level: Compression::new(LEVEL.into()),
+        ..DeflateConfig::default()
+    });
+    let mut headers = HeaderMap::new();
+    let offer = HeaderValue::from_str(&offer).expect("a header");
+    headers.insert("sec-websocket-extensions", offer);
+    let agreed = provider.negotiate_server(&headers).expect("no error");
+    agreed.expect("an agreement").0
+}
 
 fn config() -> WebSocketConfig {
     WebSocketConfig {
@@ -42,11 +70,15 @@ fn config() -> WebSocketConfig {
 }
 
 fn open(memory: Memory, side: Side) -> Ws {
-    WebSocket::from_upgraded(config(), memory, Some(NoExt), BytesMut::new(), side)
+    with(memory, side, NoExt)
 }
 
-struct Incoming {
-    ws: Ws,
+fn with<E: Extension>(memory: Memory, side: Side, extension: E) -> Ws<E> {
+    WebSocket::from_upgraded(config(), memory, Some(extension), BytesMut::new(), side)
+}
+
+struct Incoming<E = NoExt> {
+    ws: Ws<E>,
     message: BytesMut,
 }
 
@@ -65,6 +97,25 @@ impl Receive for Incoming {
                     seen += 1;
                 }
             }
+            bytes
+        })
+    }
+}
+
+impl Echo for Incoming<Deflate> {
+    fn echo(&mut self, messages: usize) -> usize {
+        run(async {
+            let mut bytes = 0;
+            for _ in 0..messages {
+                let kind = self.ws.read(&mut self.message).await.expect("no error");
+                assert_eq!(kind, Message::Text);
+                check_text(&self.message);
+                bytes += self.message.len();
+                let sent = self.ws.write(&self.message, PayloadType::Text).await;
+                sent.expect("it is open");
+                self.message.clear();
+            }
+            self.ws.flush().await.expect("it is open");
             bytes
         })
     }

@@ -30,7 +30,8 @@ pub const PEER: Peer = Peer {
             compression_level: LEVEL.into(),
             ..DeflateConfig::default()
         };
-        Box::new(CompressedWebSocketStream::server(memory, config(), deflate))
+        let ws = CompressedWebSocketStream::server(memory, config(), deflate);
+        Some(Box::new(ws))
     }),
 };
 

@@ -32,7 +32,7 @@ pub const PEER: Peer = Peer {
         }
         let ws =
             WebSocket::from_stream_with_extensions(memory, Side::Server, Some(&agreed), options);
-        Box::new(ws.expect("an agreement"))
+        Some(Box::new(ws.expect("an agreement")))
     }),
 };
 
