@@ -6,6 +6,7 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 
+use bytes::BufMut;
 use futures_util::io as futures;
 use tokio::io::ReadBuf;
 
@@ -45,8 +46,15 @@ impl Memory {
         next.len()
     }
 
+    /// Reads into memory that need not be initialized.
+    pub fn read_into(&mut self, buf: &mut dyn BufMut) -> usize {
+        let next = self.next(buf.remaining_mut());
+        buf.put_slice(next);
+        next.len()
+    }
+
     /// What is read next.
-    pub fn next(&mut self, room: usize) -> &[u8] {
+    fn next(&mut self, room: usize) -> &[u8] {
         let start = self.at;
         let len = (self.bytes.len() - start).min(self.piece).min(room);
         self.at = (start + len) % self.bytes.len().max(1);
@@ -183,11 +191,12 @@ impl futures::AsyncWrite for Memory {
     }
 }
 
-/// Runs what does not wait, as nothing over memory does.
+/// Runs what does not wait, as nothing over memory does; but some yield now and
+/// then.
 pub fn run<R>(work: impl Future<Output = R>) -> R {
     let mut work = pin!(work);
     let mut cx = Context::from_waker(Waker::noop());
-    for _ in 0..1000 {
+    for _ in 0..100_000 {
         if let Poll::Ready(result) = work.as_mut().poll(&mut cx) {
             return result;
         }

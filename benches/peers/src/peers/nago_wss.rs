@@ -185,9 +185,8 @@ impl ByteStream for Memory {
 
 impl StreamExt for Memory {
     async fn read_buf(&mut self, buf: &mut BytesMut) -> Result<usize, Errno> {
-        let next = self.next(buf.capacity() - buf.len());
-        buf.put_slice(next);
-        Ok(next.len())
+        let room = buf.capacity() - buf.len();
+        Ok(self.read_into(&mut buf.limit(room)))
     }
 
     async fn write_all_vectored(&mut self, header: &[u8], payload: &[u8]) -> Result<(), Errno> {
