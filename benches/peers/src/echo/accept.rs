@@ -4,6 +4,7 @@ use std::io;
 use std::net::TcpListener;
 use std::sync::{Arc, LazyLock};
 
+use bytes::BytesMut;
 use futures_util::StreamExt;
 use http_body_util::Empty;
 use hyper::body::{Bytes, Incoming};
@@ -61,7 +62,7 @@ macro_rules! servers {
     };
 }
 
-servers! { raw ours tungstenite tokio_websockets fastwebsockets sockudo soketto yawc }
+servers! { raw ours tungstenite tokio_websockets fastwebsockets sockudo soketto yawc ratchet }
 
 async fn raw(stream: impl Stream) -> io::Result<()> {
     let mut stream = shaken(stream).await?;
@@ -136,4 +137,12 @@ async fn yawc(stream: impl Stream) -> io::Result<()> {
     let server = http1::Builder::new();
     let served = server.serve_connection(TokioIo::new(stream), service_fn(upgrade));
     served.with_upgrades().await.map_err(io::Error::other)
+}
+
+async fn ratchet(stream: impl Stream) -> io::Result<()> {
+    let upgrader = ratchet_rs::accept(stream, ratchet_rs::WebSocketConfig::default()).await;
+    let upgraded = upgrader.map_err(io::Error::other)?.upgrade().await;
+    let mut ws = upgraded.map_err(io::Error::other)?.websocket;
+    let read = ws.read(&mut BytesMut::new()).await;
+    read.map(drop).map_err(io::Error::other)
 }

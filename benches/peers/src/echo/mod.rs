@@ -72,7 +72,8 @@ impl Setting {
 
     fn includes(self, scenario: &Scenario) -> bool {
         match self {
-            Self::Alone | Self::Timer => true,
+            Self::Alone => true,
+            Self::Timer => scenario.connections <= 64 || scenario.is_ping_pong(),
             Self::Sleepy => scenario.is_ping_pong() && scenario.is_small(),
             Self::Loop => scenario.window == 64,
         }
@@ -119,7 +120,7 @@ pub struct Effort {
 impl Effort {
     pub const FULL: Self = Self {
         rounds: 5,
-        turn: Duration::from_millis(60),
+        turn: Duration::from_millis(50),
         is_quick: false,
     };
     pub const QUICK: Self = Self {

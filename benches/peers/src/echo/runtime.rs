@@ -7,6 +7,7 @@ use std::net;
 use std::sync::LazyLock;
 use std::time::Duration;
 
+use bytes::BytesMut;
 use futures_util::{StreamExt, TryStreamExt};
 use sansocket::tokio::WebSocket;
 use sansocket::{Agreement, Config, Event, Role};
@@ -258,6 +259,58 @@ pub fn web_socket(listener: net::TcpListener) -> io::Result<()> {
             match ws.recv().await? {
                 Event::Data { data, .. } => WebSocket::send(&mut ws, &*data).await?,
                 Event::Close { .. } | Event::Error(_) => return Ok(()),
+                _ => {}
+            }
+        }
+    })
+}
+
+const MAX_LEN: usize = 64 * 1024 * 1024;
+
+pub fn ratchet(listener: net::TcpListener) -> io::Result<()> {
+    use ratchet_rs::{Message, PayloadType, WebSocketConfig};
+    serve(listener, |stream| async move {
+        let config = WebSocketConfig {
+            max_message_size: MAX_LEN,
+        };
+        let upgrader = ratchet_rs::accept(stream, config).await;
+        let upgraded = upgrader.map_err(io::Error::other)?.upgrade().await;
+        let mut ws = upgraded.map_err(io::Error::other)?.websocket;
+        let mut message = BytesMut::new();
+        loop {
+            let kind = match ws.read(&mut message).await.map_err(io::Error::other)? {
+                Message::Text => PayloadType::Text,
+                Message::Binary => PayloadType::Binary,
+                Message::Ping(_) | Message::Pong(_) => continue,
+                Message::Close(_) => return Ok(()),
+            };
+            let sent = ws.write(&message, kind).await;
+            sent.map_err(io::Error::other)?;
+            message.clear();
+        }
+    })
+}
+
+pub fn wtx(listener: net::TcpListener) -> io::Result<()> {
+    use wtx::collection::Vector;
+    use wtx::web_socket::{OpCode, WebSocketAcceptor, WebSocketPayloadOrigin};
+    serve(listener, |stream| async move {
+        let accepted = WebSocketAcceptor::default().accept(stream).await;
+        let mut ws = accepted.map_err(io::Error::other)?;
+        ws.set_max_payload_len(MAX_LEN);
+        let mut joined = Vector::new();
+        loop {
+            joined.clear();
+            let (mut common, mut reader, mut writer) = ws.split_mut();
+            let origin = WebSocketPayloadOrigin::Adaptive;
+            let frame = reader.read_frame(&mut joined, &mut common, origin).await;
+            let mut frame = frame.map_err(io::Error::other)?;
+            match frame.op_code() {
+                OpCode::Close => return Ok(()),
+                OpCode::Text | OpCode::Binary => {
+                    let sent = writer.write_frame(&mut common, &mut frame).await;
+                    sent.map_err(io::Error::other)?;
+                }
                 _ => {}
             }
         }

@@ -54,6 +54,8 @@ pub static ECHO: &[Server] = &[
     tokio("yawc", runtime::yawc),
     tokio("soketto", runtime::soketto),
     tokio("web-socket", runtime::web_socket),
+    tokio("ratchet", runtime::ratchet),
+    tokio("wtx", runtime::wtx),
     server("axum", Runtime::Axum, framework::axum),
     server("sansocket axum", Runtime::Axum, framework::ours),
 ];
@@ -76,6 +78,8 @@ pub static LOOP: &[Server] = &[
     tokio("yawc", obvious::yawc),
     tokio("soketto", runtime::soketto),
     tokio("web-socket", runtime::web_socket),
+    tokio("ratchet", runtime::ratchet),
+    tokio("wtx", runtime::wtx),
     server("axum", Runtime::Axum, framework::axum),
     server("sansocket axum", Runtime::Axum, framework::ours),
 ];
@@ -90,6 +94,7 @@ pub static HANDSHAKE: &[Server] = &[
     tokio("sockudo-ws", plain::sockudo),
     tokio("soketto", plain::soketto),
     tokio("yawc on hyper", plain::yawc),
+    tokio("ratchet", plain::ratchet),
     server("axum", Runtime::Axum, framework::axum),
     server("sansocket axum", Runtime::Axum, framework::ours),
 ];
@@ -104,6 +109,7 @@ pub static TLS: &[Server] = &[
     tokio("sockudo-ws", secure::sockudo),
     tokio("soketto", secure::soketto),
     tokio("yawc on hyper", secure::yawc),
+    tokio("ratchet", secure::ratchet),
 ];
 
 /// All lists, by the names that a process is started with.
