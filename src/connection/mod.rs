@@ -24,6 +24,8 @@ mod start;
 
 mod receive;
 
+mod fragments;
+
 mod payload;
 
 mod send;

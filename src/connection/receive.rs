@@ -15,7 +15,7 @@ use crate::message::{Delivery, MessageRef, Piece, Received, Taken, utf8};
 /// How many frames are received between two [`Event::Yield`]s of one input, at most,
 /// besides borrowed messages. They take less than 0.1 ms, as does the equivalent in
 /// inflated bytes.
-const MAX_WORK: u32 = 256;
+pub(super) const MAX_WORK: u32 = 256;
 
 impl Connection {
     /// Takes bytes from `input` and returns the next event, or `None` when all of
@@ -76,7 +76,7 @@ impl Connection {
         if !self.borrows {
             return None;
         }
-        let whole = CompleteFrame::split(input, self.role, self.max_borrowed_len())?;
+        let whole = CompleteFrame::split_message(input, self.role, self.max_borrowed_len())?;
         self.received.bytes += whole.len() as u64;
         self.received.frames += 1;
         Some(whole)
@@ -218,6 +218,14 @@ impl Connection {
                 match self.take_inflated(out) {
                     Ok(None) => continue,
                     Ok(event) => return event,
+                    Err(error) => return self.fail_now(error, out),
+                }
+            }
+            if self.is_joining() {
+                match self.join_fragments(input) {
+                    Ok(None) if self.receiver.work >= MAX_WORK => continue,
+                    Ok(None) => {}
+                    Ok(Some(message)) => return Some(Event::Message(message.into())),
                     Err(error) => return self.fail_now(error, out),
                 }
             }

@@ -1,30 +1,51 @@
-//! The common case in one step: a complete unfragmented data frame.
+//! The common case in one step: a data frame that is contained in the input.
 
 use super::Role;
 use super::mask::MaskingKey;
 use crate::input::Input;
 
-/// A complete unfragmented data frame at the start of the input.
+/// A complete data frame at the start of the input.
 #[derive(Debug)]
 pub(crate) struct CompleteFrame<'i> {
-    is_text: bool,
+    first: u8,
     key: Option<MaskingKey>,
     payload: &'i mut [u8],
     len: usize,
 }
 
 impl<'i> CompleteFrame<'i> {
+    /// Splits off an unfragmented message of at most this many bytes.
+    #[inline(always)]
+    pub(crate) fn split_message(input: &mut Input<'i>, role: Role, max_len: usize) -> Option<Self> {
+        Self::split(input, role, max_len, |first| matches!(first, 0x81 | 0x82))
+    }
+
+    /// Splits off the first fragment of a message.
+    #[inline(always)]
+    pub(crate) fn split_first_fragment(input: &mut Input<'i>, role: Role) -> Option<Self> {
+        Self::split(input, role, usize::MAX, |first| matches!(first, 1 | 2))
+    }
+
+    /// Splits off a continuation frame.
+    #[inline(always)]
+    pub(crate) fn split_continuation(input: &mut Input<'i>, role: Role) -> Option<Self> {
+        Self::split(input, role, usize::MAX, |first| matches!(first, 0 | 0x80))
+    }
+
     /// Splits it off. Returns `None` and leaves the input untouched if anything about
     /// it is unusual, wrong or incomplete: the decoder then finds out what.
     #[inline(always)]
-    pub(crate) fn split(input: &mut Input<'i>, role: Role, max_len: usize) -> Option<Self> {
+    fn split(
+        input: &mut Input<'i>,
+        role: Role,
+        max_len: usize,
+        is_expected: impl FnOnce(u8) -> bool,
+    ) -> Option<Self> {
         let bytes = input.remaining();
         let (&[first, second], rest) = bytes.split_first_chunk()?;
-        let is_text = match first {
-            0x81 => true,
-            0x82 => false,
-            _ => return None,
-        };
+        if !is_expected(first) {
+            return None;
+        }
         let masked = role == Role::Server;
         if (second & 0x80 != 0) != masked {
             return None;
@@ -43,7 +64,7 @@ impl<'i> CompleteFrame<'i> {
         let len = head_len + len;
         let payload = input.take(len).get_mut(head_len..)?;
         Some(Self {
-            is_text,
+            first,
             key,
             payload,
             len,
@@ -59,7 +80,19 @@ impl<'i> CompleteFrame<'i> {
     /// Whether it is text rather than binary.
     #[inline(always)]
     pub(crate) const fn is_text(&self) -> bool {
-        self.is_text
+        self.first & 0x0f == 1
+    }
+
+    /// Whether it is the last frame of its message.
+    #[inline(always)]
+    pub(crate) const fn is_last(&self) -> bool {
+        self.first & 0x80 != 0
+    }
+
+    /// The payload, still masked with the key if there is one.
+    #[inline(always)]
+    pub(crate) fn into_parts(self) -> (&'i mut [u8], Option<MaskingKey>) {
+        (self.payload, self.key)
     }
 
     /// The payload without its mask.

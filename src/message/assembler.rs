@@ -79,6 +79,14 @@ pub(super) fn assemble(
     if !ends_message {
         return Ok(None);
     }
+    finish(assembler, utf8)
+}
+
+/// Takes the complete message.
+pub(super) fn finish(
+    assembler: &mut Option<Box<Assembler>>,
+    utf8: &mut Utf8,
+) -> Result<Option<Message>, ConnectionError> {
     utf8.end()?;
     let whole = assembler.take().map(|whole| whole.into_message());
     Ok(whole.transpose()?)
@@ -96,7 +104,8 @@ impl Assembler {
         }
     }
 
-    fn push(
+    #[inline]
+    pub(super) fn push(
         &mut self,
         piece: Piece<'_, '_>,
         utf8: &mut Utf8,

@@ -47,6 +47,13 @@ impl Fragmentation {
         Ok(self.count(header.payload_len, limits)?)
     }
 
+    /// Counts the first fragment of a message that is not compressed.
+    #[inline]
+    pub(super) fn begin_message(&mut self, kind: MessageKind) {
+        *self = Self::default();
+        self.kind = Some(kind);
+    }
+
     /// The message is complete: the next frame begins another.
     #[inline]
     pub(super) fn end_message(&mut self) {
@@ -60,7 +67,6 @@ impl Fragmentation {
     }
 
     /// Whether the incomplete message is compressed.
-    #[cfg(feature = "deflate")]
     #[inline]
     pub(super) const fn is_compressed(&self) -> bool {
         self.is_compressed
@@ -87,8 +93,9 @@ impl Fragmentation {
         self.len = self.len.saturating_add(len as u64);
     }
 
+    /// Counts a frame and its declared payload.
     #[inline]
-    fn count(&mut self, payload_len: u64, limits: &Limits) -> Result<(), LimitError> {
+    pub(super) fn count(&mut self, payload_len: u64, limits: &Limits) -> Result<(), LimitError> {
         self.frames = self.frames.saturating_add(1);
         if self.frames > limits.max_fragments {
             return Err(LimitError::TooManyFragments);

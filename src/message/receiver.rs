@@ -6,12 +6,12 @@ use alloc::borrow::Cow;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
-use super::assembler::{Assembler, Piece, assemble};
+use super::assembler::{Assembler, Piece, assemble, finish};
 use super::fragmentation::Fragmentation;
 use super::utf8::{self, Utf8};
-use super::{Delivery, Fragment, Limits, MessageKind, MessageRef, Settings};
+use super::{Delivery, Fragment, Limits, Message, MessageKind, MessageRef, Settings};
 use crate::error::{ConnectionError, LimitError, ProtocolError};
-use crate::frame::Header;
+use crate::frame::{CompleteFrame, Header, Mask};
 
 /// Receives the messages of one direction: checks their fragmentation, their
 /// limits and their UTF-8, and assembles them or returns their pieces.
@@ -68,6 +68,50 @@ impl Receiver {
             self.fragmentation.end_message();
         }
         taken
+    }
+
+    /// Whether the incomplete message is assembled, and not compressed.
+    #[inline]
+    pub(crate) const fn is_joining(&self) -> bool {
+        self.assembler.is_some() && !self.fragmentation.is_compressed()
+    }
+
+    /// Joins the next complete fragment of a message that is not compressed. Returns the
+    /// message once it is complete.
+    #[inline]
+    pub(crate) fn join(
+        &mut self,
+        fragment: CompleteFrame<'_>,
+        settings: &Settings,
+    ) -> Result<Option<Message>, ConnectionError> {
+        if self.is_between_messages() {
+            let kind = match fragment.is_text() {
+                true => MessageKind::Text,
+                false => MessageKind::Binary,
+            };
+            self.fragmentation.begin_message(kind);
+            self.assembler = Some(Box::new(Assembler::new(kind)));
+        }
+        let Some(assembler) = &mut self.assembler else {
+            return Ok(None);
+        };
+        let ends_message = fragment.is_last();
+        let (bytes, key) = fragment.into_parts();
+        let limits = &settings.limits;
+        self.fragmentation.count(bytes.len() as u64, limits)?;
+        let mut mask = key.map(Mask::new);
+        let piece = Piece {
+            bytes,
+            mask: mask.as_mut(),
+            max_rest: if ends_message { 0 } else { usize::MAX },
+            ends_message,
+        };
+        assembler.push(piece, &mut self.utf8, settings)?;
+        if !ends_message {
+            return Ok(None);
+        }
+        self.fragmentation.end_message();
+        finish(&mut self.assembler, &mut self.utf8)
     }
 
     /// The incomplete message, if it has room for `rest_len` more bytes or many of them.

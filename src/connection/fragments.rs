@@ -1,0 +1,50 @@
+//! The common case of fragmented messages: fragments that are contained in the input.
+
+use super::Connection;
+use super::receive::MAX_WORK;
+use crate::error::ConnectionError;
+use crate::frame::CompleteFrame;
+use crate::input::Input;
+use crate::message::Message;
+
+impl Connection {
+    /// Whether the next frame may begin a message or be appended to one, which is not
+    /// compressed.
+    #[inline]
+    pub(super) fn is_joining(&self) -> bool {
+        self.can_borrow() || self.receiver.is_joining() && self.decoder.is_between_frames()
+    }
+
+    /// Joins complete fragments. Returns the message once it is complete, and `None` at
+    /// any other frame, which is left in the input.
+    pub(super) fn join_fragments(
+        &mut self,
+        input: &mut Input<'_>,
+    ) -> Result<Option<Message>, ConnectionError> {
+        let settings = &self.config.settings().message;
+        let (mut frames, mut joined) = (0, Ok(None));
+        while matches!(joined, Ok(None))
+            && self.receiver.work < MAX_WORK
+            && let Some(fragment) = self.split_fragment(input)
+        {
+            frames += 1;
+            self.receiver.work += 1;
+            joined = self.receiver.join(fragment, settings);
+        }
+        self.received.frames += frames;
+        let incomplete = frames - u64::from(matches!(joined, Ok(Some(_))));
+        if incomplete > 0 {
+            self.rare().received.frames += incomplete;
+        }
+        joined
+    }
+
+    #[inline(always)]
+    fn split_fragment<'i>(&self, input: &mut Input<'i>) -> Option<CompleteFrame<'i>> {
+        if self.receiver.is_between_messages() {
+            CompleteFrame::split_first_fragment(input, self.role)
+        } else {
+            CompleteFrame::split_continuation(input, self.role)
+        }
+    }
+}
