@@ -125,7 +125,10 @@ fn check(
     };
     let method = parsed.method.unwrap_or_default();
     let line = RequestLine::new(version, method, parsed.path.unwrap_or_default());
-    let fields = KnownFields::of(parsed.headers.iter().map(|field| (field.name, field.value)));
+    let mut fields = KnownFields::default();
+    for field in &*parsed.headers {
+        fields.visit(field.name, field.value);
+    }
     let checked = fields.check_request(&line, settings);
     let within = |part: &[u8]| Span::within(head, part);
     let mut headers = Headers::parsed(head, parsed.headers);

@@ -56,10 +56,9 @@ impl HeaderField {
     }
 }
 
-impl<'h> KnownFields<'h> {
-    /// Finds the known fields among those of a head.
-    pub(super) fn of(pairs: impl Iterator<Item = (&'h str, &'h [u8])>) -> Self {
-        let mut fields = Self {
+impl Default for KnownFields<'_> {
+    fn default() -> Self {
+        Self {
             first: [None; COUNT],
             repeated: 0,
             content_length: ContentLength::Absent,
@@ -67,13 +66,24 @@ impl<'h> KnownFields<'h> {
             connection_upgrades: false,
             subprotocols: Ok(()),
             extensions: Ok(()),
-        };
-        for (name, value) in pairs {
-            if let Some(field) = HeaderField::from_name(name) {
-                fields.add(field, value);
-            }
         }
+    }
+}
+
+impl<'h> KnownFields<'h> {
+    /// Finds the known fields among those of a head.
+    pub(super) fn of(pairs: impl Iterator<Item = (&'h str, &'h [u8])>) -> Self {
+        let mut fields = Self::default();
+        pairs.for_each(|(name, value)| fields.visit(name, value));
         fields
+    }
+
+    /// Adds a field, if it is a known one.
+    #[inline]
+    pub(super) fn visit(&mut self, name: &str, value: &'h [u8]) {
+        if let Some(field) = HeaderField::from_name(name) {
+            self.add(field, value);
+        }
     }
 
     /// Checks a request by RFC 6455 §4.2.1 and returns the key of an upgrade, or
