@@ -42,6 +42,7 @@ mod join;
 
 mod deadlines;
 
+mod complete;
 mod counters;
 mod lifecycle;
 mod trace;

@@ -133,6 +133,30 @@ fn replies_to_one_read_leave_in_one_write() {
     assert_eq!(stream.ask(|ends| ends.writes.clone()), [expected]);
 }
 
+#[test]
+fn invalid_text_fails_after_the_messages_before_it() {
+    for kept in [false, true] {
+        let bytes = from_client()
+            .text("valid")
+            .frame(Opcode::Text, true, b"\xff")
+            .text("more")
+            .bytes();
+        let stream = Duplex::of(&bytes);
+        let mut ws = server(&stream, &config().allow_invalid_utf8(kept));
+        assert_eq!(ws.next().unwrap(), Some("valid".into()));
+        if kept {
+            assert_eq!(ws.next().unwrap(), Some("\u{fffd}".into()));
+            assert_eq!(ws.next().unwrap(), Some("more".into()));
+            continue;
+        }
+        stream.set(|ends| ends.ended = Some(Ok(())));
+        assert!(is_protocol(retry(|| ws.next())));
+        assert_eq!(ws.next().unwrap(), None);
+        let close = wire(Role::Server).close(1007, "").bytes();
+        assert_eq!(stream.written(), close);
+    }
+}
+
 // Requirement 9
 #[test]
 fn header_leaves_together_with_its_payload() {

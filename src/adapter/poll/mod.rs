@@ -27,6 +27,7 @@ mod buffers;
 pub(super) mod connect;
 mod driver;
 mod ending;
+mod receiving;
 mod sending;
 mod shared;
 mod tls;

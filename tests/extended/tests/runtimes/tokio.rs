@@ -43,6 +43,33 @@ fn reason(error: Error) -> Option<DeadlineReason> {
     }
 }
 
+// Requirement 15: where no deadline runs the clock is not read, and those that begin
+// later are kept to the second.
+#[tokio::test(start_paused = true)]
+async fn deadlines_that_begin_after_a_long_quiet_are_enforced() {
+    let config = config().with_ping_interval(None).with_idle_timeout(None);
+    let hour = Duration::from_secs(3600);
+    for closes in [false, true] {
+        let (mut ws, mut peer) = pair(4096, &config);
+        assert!(timeout(hour, ws.next()).await.is_err());
+        peer.write_all(&wire(Role::Client).text("hi").bytes())
+            .await
+            .unwrap();
+        assert_eq!(ws.next().await.unwrap(), Some("hi".into()));
+        assert!(timeout(hour, ws.next()).await.is_err());
+        let start = Instant::now();
+        let (failed, expected, secs) = if closes {
+            ws.close(1000, "").await.unwrap();
+            (ws.next().await.map(drop), DeadlineReason::Close, 5)
+        } else {
+            let sent = ws.send(&[0; 10_000]).await;
+            (sent, DeadlineReason::WriteStall, 30)
+        };
+        assert_eq!(reason(failed.unwrap_err()), Some(expected));
+        assert_eq!(start.elapsed().as_secs(), secs);
+    }
+}
+
 // Requirements 15 and 16: a silent peer at every phase, ended at the deadline
 // with that cause.
 #[tokio::test(start_paused = true)]
