@@ -9,9 +9,9 @@
 //! checks           what each library rejects
 //! echo [SETTING]   servers over loopback, and one load for all: alone, timer,
 //!                  sleepy, loop
-//! clients          connecting, sending and receiving, with one server for all
-//! handshakes       opening handshakes of servers, over TCP and over TLS
-//! idle             what a connection costs that says nothing
+//! clients          connect, send and receive, with the same server
+//! handshakes       servers' opening handshakes, over TCP and over TLS
+//! idle             memory of idle connections
 //! many             10,000 idle and slow connections
 //! results          all of it, into RESULTS.md and speed.svg
 //! ```

@@ -1,4 +1,5 @@
-//! Servers that shake hands, and wait until the client goes: over TCP, and over TLS.
+//! Servers that accept a WebSocket and wait until the client disconnects, over TCP and
+//! over TLS.
 
 use std::io;
 use std::net::TcpListener;
@@ -22,12 +23,12 @@ use tokio_util::compat::TokioAsyncReadCompatExt;
 
 use super::runtime::{serve, shaken};
 
-/// What a connection is made on.
+/// The transport of a WebSocket.
 pub trait Stream: AsyncRead + AsyncWrite + Send + Unpin + 'static {}
 
 impl<S: AsyncRead + AsyncWrite + Send + Unpin + 'static> Stream for S {}
 
-/// With a certificate made when the first client comes.
+/// Its certificate is made for the first client.
 static ACCEPTOR: LazyLock<TlsAcceptor> = LazyLock::new(|| {
     let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
     let made = made.expect("a certificate");
@@ -41,7 +42,7 @@ async fn tls(stream: TcpStream) -> io::Result<TlsStream<TcpStream>> {
     ACCEPTOR.accept(stream).await
 }
 
-/// Both servers of each library, from what it does on a stream.
+/// Defines both servers of each library from its function over a stream.
 macro_rules! servers {
     ($($name:ident)*) => {
         /// Over TCP.
@@ -115,7 +116,7 @@ async fn soketto(stream: impl Stream) -> io::Result<()> {
     received.map(drop).map_err(io::Error::other)
 }
 
-/// On hyper, as their documentation has it.
+/// On hyper, as documented.
 async fn fastwebsockets(stream: impl Stream) -> io::Result<()> {
     let upgrade = async |mut request: Request<Incoming>| {
         let (response, upgraded) = fastwebsockets::upgrade::upgrade(&mut request)?;
@@ -127,7 +128,7 @@ async fn fastwebsockets(stream: impl Stream) -> io::Result<()> {
     served.with_upgrades().await.map_err(io::Error::other)
 }
 
-/// On hyper, as their documentation has it.
+/// On hyper, as documented.
 async fn yawc(stream: impl Stream) -> io::Result<()> {
     let upgrade = async |mut request: Request<Incoming>| {
         let (response, upgraded) = yawc::WebSocket::upgrade(&mut request)?;

@@ -1,4 +1,4 @@
-//! Clients, each run in a process of its own against one server for all.
+//! Runs each client in a process of its own, against the same server.
 
 use std::io;
 use std::net::SocketAddr;
@@ -13,10 +13,10 @@ use super::spinner::Spinners;
 use super::{Effort, cores, counterpart, process};
 use crate::measure::median;
 
-/// What a client does with the server.
+/// What is measured.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Work {
-    /// Connects, shakes hands and goes.
+    /// Connects, does the opening handshake and disconnects.
     Connect,
     /// Sends messages of this length, one by one.
     Send(usize),
@@ -58,7 +58,7 @@ impl Work {
         }
     }
 
-    /// What the server is asked for.
+    /// The path of the request, which selects what the server does.
     fn path(self) -> String {
         match self {
             Self::Receive(len) => format!("/flood/{len}"),
@@ -67,10 +67,10 @@ impl Work {
     }
 }
 
-/// A client's methods. Those that block are called by a runtime that has nothing else
-/// to do.
+/// The methods of a client. Blocking clients block the runtime, which has no other
+/// task.
 pub trait Client: Sized {
-    /// Whether it can delay what it sends until it is flushed.
+    /// Whether messages can be buffered until a flush.
     const FEEDS: bool = false;
 
     async fn connect(addr: SocketAddr, path: &str) -> io::Result<Self>;
@@ -85,11 +85,11 @@ pub trait Client: Sized {
         Ok(())
     }
 
-    /// Returns how many messages were received, at least one.
+    /// Receives at least one message, and returns how many.
     async fn receive(&mut self) -> io::Result<u64>;
 }
 
-/// What a client did: medians of the rounds.
+/// The medians of one client.
 pub struct Figure {
     pub name: &'static str,
     /// Connections or messages a second.
@@ -104,7 +104,7 @@ pub struct Outcome {
     pub figures: Vec<Figure>,
 }
 
-/// A client by its name, and whether it can do the work.
+/// A client, and the work that it supports.
 struct Entry {
     name: &'static str,
     can: fn(Work) -> bool,
@@ -135,7 +135,7 @@ static CLIENTS: &[Entry] = &[
     entry::<Yawc>("yawc"),
 ];
 
-/// Runs all clients: for each kind of work they take turns.
+/// Runs all clients. They take turns in each kind of work.
 pub fn run(effort: Effort, mut tell: impl FnMut(&Outcome)) -> io::Result<Vec<Outcome>> {
     cores::pin_load();
     let addr = counterpart::start()?;
@@ -172,7 +172,7 @@ fn figure(entry: &Entry, samples: &[[f64; 2]]) -> Figure {
     }
 }
 
-/// A process of its own: prints how many a second, and CPU microseconds for each.
+/// Runs a client in a new process. Returns the rate, and CPU microseconds for each.
 fn start(entry: &Entry, work: usize, addr: SocketAddr, turn: Duration) -> io::Result<[f64; 2]> {
     let output = Command::new(std::env::current_exe()?)
         .args(["client", entry.name, &work.to_string(), &addr.to_string()])
@@ -190,7 +190,7 @@ fn start(entry: &Entry, work: usize, addr: SocketAddr, turn: Duration) -> io::Re
     }
 }
 
-/// The process of a client.
+/// The main function of a client process.
 pub fn run_one(name: &str, work: &str, addr: &str, millis: &str, core: &str) -> io::Result<()> {
     let entry = CLIENTS.iter().find(|it| it.name == name);
     let entry = entry.ok_or(io::ErrorKind::NotFound)?;
@@ -198,7 +198,7 @@ pub fn run_one(name: &str, work: &str, addr: &str, millis: &str, core: &str) -> 
     let work = Work::ALL[work.parse::<usize>().map_err(io::Error::other)?];
     let addr = addr.parse().map_err(io::Error::other)?;
     let turn = Duration::from_millis(millis.parse().map_err(io::Error::other)?);
-    // The first connection meets what is made once for all.
+    // The first connection also does what is done once in a process.
     (entry.run)(addr, work, Duration::ZERO)?;
     let (started, before) = (Instant::now(), process::cpu());
     let count = (entry.run)(addr, work, turn)? as f64;
@@ -233,7 +233,7 @@ fn run_client<C: Client>(addr: SocketAddr, work: Work, turn: Duration) -> io::Re
     })
 }
 
-/// Between two looks at the clock.
+/// Sends or receives until the clock is checked again.
 async fn batch<C: Client>(client: &mut C, work: Work, payload: &[u8]) -> io::Result<u64> {
     let mut count = 0;
     while count < BATCH as u64 {

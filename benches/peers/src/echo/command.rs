@@ -1,4 +1,4 @@
-//! What of the end-to-end suite can be run by itself, and all of it.
+//! The commands of the end-to-end suite.
 
 use std::io;
 use std::time::Duration;
@@ -9,14 +9,14 @@ use super::many::{self, Many};
 use super::{Effort, Outcome, Setting, idle, server};
 use crate::report;
 
-/// How many are idle.
+/// Connections of the `idle` command.
 const CONNECTIONS: usize = 1000;
 
-/// Runs one command. `false` if it is none of this suite.
+/// Runs a command. Returns `false` if this suite has no such command.
 pub fn run(args: &[&str], is_quick: bool) -> io::Result<bool> {
     let effort = effort(is_quick);
     match *args {
-        // The processes of the suite.
+        // Child processes.
         ["serve", list, name, core, extra] => server::serve(list, name, core, extra)?,
         ["client", name, work, addr, millis, core] => {
             clients::run_one(name, work, addr, millis, core)?;
@@ -38,7 +38,7 @@ pub fn run(args: &[&str], is_quick: bool) -> io::Result<bool> {
     Ok(true)
 }
 
-/// All of it: what the picture shows, and the text.
+/// Runs everything. Returns the echo figures, for the picture, and the report.
 pub fn everything(is_quick: bool) -> io::Result<(Vec<Outcome>, String)> {
     let effort = effort(is_quick);
     let echo = run_echo(&Setting::ALL, effort)?;

@@ -1,5 +1,5 @@
-//! The server that all clients are measured against: it serves one connection after
-//! another, and does what the path of the request says.
+//! The server for all clients. It serves one connection at a time, and discards or
+//! sends messages as the path of the request says.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,13 +9,13 @@ use tungstenite::handshake::derive_accept_key;
 
 use super::load::frame;
 
-/// Starts it on the core of the calling thread, until the process ends.
+/// Starts it in a thread, on the core of the calling thread.
 pub fn start() -> io::Result<SocketAddr> {
     let listener = TcpListener::bind("127.0.0.1:0")?;
     let addr = listener.local_addr()?;
     thread::spawn(move || {
         for stream in listener.incoming() {
-            // A client that goes is no error.
+            // A client that disconnects is not an error.
             let _ = stream.and_then(serve);
         }
     });
@@ -54,7 +54,7 @@ fn head(stream: &mut TcpStream) -> io::Result<String> {
     String::from_utf8(head).map_err(io::Error::other)
 }
 
-/// Sends binary messages of this length until the client goes.
+/// Sends binary messages of this length until the client disconnects.
 fn flood(mut stream: TcpStream, len: usize) -> io::Result<()> {
     let frames = frame(&vec![b'f'; len], None);
     let frames = frames.repeat((256 * 1024 / frames.len()).max(1));

@@ -1,4 +1,4 @@
-//! The clients. All set `TCP_NODELAY`.
+//! The clients under test. All set `TCP_NODELAY`.
 
 use std::io::{self, Error};
 use std::net::SocketAddr;
@@ -54,7 +54,7 @@ impl Client for Ours {
     }
 }
 
-/// Messages are borrowed from the read buffer.
+/// Borrows messages from the read buffer.
 pub struct OursDrive(Ours);
 
 impl Client for OursDrive {
@@ -104,7 +104,7 @@ impl Client for OursBlocking {
     }
 }
 
-/// A stream and a sink of messages.
+/// Defines a client that is a stream and a sink of messages.
 macro_rules! sink {
     ($name:ident, $ws:ty, $message:expr) => {
         pub struct $name($ws);
@@ -229,7 +229,7 @@ impl Client for Tungstenite {
     }
 }
 
-/// On hyper, as their documentation has it.
+/// On hyper, as documented.
 pub struct Fastwebsockets(fastwebsockets::FragmentCollector<TokioIo<Upgraded>>);
 
 impl Client for Fastwebsockets {

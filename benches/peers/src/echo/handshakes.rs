@@ -1,4 +1,4 @@
-//! Handshakes: connections that are opened many at a time, and closed.
+//! Opening handshakes of servers.
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -22,20 +22,20 @@ use super::spinner::Spinners;
 use super::{Effort, cores};
 use crate::measure::median;
 
-/// What a server did, in medians of the rounds.
+/// The medians of one server.
 pub struct Handshakes {
     pub name: &'static str,
     pub is_secure: bool,
-    /// A second.
+    /// Handshakes a second.
     pub rate: f64,
-    /// CPU microseconds of the server for each, accepting and closing included.
+    /// CPU microseconds of the server for each, including accept and close.
     pub cpu: f64,
 }
 
-/// How many are opened at a time.
+/// Connections opened at a time.
 const WAVE: usize = 64;
 
-/// As a browser sends it.
+/// The request of a browser.
 const REQUEST: &[u8] = b"GET /?room=12 HTTP/1.1\r\nHost: chat.example.com\r\n\
     User-Agent: Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0\r\n\
     Accept: */*\r\nAccept-Language: en-US,en;q=0.5\r\nAccept-Encoding: gzip, deflate, br, zstd\r\n\
@@ -45,7 +45,7 @@ const REQUEST: &[u8] = b"GET /?room=12 HTTP/1.1\r\nHost: chat.example.com\r\n\
     Sec-Fetch-Mode: websocket\r\nSec-Fetch-Site: same-origin\r\nPragma: no-cache\r\n\
     Cache-Control: no-cache\r\nUpgrade: websocket\r\n\r\n";
 
-/// One server, and handshakes a second and CPU microseconds of each round.
+/// One server, and its rate and CPU microseconds in each round.
 struct Lane {
     server: &'static Server,
     wave: Wave,
@@ -54,10 +54,10 @@ struct Lane {
     cpu: Vec<f64>,
 }
 
-/// Opens as many as [`WAVE`] and closes them.
+/// Opens [`WAVE`] connections and closes them.
 type Wave = fn(SocketAddr, &Arc<ClientConfig>) -> io::Result<()>;
 
-/// All servers in turns, first over TCP, then over TLS.
+/// Runs all servers, first over TCP, then over TLS.
 pub fn run(effort: Effort) -> io::Result<Vec<Handshakes>> {
     cores::pin_load();
     let config = Arc::new(client_config());
@@ -87,7 +87,7 @@ fn race(
 }
 
 impl Lane {
-    /// The first connections are not counted.
+    /// Starts the server. Its first connections are not measured.
     fn start(server: &'static Server, wave: Wave, config: &Arc<ClientConfig>) -> io::Result<Self> {
         let process = Process::start(server, Extra::Nothing)?;
         wave(process.addr, config)?;
@@ -156,7 +156,7 @@ fn secure(addr: SocketAddr, config: &Arc<ClientConfig>) -> io::Result<()> {
     streams.iter_mut().try_for_each(shaken)
 }
 
-/// Each session is new, and no time is spent on certificates.
+/// Without resumption, and without verifying the certificate, so that the load is light.
 fn client_config() -> ClientConfig {
     let config = ClientConfig::builder().dangerous();
     let mut config = config

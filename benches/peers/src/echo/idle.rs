@@ -1,4 +1,4 @@
-//! What a connection costs that says nothing.
+//! Memory of idle connections.
 
 use std::io;
 use std::thread::sleep;
@@ -9,15 +9,15 @@ use super::load::{Load, Scenario};
 use super::process::Process;
 use super::server::{DEFLATE, ECHO, Extra, Server};
 
-/// What a connection costs.
+/// The memory of one connection.
 pub struct Idle {
     pub name: &'static str,
-    /// Heap bytes, and resident bytes.
+    /// Bytes.
     pub heap: f64,
     pub resident: f64,
 }
 
-/// Idle connections: each said something, and has nothing more to say.
+/// Measures connections that are idle after one message.
 pub fn run(connections: usize) -> io::Result<Vec<Idle>> {
     cores::pin_load();
     let servers = ECHO.iter().chain(DEFLATE);
@@ -31,7 +31,7 @@ fn cost(server: &Server, connections: usize) -> io::Result<Idle> {
         window: 1,
     };
     let mut process = Process::start(server, Extra::Heap)?;
-    // What is made once for all is not counted.
+    // What is allocated once in a process is not counted.
     let one = Scenario {
         connections: 1,
         ..scenario
@@ -41,7 +41,7 @@ fn cost(server: &Server, connections: usize) -> io::Result<Idle> {
     let before = process.usage()?;
     let mut load = Load::connect(process.addr, &scenario, server.is_raw())?;
     if server.is_deflate() {
-        // What comes back is compressed.
+        // The echo is compressed, so it is not compared.
         load.say()?;
     } else {
         load.once()?;

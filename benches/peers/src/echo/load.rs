@@ -1,5 +1,4 @@
-//! The load: frames written by hand, and answers compared byte by byte. It
-//! knows no library.
+//! The load: frames written without any library, and echoes compared byte by byte.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::SocketAddr;
@@ -10,19 +9,19 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::many;
 
-/// How many connections send what.
+/// What is sent on how many connections.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Scenario {
     pub connections: usize,
     pub len: usize,
-    /// Messages under way on each connection.
+    /// Messages in flight on each connection.
     pub window: usize,
 }
 
 const KIB: usize = 1024;
 
 impl Scenario {
-    /// Ping-pong, and several messages under way.
+    /// Ping-pong, and several messages in flight.
     pub fn all() -> Vec<Self> {
         let ping_pong = [16, KIB, 4 * KIB, 64 * KIB, 1024 * KIB].map(|len| (len, 1));
         let pipelined = [(16, 64), (KIB, 64), (4 * KIB, 16), (64 * KIB, 4)];
@@ -34,7 +33,7 @@ impl Scenario {
         };
         let with = |connections| messages.clone().map(move |it| scenario(connections, it));
         let mut all: Vec<Self> = [1, 64, 1000].into_iter().flat_map(with).collect();
-        // As much as all sockets together would keep is no echo any more.
+        // More than the socket buffers hold in total measures the load.
         all.retain(|scenario| scenario.connections * scenario.len <= 64 * KIB * KIB);
         all
     }
@@ -43,13 +42,13 @@ impl Scenario {
         self.window == 1
     }
 
-    /// One that ends soon, and where little else matters.
+    /// A light scenario.
     pub fn is_small(&self) -> bool {
         self.connections <= 64 && self.len <= KIB
     }
 }
 
-/// What was seen in one turn.
+/// The figures of one turn.
 pub struct Sample {
     pub messages: usize,
     pub took: Duration,
@@ -73,7 +72,7 @@ pub struct Load {
 
 struct Client {
     stream: TcpStream,
-    /// Of the round under way: bytes written and read.
+    /// Bytes written and read in the current round.
     written: usize,
     read: usize,
     started: Instant,
@@ -84,13 +83,13 @@ const REQUEST: &[u8] = b"GET / HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket
     Connection: Upgrade\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\
     Sec-WebSocket-Version: 13\r\n\r\n";
 
-/// The answer to it.
+/// The response to it.
 pub const ACCEPTED: &[u8] = b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\
     Connection: Upgrade\r\nSec-WebSocket-Accept: s3pPLMBiTxaQ9kYGzzhZRbK+xOo=\r\n\r\n";
 
 const KEY: [u8; 4] = [0x37, 0xfa, 0x21, 0x3d];
 
-/// Of a masked frame of 126 to 65,535 bytes.
+/// Header length of a masked frame of 126 to 65,535 bytes.
 const HEADER_LEN: usize = 8;
 
 /// One binary frame, masked or not (RFC 6455 §5.2).
@@ -120,7 +119,7 @@ pub fn frame(payload: &[u8], key: Option<[u8; 4]>) -> Vec<u8> {
 }
 
 impl Load {
-    /// Connects and shakes hands, unless the server only sends back bytes.
+    /// Connects, and does the opening handshake unless the server echoes raw bytes.
     pub fn connect(addr: SocketAddr, scenario: &Scenario, is_raw: bool) -> io::Result<Self> {
         let payload: Vec<u8> = (0..scenario.len).map(|n| (n * 7 + n / 251) as u8).collect();
         let sent = frame(&payload, Some(KEY)).repeat(scenario.window);
@@ -161,18 +160,18 @@ impl Load {
         })
     }
 
-    /// One round on every connection.
+    /// Runs one round on every connection.
     pub fn once(&mut self) -> io::Result<Sample> {
         self.run(Duration::ZERO)
     }
 
-    /// One message on every connection, whatever comes back.
+    /// Sends one message on every connection, without reading the echo.
     pub fn say(&mut self) -> io::Result<()> {
         (0..self.clients.len()).try_for_each(|index| self.begin(index))
     }
 
-    /// A byte of a message in each period on every connection. The first comes with
-    /// the header.
+    /// Sends one byte of a message on every connection in each period. The first is
+    /// sent with the header.
     pub fn say_slowly(&mut self, times: u32, period: Duration) -> io::Result<()> {
         for _ in 0..times {
             many::spread(self.clients.len(), period, |index| {
@@ -187,7 +186,7 @@ impl Load {
         Ok(())
     }
 
-    /// Rounds until the time is over; those that were begun are ended.
+    /// Runs rounds until the time is over, and finishes those in progress.
     pub fn run(&mut self, turn: Duration) -> io::Result<Sample> {
         let started = Instant::now();
         let mut times = Vec::new();
@@ -233,8 +232,7 @@ impl Load {
         client.write(&self.sent)
     }
 
-    /// Writes and reads what is possible. Tells how long a round took that
-    /// ended.
+    /// Writes and reads as much as possible. Returns the time of a round that ended.
     fn go_on(&mut self, index: usize) -> io::Result<Option<Duration>> {
         let client = &mut self.clients[index];
         if client.is_idle {
@@ -273,7 +271,7 @@ impl Client {
     }
 }
 
-/// Reads the response, and nothing behind it.
+/// Reads the response. Nothing may follow it.
 pub fn shaken(stream: &mut impl Read) -> io::Result<()> {
     let (mut head, mut buf) = (Vec::new(), [0; 1024]);
     while !head.ends_with(b"\r\n\r\n") {

@@ -1,5 +1,4 @@
-//! Many connections: idle ones, and slow ones, of which each sends a byte of a message
-//! every second.
+//! Many connections: idle, and slow, each sending one byte of a message every second.
 
 use std::io;
 use std::thread::sleep;
@@ -10,25 +9,25 @@ use super::process::{Process, Usage};
 use super::server::{ECHO, Extra, Runtime, Server};
 use super::{cores, process};
 
-/// What a server with all connections holds and uses.
+/// Memory and CPU time of one server.
 pub struct Many {
     pub name: &'static str,
-    /// Resident bytes for a connection: idle, and amid a message.
+    /// Resident bytes of a connection: idle, and in the middle of a message.
     pub idle: f64,
     pub slow: f64,
-    /// CPU milliseconds a period, of all connections.
+    /// CPU milliseconds of all connections in a period.
     pub idle_cpu: f64,
     pub slow_cpu: f64,
 }
 
-/// Of the messages, of which bytes come slowly.
+/// Message length.
 const LEN: usize = 1024;
 
-/// How many are measured with slow connections.
+/// Periods measured with slow connections.
 const PERIODS: u32 = 3;
 
-/// Every server on mio or tokio, or `None` if there may not be so many open files. The
-/// slow ones send a byte every period.
+/// Measures all servers on mio and tokio. Returns `None` if the limit of open files is
+/// too low. Slow connections send one byte in each period.
 pub fn run(
     connections: usize,
     period: Duration,
@@ -83,7 +82,7 @@ fn measure(server: &Server, connections: usize, period: Duration) -> io::Result<
     })
 }
 
-/// Does the work so many times in the period, evenly.
+/// Does the work `times` times, spread evenly over the period.
 pub fn spread(
     times: usize,
     period: Duration,

@@ -1,4 +1,4 @@
-//! The end-to-end suite: servers and clients, each a process of its own on one core,
+//! The end-to-end suite: servers and clients, each in a process of its own on one core,
 //! and what they talk to on another.
 
 mod accept;
@@ -32,14 +32,14 @@ pub use server::Runtime;
 use server::{Extra, Server};
 use spinner::Spinners;
 
-/// In what the servers differ besides the library.
+/// The conditions under which servers are compared.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Setting {
-    /// The best use of each, alone in its runtime.
+    /// Each library in its best documented use, with nothing else in the runtime.
     Alone,
-    /// The same with an unrelated timer in the runtime.
+    /// The same, with an unrelated timer in the runtime.
     Timer,
-    /// The same as `Alone`, on cores that go idle.
+    /// As `Alone`, but the cores may go idle.
     Sleepy,
     /// The obvious loop.
     Loop,
@@ -48,7 +48,7 @@ pub enum Setting {
 impl Setting {
     pub const ALL: [Self; 4] = [Self::Alone, Self::Timer, Self::Sleepy, Self::Loop];
 
-    /// What it is called on the command line.
+    /// Its name on the command line.
     pub fn name(self) -> &'static str {
         match self {
             Self::Alone => "alone",
@@ -87,17 +87,17 @@ impl Setting {
     }
 }
 
-/// What a server did in a scenario: medians of the rounds.
+/// The medians of one server in one scenario.
 pub struct Figure {
     pub name: &'static str,
     pub runtime: Runtime,
-    /// Messages a second, there and back.
+    /// Echoes a second.
     pub rate: f64,
-    /// From the slowest round to the fastest, as a part of the median.
+    /// The difference between the fastest and the slowest round, relative to the median.
     pub spread: f64,
     pub p50: f64,
     pub p99: f64,
-    /// CPU microseconds of the server for a message.
+    /// CPU microseconds of the server for each message.
     pub cpu: f64,
 }
 
@@ -108,12 +108,12 @@ pub struct Outcome {
     pub figures: Vec<Figure>,
 }
 
-/// How often, how long, and how much.
+/// How much time is spent.
 #[derive(Clone, Copy)]
 pub struct Effort {
     pub rounds: usize,
     pub turn: Duration,
-    /// Few of the scenarios with many connections.
+    /// Skips most scenarios with 1000 connections.
     pub is_quick: bool,
 }
 
@@ -170,7 +170,7 @@ impl Lane {
         let all = |value: fn(&Sample) -> f64| samples.iter().map(value).collect::<Vec<_>>();
         let middle = |value| median(&mut all(value));
         let mut rates = all(|sample| sample.messages as f64 / sample.took.as_secs_f64());
-        // It sorts.
+        // `median` sorts.
         let rate = median(&mut rates);
         Figure {
             name: self.server.name,
@@ -184,7 +184,7 @@ impl Lane {
     }
 }
 
-/// Runs all scenarios: in each the settings and the servers take turns.
+/// Runs all scenarios. In each, the servers take turns.
 pub fn run(
     settings: &[Setting],
     effort: Effort,
@@ -219,7 +219,7 @@ pub fn run(
     Ok(outcomes)
 }
 
-/// Each round begins with another server.
+/// Runs one round. Each begins with another server.
 fn take_turns(
     lanes: &mut [Lane],
     setting: Setting,

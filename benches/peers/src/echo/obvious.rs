@@ -1,5 +1,5 @@
-//! The obvious loop on tokio: the next message is received, and sent back. Those
-//! without a stream of messages have it in `runtime`.
+//! The obvious loop on tokio: receive a message, send it back. Libraries without a
+//! `Stream` of messages have it in `runtime`.
 
 use std::io;
 use std::net::TcpListener;

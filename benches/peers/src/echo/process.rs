@@ -1,4 +1,4 @@
-//! The process of a server, as the load sees it.
+//! Server processes, and their memory and CPU time.
 
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::SocketAddr;
@@ -8,7 +8,7 @@ use super::cores;
 use super::server::{Extra, Server};
 use crate::measure;
 
-/// What a process says of itself: heap bytes, resident bytes, microseconds.
+/// The usage of this process, in words: heap bytes, resident bytes, CPU microseconds.
 pub fn usage() -> String {
     format!("{} {} {}", measure::held(), resident(), cpu())
 }
@@ -23,10 +23,10 @@ fn resident() -> usize {
     pages.unwrap_or(0) * 4096
 }
 
-/// Microseconds of all threads.
+/// CPU microseconds of all threads.
 pub fn cpu() -> u64 {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: it is written by the call, and zeroes are a value of it.
+    // SAFETY: the call writes it, and zeroes are a valid value.
     let usage = unsafe {
         libc::getrusage(libc::RUSAGE_SELF, usage.as_mut_ptr());
         usage.assume_init()
@@ -35,13 +35,13 @@ pub fn cpu() -> u64 {
     micros(usage.ru_utime) + micros(usage.ru_stime)
 }
 
-/// Raises the limit of open files to what the system allows, and returns it.
+/// Raises the limit of open files to the hard limit, and returns it.
 pub fn raise_files() -> io::Result<usize> {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
         rlim_max: 0,
     };
-    // SAFETY: both calls are given a valid `rlimit`.
+    // SAFETY: both calls get a valid `rlimit`.
     let is_raised = unsafe {
         libc::getrlimit(libc::RLIMIT_NOFILE, &mut limit) == 0 && {
             limit.rlim_cur = limit.rlim_max;
@@ -54,7 +54,7 @@ pub fn raise_files() -> io::Result<usize> {
     }
 }
 
-/// What the process of a server said of itself.
+/// The usage of a server process.
 pub struct Usage {
     pub held: isize,
     pub resident: usize,

@@ -1,6 +1,6 @@
-//! Tokio, one thread. Libraries with streams and sinks are echoed by `forward`,
-//! which writes when there is nothing more to read; the others as their
-//! examples do it.
+//! Echo servers on tokio with one thread. Libraries with streams and sinks use
+//! `forward`, which writes when there is nothing more to read; the others do what
+//! their examples do.
 
 use std::io;
 use std::net;
@@ -40,8 +40,8 @@ where
     })
 }
 
-/// What has nothing to do with the connections, as every real program has it. A
-/// runtime without any timer waits without looking at the clock.
+/// An unrelated timer, as most programs have. A runtime without any timer never reads
+/// the clock.
 async fn tick() {
     let mut interval = tokio::time::interval(Duration::from_millis(100));
     loop {
@@ -49,7 +49,7 @@ async fn tick() {
     }
 }
 
-/// The handshake of the suite, for those that have none over a plain stream.
+/// A handshake for libraries that have none over a plain stream.
 pub async fn shaken<S: AsyncRead + AsyncWrite + Unpin>(mut stream: S) -> io::Result<S> {
     let (mut head, mut buf) = (Vec::new(), [0; 512]);
     while !head.ends_with(b"\r\n\r\n") {
@@ -88,7 +88,7 @@ pub fn ours_untimed(listener: net::TcpListener) -> io::Result<()> {
     })
 }
 
-/// As the others, which have no deadlines.
+/// Without deadlines, as the other libraries.
 pub fn untimed() -> Config {
     Config::new()
         .with_handshake_timeout(None)

@@ -1,4 +1,4 @@
-//! All servers, by their names, and the process of one.
+//! All servers, and the main function of a server process.
 
 use std::io::{self, Write};
 use std::net::TcpListener;
@@ -8,7 +8,7 @@ use super::accept::{plain, secure};
 use super::{blocking, cores, framework, obvious, polled, process, runtime};
 use crate::measure;
 
-/// A server, by its name.
+/// A server.
 pub struct Server {
     pub name: &'static str,
     pub runtime: Runtime,
@@ -20,7 +20,7 @@ pub enum Runtime {
     Std,
     Mio,
     Tokio,
-    /// On tokio, behind a server of HTTP.
+    /// On tokio, in an HTTP server.
     Axum,
 }
 
@@ -36,8 +36,8 @@ const fn tokio(name: &'static str, run: fn(TcpListener) -> io::Result<()>) -> Se
     server(name, Runtime::Tokio, run)
 }
 
-/// Each library in its best documented use. The limit of each runtime is an echo of
-/// raw bytes.
+/// Echoes by each library in its best documented use. Each runtime has an echo of raw
+/// bytes as its limit.
 pub static ECHO: &[Server] = &[
     server("raw std", Runtime::Std, blocking::raw),
     server("sansocket std", Runtime::Std, blocking::ours),
@@ -60,14 +60,14 @@ pub static ECHO: &[Server] = &[
     server("sansocket axum", Runtime::Axum, framework::ours),
 ];
 
-/// With permessage-deflate.
+/// Echoes with permessage-deflate.
 pub static DEFLATE: &[Server] = &[
     tokio("sansocket tokio, deflate", runtime::ours_deflate),
     tokio("sockudo-ws, deflate", runtime::sockudo_deflate),
     tokio("yawc, deflate", runtime::yawc_deflate),
 ];
 
-/// One message is received and sent back before the next is received.
+/// Echoes that send each message back before they receive the next.
 pub static LOOP: &[Server] = &[
     tokio("sansocket tokio", obvious::ours),
     tokio("sansocket tokio, no deadlines", obvious::ours_untimed),
@@ -84,7 +84,7 @@ pub static LOOP: &[Server] = &[
     server("sansocket axum", Runtime::Axum, framework::ours),
 ];
 
-/// Only shakes hands.
+/// Servers that do the opening handshake, over TCP.
 pub static HANDSHAKE: &[Server] = &[
     tokio("raw tokio", plain::raw),
     tokio("sansocket tokio", plain::ours),
@@ -99,7 +99,7 @@ pub static HANDSHAKE: &[Server] = &[
     server("sansocket axum", Runtime::Axum, framework::ours),
 ];
 
-/// The same over TLS.
+/// Servers that do the opening handshake, over TLS.
 pub static TLS: &[Server] = &[
     tokio("raw tokio", secure::raw),
     tokio("sansocket tokio", secure::ours),
@@ -112,7 +112,7 @@ pub static TLS: &[Server] = &[
     tokio("ratchet", secure::ratchet),
 ];
 
-/// All lists, by the names that a process is started with.
+/// All lists, by the name passed to a server process.
 static LISTS: &[(&str, &[Server])] = &[
     ("echo", ECHO),
     ("deflate", DEFLATE),
@@ -130,7 +130,7 @@ impl Server {
         self.name.ends_with("deflate")
     }
 
-    /// The list that contains it.
+    /// The name of the list that contains it.
     pub fn list(&self) -> &'static str {
         let mut lists = LISTS.iter();
         let found = lists.find(|(_, list)| list.iter().any(|server| std::ptr::eq(server, self)));
@@ -138,13 +138,13 @@ impl Server {
     }
 }
 
-/// What a server's process does besides.
+/// What a server process does besides serving.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Extra {
     Nothing,
-    /// Another task of its runtime waits with a timer.
+    /// Runs an unrelated timer in the runtime, if it is tokio.
     Timer,
-    /// Counts the heap. It costs those time that allocate.
+    /// Counts heap bytes, which slows down servers that allocate.
     Heap,
 }
 
@@ -164,8 +164,8 @@ pub fn has_timer() -> bool {
     HAS_TIMER.load(Relaxed)
 }
 
-/// The process of a server: prints its address, serves until its standard input
-/// ends, and for each line of that prints what it holds and used.
+/// The main function of a server process. It prints its address, serves until its
+/// standard input ends, and prints its usage for each line of that.
 pub fn serve(list: &str, name: &str, core: &str, extra: &str) -> io::Result<()> {
     let mut lists = LISTS.iter().filter(|(named, _)| *named == list);
     let mut servers = lists.next().ok_or(io::ErrorKind::NotFound)?.1.iter();

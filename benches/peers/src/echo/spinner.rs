@@ -1,7 +1,7 @@
-//! Keeps the cores from going idle during the echo rounds. With ping-pong, an idle
-//! core sleeps between two messages, and waking a virtual CPU takes longer than
-//! the echo itself. A spinner of the class SCHED_IDLE runs only while nothing else
-//! wants the core, and any other thread preempts it at once.
+//! Keeps the cores from going idle while servers are measured. In ping-pong, a core
+//! has nothing to do between two messages, and waking a virtual CPU takes longer than
+//! the echo. A thread of the class SCHED_IDLE runs only if no other thread wants the
+//! core, and is preempted at once.
 
 use std::io;
 use std::sync::Arc;
@@ -48,7 +48,7 @@ fn spin(core: CoreId, is_over: &AtomicBool) -> io::Result<()> {
     if unsafe { libc::sched_setscheduler(0, libc::SCHED_IDLE, &param) } != 0 {
         return Err(io::Error::last_os_error());
     }
-    // No spin_loop(): a hypervisor may take a PAUSE for leave to deschedule the CPU.
+    // Without `spin_loop`, because a hypervisor may deschedule a CPU that pauses.
     while !is_over.load(Relaxed) {}
     Ok(())
 }

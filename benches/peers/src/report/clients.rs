@@ -5,10 +5,10 @@ use crate::codec::size;
 use crate::echo::clients::{Figure, Outcome, Work};
 use crate::echo::handshakes::Handshakes;
 
-/// A section, with a row for each kind of work and a list of all clients.
+/// A section with a row for each kind of work, and all figures.
 pub fn clients(outcomes: &[Outcome]) -> String {
     let mut table = String::from(
-        "## Clients\n\nEach runs on one core, and the server, the same for all, on another.\n\n\
+        "## Clients\n\nEach client runs on one core, and the server, which is the same for all, on another.\n\n\
          | | tokio, a second | CPU µs | fastest other on tokio | a second | ratio | of CPU time | \
          `drive` | std | tungstenite | ratio |\n|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
@@ -54,7 +54,7 @@ fn named<'o>(outcome: &'o Outcome, name: &str) -> Option<&'o Figure> {
     outcome.figures.iter().find(|figure| figure.name == name)
 }
 
-/// Another on tokio.
+/// Whether it is another library on tokio.
 fn is_rival(figure: &Figure) -> bool {
     !figure.name.starts_with("sansocket") && figure.name != "tungstenite"
 }
@@ -66,11 +66,11 @@ pub fn work(work: Work) -> String {
     }
 }
 
-/// A section, with a row for each server.
+/// A section with a row for each server.
 pub fn handshakes(handshakes: &[Handshakes]) -> String {
     let mut table = String::from(
         "## Handshakes of servers\n\nConnections are opened 64 at a time with a browser's request, \
-         and closed. The TLS handshakes are TLS 1.3 with a P-256 certificate, without resumption.\n\n\
+         and closed. TLS is TLS 1.3 with a P-256 certificate, without resumption.\n\n\
          | server | over TCP, a second | CPU µs | over TLS, a second | CPU µs |\n\
          |---|---|---|---|---|\n",
     );

@@ -7,7 +7,7 @@ use crate::echo::{Figure, Outcome, Runtime, Scenario, Setting};
 const OURS: &str = "sansocket tokio";
 const UNTIMED: &str = "sansocket tokio, no deadlines";
 
-/// Those of the others on tokio.
+/// The other libraries on tokio.
 fn rivals(outcome: &Outcome) -> impl Iterator<Item = &Figure> {
     let is_rival = |figure: &&Figure| {
         let is_other = !figure.name.starts_with("sansocket") && !figure.name.starts_with("raw");
@@ -28,14 +28,14 @@ fn named<'o>(outcome: &'o Outcome, name: &str) -> &'o Figure {
         .expect("a server")
 }
 
-/// How many times as fast as the fastest other: as it is, and without the
-/// deadlines that the others do not have.
+/// Messages a second relative to the fastest other library: with default deadlines, and
+/// without deadlines, which the others do not have.
 pub fn ratios(outcome: &Outcome) -> [f64; 2] {
     let rival = fastest(outcome).rate;
     [OURS, UNTIMED].map(|name| named(outcome, name).rate / rival)
 }
 
-/// The same for CPU time, beside the other that takes least.
+/// The same for CPU time, relative to the library that needs least.
 fn cpu_ratios(outcome: &Outcome) -> [f64; 2] {
     let rival = rivals(outcome)
         .map(|figure| figure.cpu)
@@ -43,7 +43,7 @@ fn cpu_ratios(outcome: &Outcome) -> [f64; 2] {
     [OURS, UNTIMED].map(|name| rival.expect("others") / named(outcome, name).cpu)
 }
 
-/// What the ratios should be, as they are, and without deadlines.
+/// The ratio to reach. If there are two, the second is without deadlines.
 fn bar(outcome: &Outcome) -> &'static str {
     const MIB: usize = 1024 * 1024;
     match (outcome.setting, outcome.scenario.len) {
@@ -54,7 +54,7 @@ fn bar(outcome: &Outcome) -> &'static str {
     }
 }
 
-/// A section for each setting, with a row for each scenario, on tokio.
+/// A section for each setting, with a row for each scenario. On tokio.
 pub fn echo(outcomes: &[Outcome]) -> String {
     let mut text = String::new();
     for setting in Setting::ALL {
@@ -81,11 +81,11 @@ fn heading(setting: Setting) -> &'static str {
         }
         Setting::Timer => {
             "Echo, with an unrelated timer in the runtime\n\n\
-             Another task waits with a timer of 100 ms, as in most programs."
+             Another task ticks every 100 ms. Most programs have a timer."
         }
         Setting::Sleepy => {
             "Echo on cores that go idle\n\n\
-             As the first table, without the spinning threads: each message wakes a core."
+             Without the spinning threads, each message wakes a core."
         }
         Setting::Loop => {
             "The obvious loop\n\n\

@@ -3,7 +3,7 @@ use std::fmt::Write;
 use crate::echo::idle::Idle;
 use crate::echo::many::Many;
 
-/// What an idle connection costs, its task or thread included.
+/// Memory of an idle connection, including its task or thread.
 pub fn idle(idle: &[Idle]) -> String {
     let mut table =
         String::from("## 1,000 idle connections\n\n| server | heap | resident |\n|---|---|---|\n");
@@ -14,16 +14,16 @@ pub fn idle(idle: &[Idle]) -> String {
     table
 }
 
-/// A row for each server.
+/// Memory and CPU time of each server.
 pub fn many(many: Option<&[Many]>) -> String {
     let mut table = String::from(
-        "## 10,000 connections\n\nIdle ones, each after one message of 1 KiB, and slow ones: each \
-         sends a byte of a message every second. Resident bytes for a connection, and CPU time \
-         of the server for all of them.\n\n\
+        "## 10,000 connections\n\nIdle connections, each after one message of 1 KiB, and slow connections, \
+         each sending one byte of a message every second. Resident bytes of a connection, and CPU \
+         time of the server for all of them.\n\n\
          | server | idle | CPU a second | slow | CPU a second |\n|---|---|---|---|---|\n",
     );
     let Some(many) = many else {
-        return String::from("10,000 connections: skipped, not so many files may be open.\n");
+        return String::from("10,000 connections: skipped, the limit of open files is too low.\n");
     };
     for server in many {
         let Many {
