@@ -178,16 +178,16 @@ impl Connection {
         Ok(masking_key)
     }
 
-    /// Whether [`send`](Self::send) would write a message of this length
-    /// unchanged in one frame, so that [`send_header`](Self::send_header) can do
-    /// the same without a copy.
+    /// Whether [`send`](Self::send) would write a message of this length in one frame
+    /// and uncompressed, so that [`send_header`](Self::send_header) can do the same
+    /// without a copy.
     #[cfg(feature = "std")]
-    pub(crate) fn sends_verbatim(&self, len: usize) -> bool {
+    pub(crate) fn sends_whole(&self, len: usize) -> bool {
         #[cfg(feature = "deflate")]
         if self.compresses(len) {
             return false;
         }
-        self.role == Role::Server && len <= self.config.settings().max_sent_frame_len
+        len <= self.config.settings().max_sent_frame_len
     }
 
     /// Sends a ping (§5.5.2) with a payload of at most 125 bytes. The peer's pong

@@ -108,7 +108,7 @@ fn connection_holds_what_was_received() {
         ws
     };
     // The thread's own buffers.
-    let _first = open(b"");
+    let _first = [open(b""), open(HEADER)];
     for (name, bytes, max) in [
         ("idle", &b""[..], 640),
         ("half a header", &HEADER[..7], 640),
@@ -176,4 +176,21 @@ fn sending_and_waiting_take_no_memory() {
     }
     let ((), used) = measure(|| (0..1000).for_each(|_| send()));
     assert_eq!(used.calls, 0, "buffers come from the thread's pool");
+}
+
+// 64 KiB are masked at a time, into the buffer of the thread.
+#[test]
+fn large_message_of_a_client_is_not_copied_whole() {
+    const MIB: usize = 1024 * 1024;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let _runtime = runtime.as_ref().unwrap().enter();
+    let (config, none) = (Config::new(), Agreement::default());
+    let mut ws = WebSocket::upgraded(Quiet(b""), Role::Client, none, Vec::new(), &config);
+    let message = vec![7; 16 * MIB];
+    let (sent, used) = measure(|| poll_once(ws.send(&message[..])));
+    assert!(matches!(sent, Poll::Ready(Ok(()))));
+    assert_eq!(ws.connection().counters().sent.messages, 1);
+    assert!(used.peak < 200 * 1024, "{} bytes", used.peak);
 }

@@ -10,6 +10,7 @@ use crate::adapter::read_buffer::ReadBuffer;
 use crate::connection::{Connection, IoState};
 use crate::deadline::{Deadline, DeadlineReason};
 use crate::error::{ConnectionError, SendError};
+use crate::frame::Role;
 use crate::input::Input;
 use crate::message::MessageRef;
 
@@ -232,7 +233,9 @@ impl<S: Read + Write> WebSocket<S> {
 
     /// Frames a message. A server does not copy a large one.
     pub(super) fn take(&mut self, message: &MessageRef<'_>) -> Result<(), Error> {
-        if message.len() < MIN_ZERO_COPY_LEN || !self.ws.sends_verbatim(message.len()) {
+        let is_large = message.len() >= MIN_ZERO_COPY_LEN;
+        let is_verbatim = self.ws.role() == Role::Server && self.ws.sends_whole(message.len());
+        if !is_large || !is_verbatim {
             return Ok(self.ws.send(message, self.write_queue.out())?);
         }
         self.ws

@@ -11,11 +11,16 @@ use crate::connection::Connection;
 #[cfg(feature = "deflate")]
 use crate::deflate::Compress;
 use crate::error::{ConnectionError, SendError};
+use crate::frame::{Mask, MaskingKey, Role};
 use crate::message::{MessageRef, Prepared};
 
 /// A payload of this length is not copied, if the transport can write header and payload
 /// at once.
 const MIN_ZERO_COPY_LEN: usize = 16 * 1024;
+
+/// How much of a large message a client masks at once, so that it is still in the cache
+/// when it is written.
+const MASKED_LEN: usize = 64 * 1024;
 
 /// A prepared message of this length is shared. Copying a shorter one is faster.
 const MIN_SHARED_LEN: usize = 2 * 1024;
@@ -136,18 +141,21 @@ impl<T: Transport> Driver<T> {
     }
 
     /// Queues a message. A large message of a server is not copied: if it is owned, it is
-    /// shared, and otherwise as much as possible is written at once.
+    /// shared, and otherwise as much as possible is written at once. Of a client it is
+    /// masked in pieces, which are written as far as possible.
     pub(super) fn take(
         &mut self,
         cx: Option<&mut Context<'_>>,
         message: MessageRef<'_>,
     ) -> Result<(), Error> {
-        let is_large = message.len() >= MIN_ZERO_COPY_LEN && self.io.is_vectored();
-        if !is_large || !self.ws.sends_verbatim(message.len()) {
+        if !self.writes_directly(message.len()) {
             return Ok(self.ws.send(message, self.write_queue.out())?);
         }
         let (kind, len) = (message.kind(), message.len());
-        self.ws.send_header(kind, len, self.write_queue.out())?;
+        if let Some(key) = self.ws.send_header(kind, len, self.write_queue.out())? {
+            self.mask_through(cx, key, message.as_bytes());
+            return Ok(());
+        }
         match message.into_shared() {
             Ok(payload) => self.write_queue.share(payload),
             Err(payload) => {
@@ -157,6 +165,35 @@ impl<T: Transport> Driver<T> {
             }
         }
         Ok(())
+    }
+
+    /// Whether the payload of a message of this length is written without copying all of
+    /// it.
+    fn writes_directly(&self, len: usize) -> bool {
+        let is_large = match self.ws.role() {
+            Role::Server => len >= MIN_ZERO_COPY_LEN && self.io.is_vectored(),
+            Role::Client => len >= 2 * MASKED_LEN,
+        };
+        is_large && self.ws.sends_whole(len)
+    }
+
+    /// Masks a payload in pieces and writes each. When the transport accepts no more, the
+    /// rest is queued; `poll_flush` reports an error.
+    fn mask_through(&mut self, mut cx: Option<&mut Context<'_>>, key: MaskingKey, payload: &[u8]) {
+        let (mut mask, mut rest) = (Mask::new(key), payload);
+        while let Some(cx) = &mut cx
+            && let Some((piece, after)) = rest.split_at_checked(MASKED_LEN)
+        {
+            mask.append(piece, self.write_queue.out());
+            rest = after;
+            while !self.write_queue.is_empty() {
+                match self.write_queue.poll_write(cx, &mut self.io, &[]) {
+                    Poll::Ready(Ok(_)) => {}
+                    _ => return mask.append(rest, self.write_queue.out()),
+                }
+            }
+        }
+        mask.append(rest, self.write_queue.out());
     }
 
     /// Writes the unsent bytes and then a payload, as far as possible at once. Returns how

@@ -580,3 +580,37 @@ fn futures_can_be_sent_between_threads() {
     fn is_nameable(_: Option<Io<DuplexStream>>) {}
     is_nameable(None);
 }
+
+// A client masks it in pieces. Those that the stream does not accept at once are queued,
+// also if the future is dropped then.
+#[tokio::test]
+async fn large_message_of_a_client_arrives_whole() {
+    let payload: Vec<u8> = (0..3 << 20).map(|i| (i * 7 + i / 251) as u8).collect();
+    for (len, is_cancelled) in [
+        (1000, false),
+        (100_000, true),
+        (1 << 20, true),
+        (4 << 20, false),
+    ] {
+        let (config, none) = (Config::new(), Agreement::default());
+        let (near, far) = duplex(len);
+        let mut client = WebSocket::upgraded(near, Role::Client, none.clone(), vec![], &config);
+        let mut server = WebSocket::upgraded(far, Role::Server, none, vec![], &config);
+        let sending = async {
+            if is_cancelled {
+                let sent = tokio::time::timeout(Duration::ZERO, client.send(&payload[..])).await;
+                assert!(sent.is_err(), "the stream is too short");
+                client.flush().await.unwrap();
+            } else {
+                client.send(&payload[..]).await.unwrap();
+            }
+            client.send("after").await.unwrap();
+        };
+        let receiving = async {
+            let first = server.next().await.unwrap().expect("a message");
+            assert!(first.as_bytes() == payload, "{len}");
+            assert_eq!(server.next().await.unwrap(), Some("after".into()));
+        };
+        tokio::join!(sending, receiving);
+    }
+}
