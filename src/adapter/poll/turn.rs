@@ -8,7 +8,7 @@
 pub(super) struct Turn(u32);
 
 impl Turn {
-    /// A turn takes about 0.1 ms, besides what the application does, and up to 0.3 ms
+    /// A turn takes about 0.1 ms, besides what the application does, and up to 0.2 ms
     /// within a large message.
     const MAX: u32 = 256;
 
@@ -18,7 +18,7 @@ impl Turn {
     /// Reading this many bytes, and unmasking them, costs one. A message of 1 MiB is
     /// received in one turn: if many connections yielded within their messages, none of
     /// those would stay in the cache.
-    const LEN: usize = 8 * 1024;
+    const LEN: usize = 6 * 1024;
 
     /// Whether it is time to yield.
     pub(super) const fn is_over(&self) -> bool {
