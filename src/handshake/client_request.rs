@@ -284,7 +284,7 @@ impl ClientRequest {
 
     fn expected(&self, key: Option<&Key>) -> Expected {
         let subprotocols = self.headers().get_str(SUBPROTOCOL).unwrap_or_default();
-        Expected::new(key.map(|key| key::accept(key)), subprotocols)
+        Expected::new(key.map(key::accept), subprotocols)
     }
 }
 
