@@ -17,7 +17,7 @@ pub const CORE: Peer = Peer {
     send: Some(|role| {
         Box::new(Sender {
             role,
-            ws: Connection::upgraded(role, Agreement::default(), &config()),
+            ws: Connection::upgraded(role, Agreement::default(), config()),
             out: Vec::new(),
             sink: sink(),
         })
@@ -25,7 +25,7 @@ pub const CORE: Peer = Peer {
     handshake: Some(handshake),
     deflate: Some(|memory, takeover| {
         let (agreement, config) = traffic::deflate(takeover);
-        Some(Box::new(Core::new(memory, agreement, config)))
+        Some(Box::new(Core::new(memory, agreement, &config)))
     }),
 };
 
@@ -35,10 +35,10 @@ pub const TOKIO: Peer = Peer {
     is_ours: true,
     receive: |memory| Box::new(stream(memory, Role::Server, Agreement::default(), config())),
     send: Some(|role| Box::new(stream(sink(), role, Agreement::default(), config()))),
-    handshake: Some(|memory| drop(run(tokio::accept_on(memory, &config(), Request::accept)))),
+    handshake: Some(|memory| drop(run(tokio::accept_on(memory, config(), Request::accept)))),
     deflate: Some(|memory, takeover| {
         let (agreement, config) = traffic::deflate(takeover);
-        Some(Box::new(stream(memory, Role::Server, agreement, config)))
+        Some(Box::new(stream(memory, Role::Server, agreement, &config)))
     }),
 };
 
@@ -60,15 +60,14 @@ pub const DRIVE: Peer = Peer {
 };
 
 /// As generous as the others; made once, as a server does.
-fn config() -> Config {
+fn config() -> &'static Config {
     static CONFIG: OnceLock<Config> = OnceLock::new();
-    let config = CONFIG.get_or_init(|| {
+    CONFIG.get_or_init(|| {
         Config::new()
             .with_max_message_len(MAX_LEN)
             .with_max_frame_len(MAX_LEN)
             .with_max_control_frames(u32::MAX)
-    });
-    config.clone()
+    })
 }
 
 struct Core {
@@ -81,11 +80,11 @@ struct Core {
 }
 
 impl Core {
-    fn new(memory: Memory, agreement: Agreement, config: Config) -> Self {
+    fn new(memory: Memory, agreement: Agreement, config: &Config) -> Self {
         Self {
             buf: vec![0; memory.piece()],
             memory,
-            ws: Connection::upgraded(Role::Server, agreement, &config),
+            ws: Connection::upgraded(Role::Server, agreement, config),
             rest: 0..0,
             out: Vec::new(),
         }
@@ -196,7 +195,7 @@ fn handshake(mut memory: Memory) {
     let mut buf = [0; 1024];
     let len = memory.read_some(&mut buf);
     let mut input = Input::new(&mut buf[..len]);
-    let mut ws = Connection::server(&config());
+    let mut ws = Connection::server(config());
     let mut out = Vec::new();
     if let Some(Event::Request(request)) = ws.receive(&mut input, &mut out) {
         ws.respond(request.accept(), &mut out).expect("an answer");
@@ -207,8 +206,8 @@ fn handshake(mut memory: Memory) {
 
 type Stream = tokio::WebSocket<Memory>;
 
-fn stream(memory: Memory, role: Role, agreement: Agreement, config: Config) -> Stream {
-    Stream::upgraded(memory, role, agreement, Vec::new(), &config)
+fn stream(memory: Memory, role: Role, agreement: Agreement, config: &Config) -> Stream {
+    Stream::upgraded(memory, role, agreement, Vec::new(), config)
 }
 
 impl Receive for Stream {
