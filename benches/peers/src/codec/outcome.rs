@@ -59,10 +59,10 @@ impl Outcome {
         leads.iter().map(Lead::ratio).min_by(f64::total_cmp)
     }
 
-    /// Whether the lowest lead reaches the bar.
+    /// Whether the lowest lead, to two digits, does not reach the bar.
     pub fn is_under_bar(&self) -> bool {
         let ratio = self.ratio().zip(self.bars.ratio);
-        ratio.is_some_and(|(ratio, bar)| ratio < bar)
+        ratio.is_some_and(|(ratio, bar)| ratio < bar - 0.005)
     }
 
     fn lead<'f>(&self, figures: &'f [Figure], class: Option<Class>) -> Option<Lead<'f>> {
