@@ -1,5 +1,5 @@
-//! The obvious loop on tokio: receive a message, send it back. Libraries without a
-//! `Stream` of messages have it in `runtime`.
+//! The obvious loop on tokio: receive a message, send it back, as the documentation of
+//! each library does. Libraries without a `Stream` of messages have it in `runtime`.
 
 use std::io;
 use std::net::TcpListener;
@@ -25,11 +25,24 @@ pub fn ours_untimed(listener: TcpListener) -> io::Result<()> {
     })
 }
 
+/// The replies leave together, with the next call of `next`.
 async fn echo(mut ws: WebSocket<TcpStream>) -> io::Result<()> {
     while let Some(message) = ws.next().await.map_err(io::Error::other)? {
-        ws.send(message).await.map_err(io::Error::other)?;
+        ws.feed(message).await.map_err(io::Error::other)?;
     }
     Ok(())
+}
+
+/// Each reply leaves at once, as those of the other libraries.
+pub fn ours_send(listener: TcpListener) -> io::Result<()> {
+    serve(listener, |stream| async move {
+        let ws = sansocket::tokio::accept(stream, &Config::new()).await;
+        let mut ws = ws.map_err(io::Error::other)?;
+        while let Some(message) = ws.next().await.map_err(io::Error::other)? {
+            ws.send(message).await.map_err(io::Error::other)?;
+        }
+        Ok(())
+    })
 }
 
 pub fn tungstenite(listener: TcpListener) -> io::Result<()> {

@@ -67,10 +67,11 @@ pub static DEFLATE: &[Server] = &[
     tokio("yawc, deflate", runtime::yawc_deflate),
 ];
 
-/// Echoes that send each message back before they receive the next.
+/// Echoes that reply to each message before they receive the next.
 pub static LOOP: &[Server] = &[
     tokio("sansocket tokio", obvious::ours),
     tokio("sansocket tokio, no deadlines", obvious::ours_untimed),
+    tokio("sansocket tokio, send", obvious::ours_send),
     tokio("tokio-tungstenite", obvious::tungstenite),
     tokio("fastwebsockets", runtime::fastwebsockets),
     tokio("tokio-websockets", obvious::tokio_websockets),

@@ -89,8 +89,9 @@ fn heading(setting: Setting) -> &'static str {
         }
         Setting::Loop => {
             "The obvious loop\n\n\
-             `while let Some(message) = ws.next().await { ws.send(message).await }`, and the best \
-             use of each as in the first table."
+             `while let Some(message) = ws.next().await { ws.send(message).await }`; sansocket's \
+             documentation replies with `feed`, which the next call of `next` writes. Beside it, \
+             the best use of each as in the first table."
         }
     }
 }
@@ -128,11 +129,12 @@ fn table(rows: &[&Outcome]) -> String {
 fn loops(rows: &[&Outcome], all: &[Outcome]) -> String {
     let mut table = String::from(
         "| connections x message | messages/s | CPU µs | fastest other | messages/s | ratio | \
-         bar | `drive` | fastest best use | messages/s | ratio |\n\
-         |---|---|---|---|---|---|---|---|---|---|---|\n",
+         with `send` | bar | `drive` | fastest best use | messages/s | ratio |\n\
+         |---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
     for outcome in rows {
         let (ours, rival) = (named(outcome, OURS), fastest(outcome));
+        let send = named(outcome, "sansocket tokio, send").rate;
         let is_same =
             |it: &&Outcome| it.setting == Setting::Alone && it.scenario == outcome.scenario;
         let best = all.iter().find(is_same).map_or(String::new(), |best| {
@@ -142,13 +144,14 @@ fn loops(rows: &[&Outcome], all: &[Outcome]) -> String {
         });
         writeln!(
             table,
-            "| {} | {:.0} | {:.2} | {} | {:.0} | {} | {} | {best} |",
+            "| {} | {:.0} | {:.2} | {} | {:.0} | {} | {} | {} | {best} |",
             scenario(&outcome.scenario),
             ours.rate,
             ours.cpu,
             rival.name,
             rival.rate,
             verdict(ours.rate / rival.rate),
+            verdict(send / rival.rate),
             bar(outcome),
         )
         .expect("a string");
