@@ -8,15 +8,17 @@ use crate::input::Input;
 use crate::message::Message;
 
 impl Connection {
-    /// Whether the next frame may begin a message or be appended to one, which is not
-    /// compressed.
+    /// Whether the next frame is a fragment that may be joined to others.
     #[inline]
-    pub(super) fn is_joining(&self) -> bool {
-        self.can_borrow() || self.receiver.is_joining() && self.decoder.is_between_frames()
+    pub(super) fn is_joining(&self, input: &Input<'_>) -> bool {
+        matches!(input.remaining(), [0 | 1 | 2 | 0x80, ..])
+            && self.decoder.is_between_frames()
+            && (self.receiver.is_joining() || self.can_borrow())
     }
 
     /// Joins complete fragments. Returns the message once it is complete, and `None` at
     /// any other frame, which is left in the input.
+    #[inline(never)]
     pub(super) fn join_fragments(
         &mut self,
         input: &mut Input<'_>,

@@ -145,7 +145,7 @@ impl Connection {
                     Err(error) => return self.fail_now(error, out),
                 }
             }
-            if self.is_joining() {
+            if self.is_joining(input) {
                 match self.join_fragments(input) {
                     Ok(None) if self.receiver.work >= MAX_WORK => continue,
                     Ok(None) => {}

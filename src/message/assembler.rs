@@ -269,6 +269,7 @@ fn push_text(
     Ok(())
 }
 
+#[inline]
 fn push_binary(
     bytes: &mut Vec<u8>,
     piece: Piece<'_, '_>,

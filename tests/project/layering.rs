@@ -54,6 +54,7 @@ pub(crate) const DEPENDENCIES: [&str; 23] = [
     "httparse",
     "hyper",
     "hyper-util",
+    "multiversion",
     "rustls",
     "rustls-platform-verifier",
     "sha1",
