@@ -81,13 +81,6 @@ pub fn ours(listener: net::TcpListener) -> io::Result<()> {
     })
 }
 
-pub fn ours_untimed(listener: net::TcpListener) -> io::Result<()> {
-    serve(listener, |stream| async move {
-        let ws = sansocket::tokio::accept(stream, &untimed()).await;
-        echo(&mut ws.map_err(io::Error::other)?).await
-    })
-}
-
 /// Without deadlines, as the other libraries.
 pub fn untimed() -> Config {
     Config::new()

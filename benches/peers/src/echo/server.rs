@@ -36,7 +36,8 @@ const fn tokio(name: &'static str, run: fn(TcpListener) -> io::Result<()>) -> Se
     server(name, Runtime::Tokio, run)
 }
 
-/// Echoes by each library in its best documented use. Each runtime has an echo of raw
+/// Echoes by each library in its best documented use; ours in that of the documentation's
+/// first page, and with `drive`, which is for many small messages. Each runtime has an echo of raw
 /// bytes as its limit.
 pub static ECHO: &[Server] = &[
     server("raw std", Runtime::Std, blocking::raw),
@@ -45,8 +46,9 @@ pub static ECHO: &[Server] = &[
     server("raw mio", Runtime::Mio, polled::raw),
     server("sansocket mio", Runtime::Mio, polled::ours),
     tokio("raw tokio", runtime::raw),
-    tokio("sansocket tokio", runtime::ours),
-    tokio("sansocket tokio, no deadlines", runtime::ours_untimed),
+    tokio("sansocket tokio", obvious::ours),
+    tokio("sansocket tokio, no deadlines", obvious::ours_untimed),
+    tokio("sansocket tokio, drive", runtime::ours),
     tokio("tokio-tungstenite", runtime::tungstenite),
     tokio("fastwebsockets", runtime::fastwebsockets),
     tokio("tokio-websockets", runtime::tokio_websockets),
