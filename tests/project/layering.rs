@@ -39,7 +39,7 @@ const ADAPTER_ROWS: [&[&str]; 6] = [
 const LOCKING: [&str; 2] = ["deflate/pool.rs", "message/prepared.rs"];
 
 /// What the library needs of others.
-pub(crate) const DEPENDENCIES: [&str; 23] = [
+pub(crate) const DEPENDENCIES: [&str; 24] = [
     "axum-core",
     "base64",
     "bytes",
