@@ -24,17 +24,21 @@ impl Connection {
         input: &mut Input<'_>,
     ) -> Result<Option<Message>, ConnectionError> {
         let settings = &self.config.settings().message;
-        let (mut frames, mut joined) = (0, Ok(None));
+        let (mut frames, mut incomplete, mut joined) = (0, 0, Ok(None));
         while matches!(joined, Ok(None))
             && self.receiver.work < MAX_WORK
             && let Some(fragment) = self.split_fragment(input)
         {
-            frames += 1;
             self.receiver.work += 1;
+            if let Err(limit) = self.receiver.begin_fragment(&fragment, &settings.limits) {
+                joined = Err(limit.into());
+                break;
+            }
+            frames += 1;
+            incomplete += u64::from(!fragment.is_last());
             joined = self.receiver.join(fragment, settings);
         }
         self.received.frames += frames;
-        let incomplete = frames - u64::from(matches!(joined, Ok(Some(_))));
         if incomplete > 0 {
             self.rare().received.frames += incomplete;
         }

@@ -77,6 +77,12 @@ impl<'i> CompleteFrame<'i> {
         self.len
     }
 
+    /// The length of the payload.
+    #[inline(always)]
+    pub(crate) const fn payload_len(&self) -> usize {
+        self.payload.len()
+    }
+
     /// Whether it is text rather than binary.
     #[inline(always)]
     pub(crate) const fn is_text(&self) -> bool {

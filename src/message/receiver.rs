@@ -76,14 +76,14 @@ impl Receiver {
         self.assembler.is_some() && !self.fragmentation.is_compressed()
     }
 
-    /// Joins the next complete fragment of a message that is not compressed. Returns the
-    /// message once it is complete.
+    /// Checks the next complete fragment of a message that is not compressed, before any
+    /// of its payload.
     #[inline]
-    pub(crate) fn join(
+    pub(crate) fn begin_fragment(
         &mut self,
-        fragment: CompleteFrame<'_>,
-        settings: &Settings,
-    ) -> Result<Option<Message>, ConnectionError> {
+        fragment: &CompleteFrame<'_>,
+        limits: &Limits,
+    ) -> Result<(), LimitError> {
         if self.is_between_messages() {
             let kind = match fragment.is_text() {
                 true => MessageKind::Text,
@@ -92,13 +92,22 @@ impl Receiver {
             self.fragmentation.begin_message(kind);
             self.assembler = Some(Box::new(Assembler::new(kind)));
         }
+        let len = fragment.payload_len();
+        self.fragmentation.count(len as u64, limits)
+    }
+
+    /// Joins the fragment to those before it. Returns the message once it is complete.
+    #[inline]
+    pub(crate) fn join(
+        &mut self,
+        fragment: CompleteFrame<'_>,
+        settings: &Settings,
+    ) -> Result<Option<Message>, ConnectionError> {
         let Some(assembler) = &mut self.assembler else {
             return Ok(None);
         };
         let ends_message = fragment.is_last();
         let (bytes, key) = fragment.into_parts();
-        let limits = &settings.limits;
-        self.fragmentation.count(bytes.len() as u64, limits)?;
         let mut mask = key.map(Mask::new);
         let piece = Piece {
             bytes,

@@ -671,6 +671,30 @@ fn counters_of_both_ends_agree() {
     }
 }
 
+// Complete fragments are joined without the decoder.
+#[test]
+fn counters_at_a_fault_do_not_depend_on_the_cuts() {
+    let begin = || wire(Role::Client).frame(Opcode::Text, false, b"a");
+    let continued = begin().frame(Opcode::Continuation, false, b"b");
+    let table = [
+        continued.frame(Opcode::Continuation, true, b"too many"),
+        begin().frame(Opcode::Continuation, false, b"\xff"),
+        begin().frame(Opcode::Continuation, true, b"\xff"),
+        begin().frame(Opcode::Continuation, true, b"\xc3"),
+    ];
+    for stream in table {
+        let bytes = stream.bytes();
+        let received = [bytes.len(), 1].map(|len| {
+            let mut ws = open(Role::Server, &config().with_max_fragments(2));
+            feed(&mut ws, bytes.chunks(len));
+            assert!(ws.is_closed());
+            ws.counters().received
+        });
+        assert_eq!(received[0], received[1], "{bytes:?}");
+        assert_eq!(received[0].frames, 2, "{bytes:?}");
+    }
+}
+
 #[test]
 fn header_counts_the_payload_that_the_caller_sends() {
     let (mut ws, mut out) = (open(Role::Server, &config()), Vec::new());
