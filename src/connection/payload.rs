@@ -13,10 +13,12 @@ impl Connection {
     /// memory. Then pass the next bytes to [`receive`](Self::receive).
     ///
     /// This saves a copy of large messages and is optional. There is memory while a
-    /// binary frame arrives that is not compressed, if at least 16 KiB are left of what
-    /// `receive` has reserved for it: at most `max_len` bytes, and never up to the end of
-    /// the frame. So the message is always returned by `receive`, which must have
-    /// consumed all input before this call.
+    /// binary frame arrives that is not compressed and of which more than 16 KiB are
+    /// missing, if `receive` has reserved room for 32 KiB of it or for all of it. `read`
+    /// may append at most `max_len` bytes, and never the last byte of the frame: so the
+    /// message is always returned by `receive`, which must have consumed all input
+    /// before this call. The memory is never empty, so a read of 0 bytes into it is the
+    /// end of the stream, as always.
     ///
     /// ```
     /// use std::io::Read;
@@ -62,7 +64,8 @@ impl Connection {
     ) -> Option<R> {
         // The last byte is left for `receive`, which then returns the message.
         let rest_len = self.bulk_len().saturating_sub(1);
-        if rest_len < MIN_LEN {
+        // A read into no memory would look like the end of the stream.
+        if rest_len < MIN_LEN || max_len == 0 {
             return None;
         }
         let message = self.receiver.with_room(rest_len)?;

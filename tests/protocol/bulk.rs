@@ -167,3 +167,15 @@ fn nothing_is_read_into_a_message_after_a_failure() {
     let read = reader.ws.receive_into_message(KIB, |_| ());
     assert_eq!(read, None);
 }
+
+// A driver would take it for the end of the stream.
+#[test]
+fn memory_is_never_empty() {
+    let stream = frame(Opcode::Binary, true, &payload(300 * KIB));
+    let mut reader = Reader::new(&Config::new(), &stream);
+    reader.read(100 * KIB);
+    let read = reader.ws.receive_into_message(0, |_| ());
+    assert_eq!(read, None);
+    let room_len = |memory: &mut dyn BufMut| memory.remaining_mut();
+    assert_eq!(reader.ws.receive_into_message(1, room_len), Some(1));
+}
