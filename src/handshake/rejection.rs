@@ -31,10 +31,10 @@ use crate::error::HandshakeError;
 ///     origin is not allowed (RFC 6455 section 10.2)",
 /// );
 /// ```
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Rejection(Box<Inner>);
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 struct Inner {
     request: Option<Request>,
     error: HandshakeError,
@@ -80,6 +80,15 @@ impl Rejection {
     pub(crate) fn write(&self, out: &mut Vec<u8>) {
         let is_head = self.request().is_some_and(Request::is_head);
         Answer::refusal(self.0.error).write(is_head, out);
+    }
+}
+
+impl fmt::Debug for Rejection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Rejection")
+            .field("request", &self.0.request)
+            .field("error", &self.0.error)
+            .finish()
     }
 }
 
