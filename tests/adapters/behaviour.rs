@@ -791,6 +791,31 @@ fn fed_message_that_never_leaves_is_an_error_of_the_flush() {
     }
 }
 
+// The peer would take what follows for the rest of a frame that was cut off. A loop of
+// `next` and `feed` never flushes: it hears of the error from `feed`.
+#[test]
+fn nothing_follows_a_frame_that_was_cut_off() {
+    let stream = Duplex::of(&from_client().text("first").bytes());
+    stream.set(|ends| ends.capacity = 3);
+    let mut ws = server(&stream, &config());
+    assert_eq!(retry(|| ws.next()).unwrap(), Some("first".into()));
+    ws.feed("cut off").unwrap();
+    assert!(ws.next().unwrap_err().is_would_block());
+    stream.set(|ends| ends.write_error = Some(ErrorKind::TimedOut));
+    stream.add(&from_client().text("second").bytes());
+    assert_eq!(retry(|| ws.next()).unwrap(), Some("second".into()));
+
+    stream.set(|ends| (ends.write_error, ends.capacity) = (None, usize::MAX));
+    stream.add(&from_client().ping(b"").text("third").bytes());
+    assert_eq!(retry(|| ws.next()).unwrap(), Some("third".into()));
+    for len in [1, 20_000, 200_000] {
+        let fed = ws.feed(vec![7; len]);
+        assert!(matches!(fed, Err(Error::Io(_))), "{len}: {fed:?}");
+    }
+    assert!(ws.next().unwrap_err().is_would_block());
+    assert_eq!(stream.written().len(), 3);
+}
+
 #[test]
 fn server_reports_what_it_rejected_before_it_fails() {
     let bytes = String::from_utf8(REQUEST.to_vec()).unwrap();

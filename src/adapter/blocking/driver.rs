@@ -225,9 +225,12 @@ impl<S: Read + Write> WebSocket<S> {
     pub(super) fn make_room(&mut self, len: usize) -> Result<(), Error> {
         let is_full = self.write_queue.len().saturating_add(len) > self.max_unsent_len;
         if is_full && self.write_queue.len() > 0 {
-            self.flush()
-        } else {
-            Ok(())
+            return self.flush();
+        }
+        // A loop that never flushes is told here. Otherwise framing has the error.
+        match self.ws.is_open() {
+            true => check_writable(&self.ws, self.write_error),
+            false => Ok(()),
         }
     }
 

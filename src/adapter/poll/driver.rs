@@ -182,6 +182,11 @@ impl<T: Transport> Driver<T> {
     /// Writes as much as possible. If writing fails, the transport is still read, because
     /// the peer may have sent something before.
     pub(super) fn poll_write(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.write_error.is_some() {
+            // The peer would take it for the rest of the frame that was cut off.
+            self.write_queue.clear();
+            return Poll::Ready(());
+        }
         let flushed = self.poll_write_queue(cx);
         flushed.map(|flushed| {
             if let Err(error) = flushed {

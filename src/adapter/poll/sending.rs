@@ -59,10 +59,14 @@ impl<T: Transport> Driver<T> {
         cx: &mut Context<'_>,
         len: usize,
     ) -> Poll<Result<(), Error>> {
-        if self.has_room(len) {
-            return Poll::Ready(Ok(()));
+        if !self.has_room(len) {
+            return self.poll_flush(cx);
         }
-        self.poll_flush(cx)
+        // A loop that never flushes is told here. Otherwise `take` has the error.
+        Poll::Ready(match self.ws.is_open() {
+            true => check_writable(&self.ws, self.write_error),
+            false => Ok(()),
+        })
     }
 
     /// Whether a message of this length can be queued now. One that is longer than the
