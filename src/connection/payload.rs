@@ -64,8 +64,9 @@ impl Connection {
     ) -> Option<R> {
         // The last byte is left for `receive`, which then returns the message.
         let rest_len = self.bulk_len().saturating_sub(1);
-        // A read into no memory would look like the end of the stream.
-        if rest_len < MIN_LEN || max_len == 0 {
+        // A read into no memory would look like the end of the stream, and `receive` fails
+        // the connection if others have grown too much.
+        if rest_len < MIN_LEN || max_len == 0 || self.check_memory().is_err() {
             return None;
         }
         let message = self.receiver.with_room(rest_len)?;

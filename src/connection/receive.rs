@@ -72,7 +72,7 @@ impl Connection {
 
     /// Whether the incomplete message is too large for the memory budget by now.
     #[inline]
-    fn check_memory(&self) -> Result<(), LimitError> {
+    pub(super) fn check_memory(&self) -> Result<(), LimitError> {
         let settings = &self.config.settings().message;
         self.receiver.check_memory(settings)
     }

@@ -1040,6 +1040,29 @@ fn pieces_are_too_large_once_others_have_grown() {
     drop(second);
 }
 
+// A frame that fits into the buffer is no reason to keep it.
+#[test]
+fn frame_is_too_large_once_others_have_grown() {
+    let config = config();
+    let small = config.clone().with_max_total_memory(1024 * 1024);
+    let open = |len: usize, all: usize, config| {
+        let mut bytes = from_client().binary(&vec![7; all]).bytes();
+        bytes.truncate(len);
+        let stream = Duplex::of(&bytes);
+        let mut ws = server(&stream, config);
+        while stream.ask(|ends| !ends.incoming.is_empty()) {
+            assert!(ws.next().unwrap_err().is_would_block());
+        }
+        (stream, ws)
+    };
+    let (stream, mut first) = open(200 * 1024, 400 * 1024, &small);
+    let second = open(1200 * 1024, 2000 * 1024, &config);
+    stream.add(&[7; 1024]);
+    let found = retry(|| first.next());
+    assert!(matches!(found, Err(Error::Failed(error)) if error == LimitError::TooMuchMemory.into()));
+    drop(second);
+}
+
 // Some streams fail, or wait, when they are read after their end.
 #[test]
 fn driven_stream_is_not_read_after_its_end() {
