@@ -11,8 +11,8 @@ use crate::message::release_large;
 /// The length of a read buffer: a message of 64 KiB with its header is read at once.
 pub(super) const READ_LEN: usize = 68 * 1024;
 
-/// How much is read at once of a large frame. Less takes more system calls, and more is
-/// evicted from the cache before it is unmasked.
+/// How much is read at once of a large frame. Shorter reads take more system calls, and
+/// what longer ones read is evicted from the cache before it is unmasked.
 pub(super) const MAX_READ_LEN: usize = 128 * 1024;
 
 /// How many buffers of each kind a thread keeps.

@@ -14,9 +14,9 @@ pub trait Transport {
     /// Reads into the buffer. Returns 0 at the end of the stream.
     fn poll_read(&mut self, cx: &mut Context<'_>, buf: &mut [u8]) -> Poll<io::Result<usize>>;
 
-    /// Reads into memory that need not be initialized, like
-    /// [`poll_read`](Self::poll_read). Returns `None` if the stream cannot: then
-    /// `poll_read` is called instead.
+    /// Reads once like [`poll_read`](Self::poll_read), and appends what was read to memory
+    /// that need not be initialized. Returns `None` if the stream cannot: then `poll_read`
+    /// is called instead.
     fn poll_read_buf(
         &mut self,
         cx: &mut Context<'_>,

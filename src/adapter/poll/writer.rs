@@ -78,6 +78,10 @@ impl<T: Transport> Writer<T> {
     /// Queues a message, so that several are sent in one write: see
     /// [`WebSocket::feed`](super::WebSocket::feed).
     ///
+    /// A [`Reader`](super::Reader) that already waits in another task is not woken, so it
+    /// does not write the message: call [`flush`](Self::flush) before you wait for
+    /// something else. [`try_send`](Self::try_send) wakes it.
+    ///
     /// # Errors
     ///
     /// As `WebSocket::feed`.
