@@ -130,6 +130,24 @@ async fn silent_peer_is_given_up_at_the_deadline() {
     assert_eq!(start.elapsed().as_secs(), 30);
 }
 
+// Requirement 16: bytes that are read into the message itself are life, too.
+#[tokio::test(start_paused = true)]
+async fn slow_peer_lives_within_a_large_frame() {
+    let (mut ws, mut peer) = pair(1 << 20, &config());
+    let bytes = wire(Role::Client).binary(&[7; 200_000]).bytes();
+    let trickle = tokio::spawn(async move {
+        let (start, rest) = bytes.split_at(120_000);
+        peer.write_all(start).await.unwrap();
+        for piece in rest.chunks(10_000) {
+            tokio::time::sleep(Duration::from_secs(15)).await;
+            peer.write_all(piece).await.unwrap();
+        }
+        peer
+    });
+    assert_eq!(ws.next().await.unwrap(), Some(vec![7; 200_000].into()));
+    trickle.await.unwrap();
+}
+
 // Requirement 16: any byte is life.
 #[tokio::test(start_paused = true)]
 async fn slow_peer_lives() {
