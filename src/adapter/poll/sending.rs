@@ -5,6 +5,7 @@ use std::vec::Vec;
 
 use super::driver::Driver;
 use super::transport::Transport;
+use super::write_queue::MAX_WRITTEN_LEN;
 use crate::adapter::{Error, check_writable};
 use crate::close::CloseCode;
 use crate::connection::Connection;
@@ -181,11 +182,12 @@ impl<T: Transport> Driver<T> {
         is_large && self.ws.sends_whole(len)
     }
 
-    /// Masks a payload in pieces and writes each. When the transport accepts no more, the
-    /// rest is queued; `poll_flush` reports an error.
+    /// Masks a payload in pieces and writes each. When the transport accepts no more, or
+    /// enough was written in this poll, the rest is queued; `poll_flush` reports an error.
     fn mask_through(&mut self, mut cx: Option<&mut Context<'_>>, key: MaskingKey, payload: &[u8]) {
         let (mut mask, mut rest) = (Mask::new(key), payload);
         while let Some(cx) = &mut cx
+            && payload.len() - rest.len() < MAX_WRITTEN_LEN
             && let Some((piece, after)) = rest.split_at_checked(MASKED_LEN)
         {
             mask.append(piece, self.write_queue.out());

@@ -28,9 +28,9 @@ pub(super) struct WriteQueue {
 const MAX_MOVED_LEN: usize = 16 * 1024;
 
 /// A poll writes this many queued bytes, and then yields to other tasks and to the other
-/// half. A large message that is written before it is queued is not divided: as the future
-/// can be dropped, all that is left of it would have to be copied before the yield.
-const MAX_WRITTEN_LEN: usize = 1024 * 1024;
+/// half. A large message that a server borrows is not divided: as the future can be
+/// dropped, all that is left of it would have to be copied before the yield.
+pub(super) const MAX_WRITTEN_LEN: usize = 1024 * 1024;
 
 /// A transport that buffers is flushed after this many bytes, because what it holds must
 /// be sent within the write deadline.

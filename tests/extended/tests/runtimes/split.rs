@@ -324,14 +324,15 @@ impl AsyncWrite for Eager {
     }
 }
 
-// The other half and other tasks have their turn in between.
+// The other half and other tasks have their turn in between: after 2 MiB, of which half is
+// masked and written directly, and then after each 1 MiB.
 #[tokio::test]
 async fn large_message_leaves_in_several_polls() {
     let (role, agreement) = (Role::Client, Agreement::default());
     let ws = WebSocket::upgraded(Eager, role, agreement, vec![], &config());
     let (_reader, mut writer) = ws.split();
     let polls = Arc::new(AtomicUsize::new(0));
-    let sending = Box::pin(async move { writer.send(vec![7; 8 << 20]).await });
+    let sending = Box::pin(async move { writer.send(vec![7; 9 << 20]).await });
     Counted(sending, polls.clone()).await.unwrap();
     assert!(polls.load(Ordering::Relaxed) >= 8);
 }
