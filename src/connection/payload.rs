@@ -31,7 +31,7 @@ impl Connection {
     ///     let read = ws.receive_into_message(64 * 1024, |memory: &mut dyn BufMut| {
     ///         let len = memory.remaining_mut().min(buf.len());
     ///         let len = socket.read(&mut buf[..len])?;
-    ///         // Only a copy here: tokio's `read_buf` reads into `memory` itself.
+    ///         // Copied only here: `try_read_buf` of tokio's sockets reads into `memory`.
     ///         memory.put_slice(&buf[..len]);
     ///         Ok(len)
     ///     });
@@ -71,7 +71,9 @@ impl Connection {
         }
         let message = self.receiver.with_room(rest_len)?;
         let start = message.len();
-        let room_len = (message.capacity() - start).min(rest_len).min(max_len);
+        // Not up to the capacity, from where asking for a chunk would make it grow.
+        let free_len = message.capacity() - start - 1;
+        let room_len = free_len.min(rest_len).min(max_len);
         let result = read(&mut BufMut::limit(&mut *message, room_len));
         let added = message.get_mut(start..).unwrap_or_default();
         if let Some(mask) = &mut self.frame.mask {
@@ -83,8 +85,8 @@ impl Connection {
         Some(result)
     }
 
-    /// How many of the next bytes `receive` is going to consume at once: those that are
-    /// missing of a frame that is not compressed.
+    /// How many of the next bytes are payload that `receive` consumes at once: the rest
+    /// of a frame that is not compressed, or none.
     pub(crate) fn bulk_len(&self) -> usize {
         #[cfg(feature = "deflate")]
         if self.receiver.is_compressed() {

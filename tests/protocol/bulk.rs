@@ -168,6 +168,21 @@ fn nothing_is_read_into_a_message_after_a_failure() {
     assert_eq!(read, None);
 }
 
+// A driver may read until nothing is left, and ask for room where there is none.
+#[test]
+fn memory_does_not_grow_while_it_is_read_into() {
+    let stream = frame(Opcode::Binary, true, &payload(300 * KIB));
+    let mut reader = Reader::new(&Config::new(), &stream);
+    reader.read(100 * KIB);
+    let before = reader.ws.memory_usage();
+    let read = reader.ws.receive_into_message(usize::MAX, |memory| {
+        memory.put_bytes(0, memory.remaining_mut());
+        assert_eq!(memory.chunk_mut().len(), 0);
+    });
+    assert_eq!(read, Some(()));
+    assert_eq!(reader.ws.memory_usage(), before);
+}
+
 // A driver would take it for the end of the stream.
 #[test]
 fn memory_is_never_empty() {
