@@ -21,14 +21,13 @@ impl Connection {
     /// end of the stream, as always.
     ///
     /// ```
-    /// use std::io::Read;
+    /// use std::io::{self, Read};
     ///
-    /// use bytes::BufMut;
     /// use sansocket::{Connection, Event, Input};
     ///
     /// /// Reads once.
-    /// fn read(socket: &mut impl Read, ws: &mut Connection, buf: &mut [u8], out: &mut Vec<u8>) -> std::io::Result<()> {
-    ///     let read = ws.receive_into_message(64 * 1024, |memory: &mut dyn BufMut| {
+    /// fn read(socket: &mut impl Read, ws: &mut Connection, buf: &mut [u8], out: &mut Vec<u8>) -> io::Result<()> {
+    ///     let read = ws.receive_into_message(64 * 1024, |memory| -> io::Result<usize> {
     ///         let len = memory.remaining_mut().min(buf.len());
     ///         let len = socket.read(&mut buf[..len])?;
     ///         // Copied only here: `try_read_buf` of tokio's sockets reads into `memory`.
