@@ -12,8 +12,8 @@ use crate::message::{Delivery, MessageRef, utf8};
 
 impl Connection {
     /// The common case of [`receive`](Self::receive) alone: a message that is complete
-    /// and unfragmented. If the input does not begin with one, or it fails the
-    /// connection, `receive` returns what is next.
+    /// and unfragmented. Returns `None` if the input does not begin with one, or if its
+    /// text is invalid: then call `receive`.
     #[cfg(any(feature = "futures", feature = "tokio"))]
     #[inline]
     pub(crate) fn receive_complete<'i>(

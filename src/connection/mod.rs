@@ -63,6 +63,7 @@ pub use deadlines::IoState;
 /// - Constructors: [`server`](Self::server), [`client`](Self::client), and
 ///   [`upgraded`](Self::upgraded) if another library did the opening handshake.
 /// - Input: [`receive`](Self::receive) takes bytes and returns events.
+///   [`receive_into_message`](Self::receive_into_message) saves a copy of large messages.
 /// - Output: [`respond`](Self::respond), [`send`](Self::send),
 ///   [`send_fragment`](Self::send_fragment), [`send_header`](Self::send_header),
 ///   [`send_prepared`](Self::send_prepared), [`ping`](Self::ping),

@@ -253,7 +253,8 @@ impl Headers {
         }
     }
 
-    /// Keeps places, which `part` returns in this order once all fields are there.
+    /// Adds places to the index: those of a field, or the parts that `part` returns, in
+    /// this order. No field may be added after parts.
     pub(super) fn keep<const N: usize>(&mut self, parts: [Span; N]) {
         let entries = parts.map(Span::entry);
         let bytes = entries.as_flattened().as_flattened();
