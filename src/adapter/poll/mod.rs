@@ -84,8 +84,9 @@ use wakers::{Half, SocketWakers};
 /// | [`drive`](Self::drive) | the same; messages are borrowed, not copied | for many small messages |
 ///
 /// What `feed` and `drive` queue is written by the next call that receives, before it
-/// waits: once all messages that were read together are handled. With 64 messages in flight, this loop is several times as fast as with `send`,
-/// because most of the time of a small reply is spent on its write:
+/// waits: once all messages that were read together are handled. With 64 messages in
+/// flight, this loop is several times as fast as with `send`, because most of the time of
+/// a small reply is spent on its write:
 ///
 /// ```no_run
 /// # use sansocket::adapter::poll::{Transport, WebSocket};
@@ -104,9 +105,9 @@ use wakers::{Half, SocketWakers};
 /// # Cancel safety
 ///
 /// All methods that take `&mut self` are cancel safe: if a future is dropped before
-/// it completes, nothing is lost and nothing is sent twice. Received data is returned by the next call. A
-/// message is either queued completely, and then sent by the next call of any
-/// method, or not at all. So a call can be a branch of `tokio::select!` in a loop:
+/// it completes, nothing is lost and nothing is sent twice. Received data is returned by
+/// the next call. A message is either queued completely, and then sent by the next call
+/// of any method, or not at all. So a call can be a branch of `tokio::select!` in a loop:
 ///
 /// ```
 /// # #[cfg(feature = "tokio")]
@@ -140,10 +141,11 @@ use wakers::{Half, SocketWakers};
 ///
 /// # Memory
 ///
-/// An idle connection holds no buffers. While there are more messages of one read to
-/// return, it holds the buffer of that read, 68 KiB or after a large frame 128 KiB. With the state machine, it takes less than
-/// 1 KiB of heap, in addition to the runtime's timer. A client also keeps the
-/// server's [`response`](Self::response) until it is taken.
+/// An idle connection holds no buffers. With the state machine, it takes less than
+/// 1 KiB of heap, in addition to the runtime's timer. While there are more messages of
+/// one read to return, it also holds the buffer of that read: 68 KiB, or 128 KiB after a
+/// large frame. A client keeps the server's [`response`](Self::response) until it is
+/// taken.
 #[derive(Debug)]
 pub struct WebSocket<T> {
     driver: Driver<T>,
